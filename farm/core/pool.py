@@ -1,0 +1,80 @@
+"""The seam between the engine and whatever runs batches: Ray, or the simulator."""
+
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from farm.core.models import ModelArtifact, ModelReport
+from farm.core.nodes import NodeProfile, NodeVitals
+from farm.core.requests import Batch, BatchCompleted, BatchFailed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeUp:
+    """An actor answered for the first time in this incarnation. It holds no models yet."""
+
+    profile: NodeProfile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeDown:
+    """An actor died or stopped answering. Its batches in flight may never come back."""
+
+    node_id: str
+    incarnation: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeHeartbeat:
+    """An actor answered its heartbeat."""
+
+    node_id: str
+    vitals: NodeVitals
+
+
+PoolEvent = NodeUp | NodeDown | NodeHeartbeat
+
+
+class BlobSource(Protocol):
+    """Where the bytes behind a digest are read, chunk by chunk."""
+
+    def chunks(self, sha256: str, chunk_bytes: int) -> Iterator[bytes]:
+        """Yield the bytes of a file in order.
+
+        Raises:
+            IntegrityError: the file is gone or no longer has this digest.
+        """
+        ...
+
+
+class WorkerPool(Protocol):
+    """Nodes that can be given models and batches."""
+
+    @property
+    def node_ids(self) -> tuple[str, ...]:
+        """The nodes this pool was told to keep, whether they are up or not."""
+        ...
+
+    def events(self) -> AsyncIterator[PoolEvent]:
+        """Yield what happens to nodes until the pool is closed. One consumer."""
+        ...
+
+    async def execute(self, batch: Batch, node_id: str) -> BatchCompleted | BatchFailed:
+        """Run a batch on a node. Never raises but for cancellation."""
+        ...
+
+    async def prepare(
+        self, node_id: str, artifact: ModelArtifact, blobs: BlobSource
+    ) -> ModelReport:
+        """Bring a model's files to a node, qualify it there and make it ready to run.
+
+        Raises:
+            ModelUnavailableError: the model itself is at fault.
+            NodeLostError: the node went away meanwhile.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Stop watching and release what the pool started."""
+        ...

@@ -1,0 +1,149 @@
+"""A request, the batch it rides in, and the receipt it comes back with.
+
+Times named `*_at` and deadlines are seconds of the gateway's monotonic clock. They never
+cross hosts: nodes get the microseconds that remain.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from farm.core.energy import EnergyReading
+from farm.core.errors import ErrorCode
+from farm.core.models import ModelKey
+from farm.core.tensors import Datatype, Tensor
+
+Parameter = bool | int | float | str
+
+# What two requests must share to ride in one batch: names, datatypes, inner shapes.
+BatchSignature = tuple[tuple[str, Datatype, tuple[int, ...]], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InferenceRequest:
+    """A validated request.
+
+    `id` is the gateway's own and unique; the client's id stays at the frontend. `rows`
+    counts rows along axis 0, or is 1 for a model without a batch axis. `priority` is 1
+    for the most urgent; larger numbers wait longer. `queue_deadline` bounds the wait in
+    the queue, `deadline` the whole request.
+    """
+
+    id: int
+    model: ModelKey
+    inputs: tuple[Tensor, ...]
+    rows: int
+    arrived_at: float
+    priority: int = 1
+    deadline: float | None = None
+    queue_deadline: float | None = None
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of all inputs."""
+        return sum(len(tensor.raw) for tensor in self.inputs)
+
+    def signature(self, *, batched: bool) -> BatchSignature:
+        """Return what this request must share with its batch-mates."""
+        skip = 1 if batched else 0
+        return tuple((t.name, t.datatype, t.shape[skip:]) for t in self.inputs)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Requests that run as one call. `trigger` says why it was formed now."""
+
+    id: int
+    model: ModelKey
+    digest: str
+    members: tuple[InferenceRequest, ...]
+    rows: int
+    formed_at: float
+    trigger: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """Where a batch goes, chosen by which policy, and why."""
+
+    batch_id: int
+    node_id: str
+    policy: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchTiming:
+    """Nanoseconds a node spent on a batch: bytes to arrays, the session, arrays to bytes."""
+
+    input_ns: int
+    infer_ns: int
+    output_ns: int
+
+    @property
+    def compute_ns(self) -> int:
+        return self.input_ns + self.infer_ns + self.output_ns
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchCompleted:
+    """A node's answer: `outputs[i]` belongs to `batch.members[i]`."""
+
+    batch_id: int
+    node_id: str
+    incarnation: str
+    outputs: tuple[tuple[Tensor, ...], ...]
+    timing: BatchTiming
+    energy: EnergyReading | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchFailed:
+    """A batch that gave no answer.
+
+    `retryable` means that the failure says nothing about the requests: the node died, was
+    full or could not be reached. Otherwise the model itself failed on them.
+    """
+
+    batch_id: int
+    node_id: str
+    incarnation: str
+    code: ErrorCode
+    message: str
+    retryable: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What one request took: where it ran, with whom, for how long, at what energy."""
+
+    node_id: str
+    route: str
+    digest: str
+    batch_rows: int
+    queue_s: float
+    compute_s: float
+    attempts: int
+    energy: EnergyReading | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerEntry:
+    """One row a batch, for accounting: who ran what, how it ended, what it took.
+
+    `requests` counts members answered by this batch; members that were cancelled or
+    expired in flight are `wasted`. `outcome` is "completed" or an error code.
+    """
+
+    batch_id: int
+    model: ModelKey
+    digest: str
+    node_id: str
+    rows: int
+    requests: int
+    wasted: int
+    outcome: str
+    queue_s: float
+    compute_s: float
+    timing: BatchTiming | None
+    energy: EnergyReading | None

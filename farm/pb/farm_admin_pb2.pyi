@@ -1,0 +1,120 @@
+# mypy: ignore-errors
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class VersionRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class VersionResponse(_message.Message):
+    __slots__ = ("farm_version", "protocol", "farm_name")
+    FARM_VERSION_FIELD_NUMBER: _ClassVar[int]
+    PROTOCOL_FIELD_NUMBER: _ClassVar[int]
+    FARM_NAME_FIELD_NUMBER: _ClassVar[int]
+    farm_version: str
+    protocol: int
+    farm_name: str
+    def __init__(self, farm_version: _Optional[str] = ..., protocol: _Optional[int] = ..., farm_name: _Optional[str] = ...) -> None: ...
+
+class WatchSnapshotsRequest(_message.Message):
+    __slots__ = ("interval_ns",)
+    INTERVAL_NS_FIELD_NUMBER: _ClassVar[int]
+    interval_ns: int
+    def __init__(self, interval_ns: _Optional[int] = ...) -> None: ...
+
+class FarmSnapshot(_message.Message):
+    __slots__ = ("taken_unix_ns", "farm_name", "gateway_state", "nodes", "models", "queued_requests", "inflight_batches")
+    TAKEN_UNIX_NS_FIELD_NUMBER: _ClassVar[int]
+    FARM_NAME_FIELD_NUMBER: _ClassVar[int]
+    GATEWAY_STATE_FIELD_NUMBER: _ClassVar[int]
+    NODES_FIELD_NUMBER: _ClassVar[int]
+    MODELS_FIELD_NUMBER: _ClassVar[int]
+    QUEUED_REQUESTS_FIELD_NUMBER: _ClassVar[int]
+    INFLIGHT_BATCHES_FIELD_NUMBER: _ClassVar[int]
+    taken_unix_ns: int
+    farm_name: str
+    gateway_state: str
+    nodes: _containers.RepeatedCompositeFieldContainer[NodeSnapshot]
+    models: _containers.RepeatedCompositeFieldContainer[ModelSnapshot]
+    queued_requests: int
+    inflight_batches: int
+    def __init__(self, taken_unix_ns: _Optional[int] = ..., farm_name: _Optional[str] = ..., gateway_state: _Optional[str] = ..., nodes: _Optional[_Iterable[_Union[NodeSnapshot, _Mapping]]] = ..., models: _Optional[_Iterable[_Union[ModelSnapshot, _Mapping]]] = ..., queued_requests: _Optional[int] = ..., inflight_batches: _Optional[int] = ...) -> None: ...
+
+class NodeSnapshot(_message.Message):
+    __slots__ = ("node_id", "state", "reason", "incarnation", "host", "board", "cpu_class", "architecture", "onnxruntime_version", "cores", "slots", "slots_busy", "cpu_fraction", "memory_total_bytes", "memory_available_bytes", "temperature_c", "clock_hz", "batches_total", "rows_total", "failures_total", "heartbeat_age_ns", "model_digests")
+    NODE_ID_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    INCARNATION_FIELD_NUMBER: _ClassVar[int]
+    HOST_FIELD_NUMBER: _ClassVar[int]
+    BOARD_FIELD_NUMBER: _ClassVar[int]
+    CPU_CLASS_FIELD_NUMBER: _ClassVar[int]
+    ARCHITECTURE_FIELD_NUMBER: _ClassVar[int]
+    ONNXRUNTIME_VERSION_FIELD_NUMBER: _ClassVar[int]
+    CORES_FIELD_NUMBER: _ClassVar[int]
+    SLOTS_FIELD_NUMBER: _ClassVar[int]
+    SLOTS_BUSY_FIELD_NUMBER: _ClassVar[int]
+    CPU_FRACTION_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_TOTAL_BYTES_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_AVAILABLE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    TEMPERATURE_C_FIELD_NUMBER: _ClassVar[int]
+    CLOCK_HZ_FIELD_NUMBER: _ClassVar[int]
+    BATCHES_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    ROWS_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    FAILURES_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    HEARTBEAT_AGE_NS_FIELD_NUMBER: _ClassVar[int]
+    MODEL_DIGESTS_FIELD_NUMBER: _ClassVar[int]
+    node_id: str
+    state: str
+    reason: str
+    incarnation: str
+    host: str
+    board: str
+    cpu_class: str
+    architecture: str
+    onnxruntime_version: str
+    cores: int
+    slots: int
+    slots_busy: int
+    cpu_fraction: float
+    memory_total_bytes: int
+    memory_available_bytes: int
+    temperature_c: float
+    clock_hz: float
+    batches_total: int
+    rows_total: int
+    failures_total: int
+    heartbeat_age_ns: int
+    model_digests: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, node_id: _Optional[str] = ..., state: _Optional[str] = ..., reason: _Optional[str] = ..., incarnation: _Optional[str] = ..., host: _Optional[str] = ..., board: _Optional[str] = ..., cpu_class: _Optional[str] = ..., architecture: _Optional[str] = ..., onnxruntime_version: _Optional[str] = ..., cores: _Optional[int] = ..., slots: _Optional[int] = ..., slots_busy: _Optional[int] = ..., cpu_fraction: _Optional[float] = ..., memory_total_bytes: _Optional[int] = ..., memory_available_bytes: _Optional[int] = ..., temperature_c: _Optional[float] = ..., clock_hz: _Optional[float] = ..., batches_total: _Optional[int] = ..., rows_total: _Optional[int] = ..., failures_total: _Optional[int] = ..., heartbeat_age_ns: _Optional[int] = ..., model_digests: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class ModelSnapshot(_message.Message):
+    __slots__ = ("name", "version", "state", "reason", "digest", "max_batch_size", "batching_reason", "ready_nodes", "queued_requests", "requests_total", "failures_total")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    MAX_BATCH_SIZE_FIELD_NUMBER: _ClassVar[int]
+    BATCHING_REASON_FIELD_NUMBER: _ClassVar[int]
+    READY_NODES_FIELD_NUMBER: _ClassVar[int]
+    QUEUED_REQUESTS_FIELD_NUMBER: _ClassVar[int]
+    REQUESTS_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    FAILURES_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    version: int
+    state: str
+    reason: str
+    digest: str
+    max_batch_size: int
+    batching_reason: str
+    ready_nodes: _containers.RepeatedScalarFieldContainer[str]
+    queued_requests: int
+    requests_total: int
+    failures_total: int
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[int] = ..., state: _Optional[str] = ..., reason: _Optional[str] = ..., digest: _Optional[str] = ..., max_batch_size: _Optional[int] = ..., batching_reason: _Optional[str] = ..., ready_nodes: _Optional[_Iterable[str]] = ..., queued_requests: _Optional[int] = ..., requests_total: _Optional[int] = ..., failures_total: _Optional[int] = ...) -> None: ...

@@ -1,0 +1,56 @@
+"""Receipts for callers and ledger entries for the farm, from a settled batch."""
+
+from farm.core.energy import EnergyReading
+from farm.core.requests import BatchCompleted, BatchTiming, LedgerEntry, Receipt
+from farm.scheduling.nodes import Flight
+from farm.scheduling.queue import Ticket
+
+# The route of a receipt: this farm's own nodes. Upstream farms and clouds come later.
+ROUTE = "farm"
+
+
+def energy_shares(flight: Flight, completed: BatchCompleted) -> list[EnergyReading | None]:
+    """Return each member's share of the batch's joules, by rows; the shares add up to them."""
+    members = flight.batch.members
+    if completed.energy is None:
+        return [None] * len(members)
+    return list(completed.energy.share([member.rows for member in members]))
+
+
+def receipt(
+    entry: Ticket, flight: Flight, timing: BatchTiming, energy: EnergyReading | None
+) -> Receipt:
+    """Return what one answered request took. Compute time is its whole batch's."""
+    return Receipt(
+        node_id=flight.node_id,
+        route=ROUTE,
+        digest=flight.batch.digest,
+        batch_rows=flight.batch.rows,
+        queue_s=flight.dispatched_at - entry.request.arrived_at,
+        compute_s=timing.compute_ns / 1e9,
+        attempts=entry.attempts,
+        energy=energy,
+    )
+
+
+def ledger_entry(
+    flight: Flight, *, outcome: str, completed: BatchCompleted | None, now: float
+) -> LedgerEntry:
+    """Return the account of a settled batch. Unanswered, its whole time in flight counts."""
+    batch = flight.batch
+    waiting = sum(entry is not None for entry in flight.tickets)
+    answered = waiting if completed is not None else 0
+    return LedgerEntry(
+        batch_id=batch.id,
+        model=batch.model,
+        digest=batch.digest,
+        node_id=flight.node_id,
+        rows=batch.rows,
+        requests=answered,
+        wasted=len(batch.members) - answered,
+        outcome=outcome,
+        queue_s=sum(flight.dispatched_at - member.arrived_at for member in batch.members),
+        compute_s=completed.timing.compute_ns / 1e9 if completed else now - flight.dispatched_at,
+        timing=completed.timing if completed else None,
+        energy=completed.energy if completed else None,
+    )

@@ -1,0 +1,92 @@
+"""What the machine remembers of a node: its slots, its models and how it has behaved."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from farm.core.models import LatencyCurve
+from farm.core.nodes import NodeProfile
+from farm.core.requests import Batch
+from farm.scheduling.limits import SchedulingLimits
+from farm.scheduling.queue import Ticket
+
+
+@dataclass(slots=True)
+class Flight:
+    """A batch at a node. `tickets[i]` is None once member i got its reply another way."""
+
+    batch: Batch
+    node_id: str
+    incarnation: str
+    tickets: list[Ticket | None]
+    dispatched_at: float
+    predicted_s: float
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anybody still waits for it."""
+        return any(entry is not None for entry in self.tickets)
+
+
+@dataclass(slots=True)
+class Node:
+    """A node the machine may use."""
+
+    profile: NodeProfile
+    ready: Mapping[str, LatencyCurve | None]
+    cordoned: bool = False
+    suspect: bool = False
+    ejected_until: float | None = None
+    failures_in_row: int = 0
+    ejections: int = 0
+    last_used: int = 0
+    flights: dict[int, Flight] = field(default_factory=dict)
+
+    @property
+    def identity(self) -> tuple[str, str]:
+        """Node and incarnation: what a failed request avoids."""
+        return self.profile.node_id, self.profile.incarnation
+
+    @property
+    def accepts(self) -> bool:
+        """Whether new batches may go here at all."""
+        return not self.cordoned and not self.suspect and self.ejected_until is None
+
+    @property
+    def has_free_slot(self) -> bool:
+        return len(self.flights) < self.profile.slots
+
+    def lookahead_at(self, now: float, horizon_s: float) -> float | None:
+        """Return when one more batch may be queued behind the running ones.
+
+        That is `horizon_s` before the first slot is predicted to be free, or `now` if
+        that has passed; None where the look-ahead is used up.
+        """
+        if len(self.flights) >= self.profile.slots + self.profile.lookahead:
+            return None
+        first_free = min(
+            flight.dispatched_at + flight.predicted_s for flight in self.flights.values()
+        )
+        return max(first_free - horizon_s, now)
+
+    def backlog_s(self, now: float) -> float:
+        """Return the predicted seconds until a slot is free."""
+        if self.has_free_slot:
+            return 0.0
+        remaining = sorted(
+            max(flight.dispatched_at + flight.predicted_s - now, 0.0)
+            for flight in self.flights.values()
+        )
+        return remaining[len(remaining) - self.profile.slots]
+
+    def punish(self, now: float, limits: SchedulingLimits) -> float | None:
+        """Count a failure; return until when the node ought to be ejected, if it ought."""
+        self.failures_in_row += 1
+        if self.failures_in_row < limits.eject_after_failures or self.ejected_until is not None:
+            return None
+        backoff = limits.eject_base_s * 2.0 ** min(self.ejections, 30)
+        return now + min(backoff, limits.eject_max_s)
+
+    def praise(self) -> None:
+        """Count a success."""
+        self.failures_in_row = 0
+        self.ejections = 0

@@ -1,0 +1,25 @@
+"""The budget that keeps retries from becoming a storm of their own."""
+
+
+class RetryBudget:
+    """A token bucket: each accepted request adds `ratio` of a retry, up to a reserve.
+
+    It begins full, so that a node lost right after the start can be made good. With the
+    default ratio of 0.2, retries never exceed a fifth of the requests for long.
+    """
+
+    def __init__(self, *, ratio: float, reserve: int) -> None:
+        self._ratio = ratio
+        self._reserve = float(reserve)
+        self._tokens = float(reserve)
+
+    def deposit(self) -> None:
+        """Count an accepted request."""
+        self._tokens = min(self._tokens + self._ratio, self._reserve)
+
+    def withdraw(self) -> bool:
+        """Take one retry if there is one."""
+        if self._tokens < 1.0:
+            return False
+        self._tokens -= 1.0
+        return True
