@@ -64,6 +64,10 @@ class WorkerPool(Protocol):
         """Run a batch on a node. Never raises but for cancellation."""
         ...
 
+    def cancel(self, batch_id: int) -> None:
+        """Say that nobody wants a batch any more. `execute` still returns its outcome."""
+        ...
+
     async def prepare(
         self, node_id: str, artifact: ModelArtifact, blobs: BlobSource
     ) -> ModelReport:

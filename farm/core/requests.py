@@ -51,13 +51,18 @@ class InferenceRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """Requests that run as one call. `trigger` says why it was formed now."""
+    """Requests that run as one call.
+
+    `batched` tells whether axis 0 is a batch axis; without one there is one member.
+    `trigger` says why the batch was formed now.
+    """
 
     id: int
     model: ModelKey
     digest: str
     members: tuple[InferenceRequest, ...]
     rows: int
+    batched: bool
     formed_at: float
     trigger: str
 

@@ -461,6 +461,7 @@ class Machine:
             digest=spec.digest,
             members=tuple(entry.request for entry in entries),
             rows=rows,
+            batched=spec.batched,
             formed_at=now,
             trigger="free_slot" if node.has_free_slot else "lookahead",
         )

@@ -1,0 +1,132 @@
+"""What a gateway and an actor say to each other, as plain tuples.
+
+Tuples pickle fast and do not tie the two sides to one version of our classes. Every
+message begins with a protocol number; versions N and N-1 understand each other.
+Deadlines do not travel: a node is only given work that is still wanted.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from typing import Any, Literal
+
+from farm.core.errors import ErrorCode, FarmError, InternalError
+from farm.core.models import LatencyCurve, ModelArtifact, ModelFile, ModelKey, ModelReport
+from farm.core.nodes import NodeProfile, NodeVitals
+from farm.core.requests import Batch, BatchCompleted, BatchFailed, BatchTiming
+from farm.core.tensors import Datatype, Tensor, TensorSpec, join
+
+PROTOCOL = 1
+OLDEST_PROTOCOL = 1
+
+# (name, datatype, shape); the bytes travel beside it.
+TensorHead = tuple[str, str, tuple[int, ...]]
+
+# (protocol, model name, digest, rows of each member or None, inputs)
+CallHead = tuple[int, str, str, tuple[int, ...] | None, tuple[TensorHead, ...]]
+
+# (name, datatype, shape, bytes)
+WireTensor = tuple[str, str, tuple[int, ...], bytes]
+
+# ("ok", protocol, incarnation, (input, infer, output nanoseconds), outputs of each member)
+OkReply = tuple[Literal["ok"], int, str, tuple[int, int, int], tuple[tuple[WireTensor, ...], ...]]
+# ("failed", protocol, incarnation, code, message, retryable)
+FailedReply = tuple[Literal["failed"], int, str, str, str, bool]
+Reply = OkReply | FailedReply
+
+
+def encode_call(batch: Batch) -> tuple[CallHead, list[bytes]]:
+    """Return a batch as a small head and one joined block of bytes an input."""
+    members = batch.members
+    inputs = [join(column) for column in zip(*(m.inputs for m in members), strict=True)]
+    head: CallHead = (
+        PROTOCOL,
+        batch.model.name,
+        batch.digest,
+        tuple(member.rows for member in members) if batch.batched else None,
+        tuple((tensor.name, str(tensor.datatype), tensor.shape) for tensor in inputs),
+    )
+    return head, [tensor.raw for tensor in inputs]
+
+
+def check_protocol(number: int) -> None:
+    """Raise `InternalError` unless this side understands protocol `number`."""
+    if not OLDEST_PROTOCOL <= number <= PROTOCOL:
+        raise InternalError(
+            f"the gateway speaks actor protocol {number}, this node"
+            f" {OLDEST_PROTOCOL} to {PROTOCOL}; upgrade the older of the two"
+        )
+
+
+def encode_failure(incarnation: str, error: FarmError, *, retryable: bool) -> FailedReply:
+    """Return an error as a reply."""
+    return ("failed", PROTOCOL, incarnation, str(error.code), error.message, retryable)
+
+
+def decode_reply(batch: Batch, node_id: str, reply: Any) -> BatchCompleted | BatchFailed:
+    """Return a reply as an outcome of `batch`."""
+    if reply[0] == "ok":
+        _, _, incarnation, (input_ns, infer_ns, output_ns), members = reply
+        return BatchCompleted(
+            batch_id=batch.id,
+            node_id=node_id,
+            incarnation=incarnation,
+            outputs=tuple(
+                tuple(
+                    Tensor(name=name, datatype=Datatype(datatype), shape=shape, raw=raw)
+                    for name, datatype, shape, raw in tensors
+                )
+                for tensors in members
+            ),
+            timing=BatchTiming(input_ns=input_ns, infer_ns=infer_ns, output_ns=output_ns),
+        )
+    _, _, incarnation, code, message, retryable = reply
+    return BatchFailed(
+        batch_id=batch.id,
+        node_id=node_id,
+        incarnation=incarnation,
+        code=ErrorCode(code),
+        message=message,
+        retryable=retryable,
+    )
+
+
+def encode_record(record: Any) -> dict[str, Any]:
+    """Return a dataclass as nested plain values, with the protocol number."""
+    return {"protocol": PROTOCOL, **asdict(record)}
+
+
+def decode_profile(message: Mapping[str, Any]) -> NodeProfile:
+    """Return a node's description; fields a newer node added are ignored."""
+    return NodeProfile(**_known(NodeProfile, message))
+
+
+def decode_vitals(message: Mapping[str, Any]) -> NodeVitals:
+    """Return a heartbeat; fields a newer node added are ignored."""
+    return NodeVitals(**_known(NodeVitals, message))
+
+
+def decode_artifact(message: Mapping[str, Any]) -> ModelArtifact:
+    """Return what the gateway asks a node to load."""
+    known = _known(ModelArtifact, message)
+    known["key"] = ModelKey(**known["key"])
+    for name in ("files", "goldens"):
+        known[name] = tuple(ModelFile(**_known(ModelFile, file)) for file in known[name])
+    return ModelArtifact(**known)
+
+
+def decode_report(message: Mapping[str, Any]) -> ModelReport:
+    """Return what a node found out about a model."""
+    known = _known(ModelReport, message)
+    for name in ("inputs", "outputs"):
+        known[name] = tuple(
+            TensorSpec(name=t["name"], datatype=Datatype(t["datatype"]), shape=tuple(t["shape"]))
+            for t in known[name]
+        )
+    curve = known["curve"]
+    known["curve"] = None if curve is None else LatencyCurve(tuple(map(tuple, curve["points"])))
+    return ModelReport(**known)
+
+
+def _known(cls: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+    check_protocol(values.get("protocol", PROTOCOL))
+    return {field.name: values[field.name] for field in fields(cls) if field.name in values}

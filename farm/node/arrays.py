@@ -1,0 +1,106 @@
+"""Bytes to numpy arrays and back."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from farm.core.actor_messages import WireTensor
+from farm.core.errors import ExecutionFailedError, InvalidRequestError, UnsupportedError
+from farm.core.tensors import LENGTH_PREFIX_BYTES, Datatype
+
+AnyArray = NDArray[np.generic]
+
+# BF16 has no numpy type; a model that uses it is refused when it is loaded.
+DTYPES: dict[Datatype, np.dtype[np.generic]] = {
+    Datatype.BOOL: np.dtype(np.bool_),
+    Datatype.UINT8: np.dtype("<u1"),
+    Datatype.UINT16: np.dtype("<u2"),
+    Datatype.UINT32: np.dtype("<u4"),
+    Datatype.UINT64: np.dtype("<u8"),
+    Datatype.INT8: np.dtype("<i1"),
+    Datatype.INT16: np.dtype("<i2"),
+    Datatype.INT32: np.dtype("<i4"),
+    Datatype.INT64: np.dtype("<i8"),
+    Datatype.FP16: np.dtype("<f2"),
+    Datatype.FP32: np.dtype("<f4"),
+    Datatype.FP64: np.dtype("<f8"),
+    Datatype.BYTES: np.dtype(np.object_),
+}
+_NAMES = {dtype: str(datatype) for datatype, dtype in DTYPES.items()}
+
+
+def to_array(name: str, datatype: str, shape: tuple[int, ...], raw: bytes) -> AnyArray:
+    """Return an array over `raw` (read-only, no copy) or, for BYTES, of byte strings.
+
+    Raises:
+        InvalidRequestError: `raw` does not hold what `shape` promises.
+        UnsupportedError: the datatype is BF16.
+    """
+    dtype = DTYPES.get(Datatype(datatype))
+    if dtype is None:
+        raise UnsupportedError(f"input '{name}' is {datatype}, which this node cannot run yet")
+    try:
+        if dtype.hasobject:
+            return _strings(raw, shape)
+        return np.frombuffer(raw, dtype=dtype).reshape(shape)
+    except ValueError as error:
+        raise InvalidRequestError(
+            f"input '{name}' has {len(raw)} bytes, which is not {datatype} of shape {list(shape)}"
+        ) from error
+
+
+def to_wire(name: str, array: AnyArray) -> WireTensor:
+    """Return an output as the wire carries it."""
+    if array.dtype.kind in "OSU":
+        return (name, str(Datatype.BYTES), array.shape, _prefixed(array))
+    return (name, _NAMES[array.dtype], array.shape, array.tobytes())
+
+
+def split_rows(
+    names: Sequence[str], arrays: Sequence[AnyArray], rows: Sequence[int]
+) -> tuple[tuple[WireTensor, ...], ...]:
+    """Cut outputs along axis 0 into each member's own.
+
+    Raises:
+        ExecutionFailedError: an output does not have one row for each row that went in.
+    """
+    total = sum(rows)
+    for name, array in zip(names, arrays, strict=True):
+        if array.ndim == 0 or array.shape[0] != total:
+            raise ExecutionFailedError(
+                f"output '{name}' has shape {list(array.shape)} for {total} rows, so it cannot be"
+                " batched; set max_batch_size: 0 in the model's config"
+            )
+    members = []
+    start = 0
+    for count in rows:
+        end = start + count
+        members.append(
+            tuple(
+                to_wire(name, array[start:end]) for name, array in zip(names, arrays, strict=True)
+            )
+        )
+        start = end
+    return tuple(members)
+
+
+def _strings(raw: bytes, shape: tuple[int, ...]) -> AnyArray:
+    elements = []
+    position = 0
+    while position < len(raw):
+        body = position + LENGTH_PREFIX_BYTES
+        position = body + int.from_bytes(raw[position:body], "little")
+        elements.append(raw[body:position])
+    array = np.empty(len(elements), dtype=np.object_)
+    array[:] = elements
+    return array.reshape(shape)
+
+
+def _prefixed(array: AnyArray) -> bytes:
+    parts = []
+    for element in array.reshape(-1):
+        body = element if isinstance(element, bytes) else str(element).encode()
+        parts.append(len(body).to_bytes(LENGTH_PREFIX_BYTES, "little"))
+        parts.append(body)
+    return b"".join(parts)

@@ -1,0 +1,78 @@
+"""Whether axis 0 of a model is a batch of independent rows: found out, not assumed.
+
+A dynamic first axis does not prove it: dynamically quantised int8 answers depend on
+their batch-mates.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from farm.core.errors import FarmError, ModelUnavailableError
+from farm.core.tensors import TensorSpec
+from farm.node.rows import Rows, row
+from farm.node.sessions import Session
+
+# The bound for models that declare none. The measured curve decides what is used of it.
+DEFAULT_MAX_BATCH_SIZE = 64
+
+_ROWS = 4
+# Relative to the output's own magnitude: rounding in another order stays below, a
+# quantisation range shared across rows (5e-3 measured) does not.
+_TOLERANCE = 1e-4
+
+
+def find_max_batch_size(session: Session, rows: Rows, declared: int | None) -> tuple[int, str]:
+    """Return the bound on rows a batch (0: no batch axis) and how it was decided.
+
+    Raises:
+        ModelUnavailableError: the config declares batching that the model cannot do.
+    """
+    fixed = _fixed_first_axis((*session.inputs, *session.outputs))
+    if declared is not None:
+        if declared > 0 and fixed:
+            raise ModelUnavailableError(
+                f"the config says max_batch_size: {declared}, but tensor '{fixed}' has no dynamic"
+                " first dimension; set max_batch_size: 0 or export the model with one"
+            )
+        return declared, "max_batch_size of the model's config"
+    if fixed:
+        return 0, f"tensor '{fixed}' has no dynamic first dimension"
+    dependence = _dependence(session, rows)
+    if dependence:
+        return 1, dependence
+    return DEFAULT_MAX_BATCH_SIZE, f"{_ROWS} rows together equal each row alone"
+
+
+def _fixed_first_axis(specs: Sequence[TensorSpec]) -> str:
+    """Return the name of a tensor whose first dimension is not open, or nothing."""
+    return next((spec.name for spec in specs if not spec.shape or spec.shape[0] != -1), "")
+
+
+def _dependence(session: Session, rows: Rows) -> str:
+    """Say how rows depend on each other, or nothing if they were seen not to."""
+    inputs = rows.take(_ROWS)
+    try:
+        together = session.run("", inputs)
+        alone = [session.run("", row(inputs, index)) for index in range(_ROWS)]
+    except FarmError:
+        return "sample rows could not be run together, so each row runs alone"
+    for position, name in enumerate(session.output_names):
+        joined = together[position]
+        if joined.shape[:1] != (_ROWS,):
+            return f"output '{name}' does not follow the first dimension"
+        for index in range(_ROWS):
+            if not _close(alone[index][position][0], joined[index]):
+                return f"output '{name}' of a row depends on the other rows"
+    return ""
+
+
+def _close(alone: np.ndarray, joined: np.ndarray) -> bool:
+    if alone.shape != joined.shape:
+        return False
+    if alone.dtype.kind != "f":
+        return bool(np.array_equal(alone, joined))
+    magnitude = float(np.max(np.abs(alone), initial=0.0))
+    return bool(
+        np.allclose(alone, joined, rtol=_TOLERANCE, atol=_TOLERANCE * magnitude, equal_nan=True)
+    )

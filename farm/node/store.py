@@ -1,0 +1,143 @@
+"""A content-addressed store of model files with a cap, for SD cards."""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+
+from farm.core.errors import IntegrityError, ModelUnavailableError
+from farm.core.models import ModelArtifact, ModelFile
+
+_CHUNK_BYTES = 1 << 20
+
+
+class ModelStore:
+    """Files by digest in `blobs/`, and a folder for each model in `models/`.
+
+    A file becomes visible under its digest only after its bytes were checked. Model
+    folders link to blobs, so a model costs its size once.
+    """
+
+    def __init__(self, root: Path, *, max_bytes: int) -> None:
+        self._blobs = root / "blobs"
+        self._models = root / "models"
+        self._partial = root / "partial"
+        self._max_bytes = max_bytes
+        for folder in (self._blobs, self._models, self._partial):
+            folder.mkdir(parents=True, exist_ok=True)
+        # Downloads that a crash cut short.
+        for leftover in self._partial.iterdir():
+            leftover.unlink()
+
+    def missing(self, digests: Iterable[str]) -> tuple[str, ...]:
+        """Return those digests whose files are not here yet."""
+        return tuple(digest for digest in digests if not (self._blobs / digest).exists())
+
+    def append(self, sha256: str, offset: int, chunk: bytes) -> None:
+        """Write a chunk of a file; offset 0 begins it anew.
+
+        Raises:
+            IntegrityError: the chunk does not follow the ones before it.
+        """
+        path = self._partial / _checked_digest(sha256)
+        mode = "wb" if offset == 0 else "r+b"
+        try:
+            with path.open(mode) as file:
+                if file.seek(0, os.SEEK_END) != offset:
+                    raise IntegrityError(f"a chunk of file {sha256[:12]} is missing; send it again")
+                file.write(chunk)
+        except FileNotFoundError as error:
+            raise IntegrityError(f"file {sha256[:12]} was not begun; send it again") from error
+
+    def commit(self, sha256: str) -> None:
+        """Check a file that was written in chunks and keep it.
+
+        Raises:
+            IntegrityError: its bytes do not have this digest; they are thrown away.
+            ModelUnavailableError: it does not fit under the cap.
+        """
+        path = self._partial / _checked_digest(sha256)
+        if _digest_of(path) != sha256:
+            path.unlink()
+            raise IntegrityError(f"file {sha256[:12]} arrived damaged; send it again")
+        self._make_room(path.stat().st_size)
+        path.replace(self._blobs / sha256)
+
+    def install(self, artifact: ModelArtifact) -> Path:
+        """Return a folder that holds the model's files and goldens, each one verified.
+
+        Raises:
+            IntegrityError: a file is missing or damaged.
+        """
+        folder = self._models / _checked_digest(artifact.digest)
+        shutil.rmtree(folder, ignore_errors=True)
+        for file in (*artifact.files, *artifact.goldens):
+            target = folder / _safe_path(file)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            blob = self._blobs / _checked_digest(file.sha256)
+            if not blob.exists() or _digest_of(blob) != file.sha256:
+                blob.unlink(missing_ok=True)
+                raise IntegrityError(
+                    f"file '{file.path}' of model '{artifact.key}' is damaged on this node; it is"
+                    " fetched again at the next load"
+                )
+            os.utime(blob)
+            _link(blob, target)
+        return folder
+
+    def remove(self, digest: str) -> None:
+        """Forget a model's folder; its blobs stay until room is needed."""
+        shutil.rmtree(self._models / _checked_digest(digest), ignore_errors=True)
+
+    def _make_room(self, needed: int) -> None:
+        """Delete the least recently used blobs that no model uses until `needed` bytes fit."""
+        blobs = [(path, path.stat()) for path in self._blobs.iterdir()]
+        used = sum(stat.st_size for _, stat in blobs)
+        for path, stat in sorted(blobs, key=lambda item: item[1].st_mtime):
+            if used + needed <= self._max_bytes:
+                return
+            if stat.st_nlink == 1:
+                path.unlink()
+                used -= stat.st_size
+        if used + needed > self._max_bytes:
+            raise ModelUnavailableError(
+                f"{needed} more bytes do not fit in this node's model store of"
+                f" {self._max_bytes} bytes; unload a model or raise max_store_bytes"
+            )
+
+
+def verify(path: Path, sha256: str) -> None:
+    """Check a file's digest once more, right before it is used.
+
+    Raises:
+        IntegrityError: the file was changed since it was stored.
+    """
+    if _digest_of(path) != sha256:
+        raise IntegrityError(f"file '{path.name}' was changed on this node since it was stored")
+
+
+def _digest_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _checked_digest(sha256: str) -> str:
+    """Return a digest that is safe as a file name."""
+    if len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef"):
+        raise IntegrityError("a digest must be 64 lower-case hexadecimal digits")
+    return sha256
+
+
+def _safe_path(file: ModelFile) -> PurePosixPath:
+    path = PurePosixPath(file.path)
+    if path.is_absolute() or ".." in path.parts:
+        raise IntegrityError(f"file path '{file.path}' leaves the model's folder")
+    return path
+
+
+def _link(blob: Path, target: Path) -> None:
+    try:
+        target.hardlink_to(blob)
+    except OSError:
+        shutil.copyfile(blob, target)
