@@ -81,8 +81,8 @@ def temperature_c() -> float | None:
 
 def clock_hz() -> float | None:
     """Return the CPU's present clock, or None where the kernel does not tell."""
-    frequency = psutil.cpu_freq()
-    return frequency.current * 1e6 if frequency is not None and frequency.current else None
+    cores = psutil.cpu_freq(percpu=True)
+    return max((core.current * 1e6 for core in cores), default=None)
 
 
 def _text(path: str) -> str:

@@ -46,7 +46,7 @@ class FarmSnapshot(_message.Message):
     def __init__(self, taken_unix_ns: _Optional[int] = ..., farm_name: _Optional[str] = ..., gateway_state: _Optional[str] = ..., nodes: _Optional[_Iterable[_Union[NodeSnapshot, _Mapping]]] = ..., models: _Optional[_Iterable[_Union[ModelSnapshot, _Mapping]]] = ..., queued_requests: _Optional[int] = ..., inflight_batches: _Optional[int] = ...) -> None: ...
 
 class NodeSnapshot(_message.Message):
-    __slots__ = ("node_id", "state", "reason", "incarnation", "host", "board", "cpu_class", "architecture", "onnxruntime_version", "cores", "slots", "slots_busy", "cpu_fraction", "memory_total_bytes", "memory_available_bytes", "temperature_c", "clock_hz", "batches_total", "rows_total", "failures_total", "heartbeat_age_ns", "model_digests")
+    __slots__ = ("node_id", "state", "reason", "incarnation", "host", "board", "cpu_class", "architecture", "onnxruntime_version", "cores", "slots", "slots_busy", "cpu_fraction", "memory_total_bytes", "memory_available_bytes", "temperature_c", "clock_hz", "batches_total", "rows_total", "failures_total", "heartbeat_age_ns", "model_digests", "pid")
     NODE_ID_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
@@ -69,6 +69,7 @@ class NodeSnapshot(_message.Message):
     FAILURES_TOTAL_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_AGE_NS_FIELD_NUMBER: _ClassVar[int]
     MODEL_DIGESTS_FIELD_NUMBER: _ClassVar[int]
+    PID_FIELD_NUMBER: _ClassVar[int]
     node_id: str
     state: str
     reason: str
@@ -91,7 +92,8 @@ class NodeSnapshot(_message.Message):
     failures_total: int
     heartbeat_age_ns: int
     model_digests: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, node_id: _Optional[str] = ..., state: _Optional[str] = ..., reason: _Optional[str] = ..., incarnation: _Optional[str] = ..., host: _Optional[str] = ..., board: _Optional[str] = ..., cpu_class: _Optional[str] = ..., architecture: _Optional[str] = ..., onnxruntime_version: _Optional[str] = ..., cores: _Optional[int] = ..., slots: _Optional[int] = ..., slots_busy: _Optional[int] = ..., cpu_fraction: _Optional[float] = ..., memory_total_bytes: _Optional[int] = ..., memory_available_bytes: _Optional[int] = ..., temperature_c: _Optional[float] = ..., clock_hz: _Optional[float] = ..., batches_total: _Optional[int] = ..., rows_total: _Optional[int] = ..., failures_total: _Optional[int] = ..., heartbeat_age_ns: _Optional[int] = ..., model_digests: _Optional[_Iterable[str]] = ...) -> None: ...
+    pid: int
+    def __init__(self, node_id: _Optional[str] = ..., state: _Optional[str] = ..., reason: _Optional[str] = ..., incarnation: _Optional[str] = ..., host: _Optional[str] = ..., board: _Optional[str] = ..., cpu_class: _Optional[str] = ..., architecture: _Optional[str] = ..., onnxruntime_version: _Optional[str] = ..., cores: _Optional[int] = ..., slots: _Optional[int] = ..., slots_busy: _Optional[int] = ..., cpu_fraction: _Optional[float] = ..., memory_total_bytes: _Optional[int] = ..., memory_available_bytes: _Optional[int] = ..., temperature_c: _Optional[float] = ..., clock_hz: _Optional[float] = ..., batches_total: _Optional[int] = ..., rows_total: _Optional[int] = ..., failures_total: _Optional[int] = ..., heartbeat_age_ns: _Optional[int] = ..., model_digests: _Optional[_Iterable[str]] = ..., pid: _Optional[int] = ...) -> None: ...
 
 class ModelSnapshot(_message.Message):
     __slots__ = ("name", "version", "state", "reason", "digest", "max_batch_size", "batching_reason", "ready_nodes", "queued_requests", "requests_total", "failures_total")

@@ -1,0 +1,249 @@
+"""The composition root: the only place where the parts are wired together."""
+
+import asyncio
+import contextlib
+import shutil
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+
+from farm import zoo
+from farm.cluster.local import LocalCluster
+from farm.config import FarmConfig
+from farm.core.clock import SystemClock
+from farm.core.errors import InternalError, UnreachableError
+from farm.core.pool import WorkerPool
+from farm.core.snapshots import GatewayState
+from farm.engine.catalog import Catalog
+from farm.engine.dataplane import DataPlane
+from farm.engine.engine import Engine
+from farm.engine.fleet import Fleet
+from farm.engine.snapshots import Snapshots
+from farm.frontend.admin_service import AdminService
+from farm.frontend.inference_service import InferenceService
+from farm.frontend.server import Frontend, FrontendSettings, check_free
+from farm.metrics.prometheus import MetricsServer, PrometheusObserver
+from farm.node.settings import NodeSettings
+from farm.repository.blobs import RepositoryBlobs
+from farm.repository.layout import scan
+from farm.repository.listing import RepositoryListing
+from farm.scheduling.limits import SchedulingLimits
+from farm.scheduling.machine import Machine
+from farm.scheduling.placement import LeastExpectedCompletion
+
+_log = structlog.get_logger()
+
+_HEALTH_INTERVAL_S = 0.5
+
+
+class Gateway:
+    """One gateway over a pool of nodes: repository, scheduler, frontend and metrics.
+
+    Made inside the event loop it runs on.
+    """
+
+    def __init__(self, config: FarmConfig, *, pool: WorkerPool, listing: RepositoryListing) -> None:
+        clock = SystemClock()
+        observer = PrometheusObserver()
+        scheduling = config.scheduling
+        limits = SchedulingLimits(
+            max_queue_size=scheduling.max_queue_size,
+            max_queued_bytes=scheduling.max_queued_bytes,
+            max_batch_bytes=scheduling.max_batch_bytes,
+            retry_ratio=scheduling.retry_ratio,
+        )
+        catalog = _catalog(listing)
+        self.engine = Engine(
+            machine=Machine(limits=limits, policy=LeastExpectedCompletion()),
+            pool=pool,
+            clock=clock,
+            observer=observer,
+        )
+        self.fleet = Fleet(
+            pool=pool,
+            engine=self.engine,
+            catalog=catalog,
+            blobs=RepositoryBlobs(listing),
+            clock=clock,
+        )
+        self.dataplane = DataPlane(
+            engine=self.engine,
+            fleet=self.fleet,
+            catalog=catalog,
+            clock=clock,
+            observer=observer,
+            default_timeout_s=config.default_timeout_s,
+        )
+        self.snapshots = Snapshots(
+            farm_name=config.name,
+            engine=self.engine,
+            fleet=self.fleet,
+            catalog=catalog,
+            dataplane=self.dataplane,
+            clock=clock,
+        )
+        self._frontend = Frontend(
+            FrontendSettings(address=config.grpc, max_receive_bytes=config.max_message_bytes),
+            inference=InferenceService(self.dataplane),
+            admin=AdminService(self.snapshots),
+        )
+        observer.watch(self.snapshots.take)
+        self._config = config
+        self._registry = observer.registry
+        self._metrics: MetricsServer | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def grpc_address(self) -> str:
+        """Where gRPC is served, with the port that was really bound."""
+        return _with_port(self._config.grpc, self._frontend.port)
+
+    @property
+    def metrics_address(self) -> str:
+        """Where metrics are served, with the port that was really bound."""
+        return _with_port(self._config.metrics, self._metrics.port if self._metrics else 0)
+
+    @property
+    def ready_nodes(self) -> int:
+        """How many nodes take batches now."""
+        return sum(member.state == "ready" for member in self.fleet.members.values())
+
+    async def start(self) -> None:
+        """Listen, bring nodes and models up, and begin to serve.
+
+        Raises:
+            ConfigurationError: a port cannot be bound.
+            UnreachableError: no node came up in time.
+        """
+        await self._frontend.start()
+        host, _, port = self._config.metrics.rpartition(":")
+        self._metrics = MetricsServer(self._registry, host=host.strip("[]"), port=int(port))
+        self._tasks.append(asyncio.create_task(self.fleet.run(), name="fleet"))
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.fleet.settled(), self._config.start_timeout_s)
+        if not self.fleet.any_ready():
+            reasons = "; ".join(f"{m.node_id}: {m.reason}" for m in self.fleet.members.values())
+            raise UnreachableError(f"no node came up: {reasons}")
+        self.dataplane.state = GatewayState.SERVING
+        await self._frontend.set_serving(True)
+        self._tasks.append(asyncio.create_task(self._report_health(), name="health"))
+
+    async def drain(self) -> None:
+        """Refuse new requests, answer the accepted ones, close the ports."""
+        self.dataplane.state = GatewayState.DRAINING
+        await self._frontend.begin_drain()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.engine.drained(), self._config.drain_timeout_s)
+        await self._frontend.stop(grace_s=1.0)
+
+    async def close(self) -> None:
+        """Release everything; safe after a failed `start`."""
+        await self._frontend.stop(grace_s=0.0)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.engine.close()
+        if self._metrics is not None:
+            self._metrics.close()
+
+    async def _report_health(self) -> None:
+        """Let health checks follow the nodes: none ready, not serving."""
+        told = True
+        while True:
+            await asyncio.sleep(_HEALTH_INTERVAL_S)
+            serving = self.dataplane.serving()
+            if serving is not told:
+                told = serving
+                await self._frontend.set_serving(serving)
+
+
+def run_embedded(config: FarmConfig, *, on_ready: Callable[[Gateway], None]) -> None:
+    """Run a farm of local nodes until SIGINT or SIGTERM, then drain.
+
+    Raises:
+        FarmError: it could not start, or failed later; the message says what to do.
+    """
+    check_free("gRPC", config.grpc)
+    check_free("metrics", config.metrics)
+    cluster = LocalCluster([f"local-{number}" for number in range(1, config.nodes + 1)])
+    try:
+        listing = scan(config.models or _own_zoo(cluster.folder))
+        cluster.start()
+        asyncio.run(_serve(config, cluster, listing, on_ready))
+    finally:
+        cluster.stop()
+
+
+async def _serve(
+    config: FarmConfig,
+    cluster: LocalCluster,
+    listing: RepositoryListing,
+    on_ready: Callable[[Gateway], None],
+) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    for warning in listing.warnings:
+        _log.warning("repository", warning=warning)
+    # Imported after the cluster has set Ray's environment, which Ray reads when imported.
+    from farm.cluster.pool import RayWorkerPool
+
+    pool = RayWorkerPool([_node_settings(config, cluster, node_id) for node_id in cluster.node_ids])
+    gateway = Gateway(config, pool=pool, listing=listing)
+    stopping = asyncio.create_task(stop.wait(), name="stop")
+    starting = asyncio.create_task(gateway.start(), name="start")
+    broken = asyncio.create_task(gateway.engine.broken.wait(), name="broken")
+    tasks = (starting, stopping, broken)
+    try:
+        pool.start()
+        await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not starting.done():
+            return
+        starting.result()
+        on_ready(gateway)
+        await asyncio.wait({stopping, broken}, return_when=asyncio.FIRST_COMPLETED)
+        await gateway.drain()
+        if broken.done():
+            raise InternalError("the scheduler failed; its log has the details. Start it again")
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await gateway.close()
+        await pool.close()
+
+
+def _node_settings(config: FarmConfig, cluster: LocalCluster, node_id: str) -> NodeSettings:
+    return NodeSettings(
+        node_id=node_id,
+        cache_dir=cluster.folder / "nodes" / node_id,
+        slots=config.node.slots,
+        threads_per_slot=config.node.threads_per_slot,
+        max_store_bytes=config.node.max_store_bytes,
+        max_sessions=config.node.max_sessions,
+        max_session_bytes=config.node.max_session_bytes,
+        qualify_timeout_s=config.node.qualify_timeout_s,
+    )
+
+
+def _catalog(listing: RepositoryListing) -> Catalog:
+    catalog = Catalog()
+    for version in listing.available:
+        catalog.desire(version.artifact)
+    for refused in listing.refused_versions:
+        catalog.refuse(refused.key, refused.reason)
+    for model in listing.refused_models:
+        catalog.refuse_model(model.name, model.reason)
+    return catalog
+
+
+def _own_zoo(folder: Path) -> Path:
+    """Return a copy of the shipped models: installers may hard-link the shipped ones."""
+    return Path(shutil.copytree(zoo.models_dir(), folder / "zoo"))
+
+
+def _with_port(address: str, port: int) -> str:
+    return f"{address.rpartition(':')[0]}:{port}"

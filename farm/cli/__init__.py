@@ -1,0 +1,1 @@
+"""The `farm` command: one file a group, heavy imports inside the commands."""

@@ -1,0 +1,62 @@
+"""`farm models`: what is served."""
+
+import typer
+
+from farm.cli.exits import farm_errors
+from farm.cli.options import DEFAULT_ADDRESS, Connect, Output, OutputFormat
+
+app = typer.Typer(help="The models of a farm.", no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """The models of a farm."""
+
+
+@app.command("ls")
+def ls(connect: Connect = DEFAULT_ADDRESS, output: OutputFormat = Output.TABLE) -> None:
+    """List every version, its state and, where it is not served, the reason."""
+    from farm.cli.tables import print_json, print_table
+    from farm.client import AdminClient
+
+    with farm_errors(), AdminClient(connect) as admin:
+        snapshot = admin.snapshot()
+    if output is Output.JSON:
+        print_json(
+            "models",
+            [
+                {
+                    "name": model.name,
+                    "version": model.version,
+                    "state": model.state,
+                    "reason": model.reason,
+                    "digest": model.digest,
+                    "max_batch_size": model.max_batch_size,
+                    "batching": model.batching_reason,
+                    "ready_nodes": list(model.ready_nodes),
+                    "queued_requests": model.queued_requests,
+                    "requests_total": model.requests_total,
+                    "failures_total": model.failures_total,
+                }
+                for model in snapshot.models
+            ],
+        )
+        return
+    print_table(
+        f"Models of {snapshot.farm_name}",
+        ("model", "version", "state", "nodes", "max batch", "requests", "failed", "digest", "why"),
+        [
+            (
+                model.name,
+                str(model.version) if model.version else "-",
+                model.state,
+                str(len(model.ready_nodes)),
+                str(model.max_batch_size) if model.max_batch_size else "-",
+                str(model.requests_total),
+                str(model.failures_total),
+                model.digest[:12],
+                model.reason or model.batching_reason,
+            )
+            for model in snapshot.models
+        ],
+    )

@@ -1,0 +1,28 @@
+"""Tables and JSON on standard output."""
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+# Raised when a key of the JSON output changes its meaning.
+SCHEMA_VERSION = 1
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table; without a terminal it is as wide as its content."""
+    table = Table(title=title, title_justify="left", header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    Console(width=None if sys.stdout.isatty() else 200).print(table)
+
+
+def print_json(kind: str, value: Any) -> None:
+    """Print one JSON document that names its schema."""
+    document = {"schema_version": SCHEMA_VERSION, kind: value}
+    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")

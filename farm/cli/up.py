@@ -1,0 +1,53 @@
+"""`farm up`: an embedded farm in the foreground."""
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from farm.cli.exits import farm_errors
+
+if TYPE_CHECKING:
+    from farm.app import Gateway
+
+
+def up(
+    nodes: Annotated[
+        int | None, typer.Option(help="How many local nodes to run.", show_default="3")
+    ] = None,
+    models: Annotated[
+        Path | None,
+        typer.Option(help="Model repository in Triton's layout.", show_default="the shipped zoo"),
+    ] = None,
+    grpc: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Port 0 picks one.", show_default="127.0.0.1:8001"),
+    ] = None,
+    metrics: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Port 0 picks one.", show_default="127.0.0.1:8002"),
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(envvar="FARM_CONFIG", help="A farm.yaml to read first.")
+    ] = None,
+) -> None:
+    """Run a farm of local nodes here until Ctrl-C or SIGTERM, then drain."""
+    with farm_errors():
+        from farm.app import run_embedded
+        from farm.config import load_config
+        from farm.logs import configure_logging
+
+        flags = {"nodes": nodes, "models": models, "grpc": grpc, "metrics": metrics}
+        settings = load_config(config, os.environ, flags)
+        configure_logging()
+        run_embedded(settings, on_ready=_announce)
+
+
+def _announce(gateway: "Gateway") -> None:
+    sys.stdout.write(
+        f"ready grpc={gateway.grpc_address} metrics={gateway.metrics_address}"
+        f" nodes={gateway.ready_nodes}\n"
+    )
+    sys.stdout.flush()

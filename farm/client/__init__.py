@@ -1,0 +1,13 @@
+"""Python clients of a farm, or of any server that speaks Open Inference Protocol v2.
+
+>>> with FarmClient("127.0.0.1:8001") as farm:
+...     result = farm.infer("digits", {"image": images})
+...     result["label"], result.receipt
+"""
+
+from farm.client.admin import AdminClient
+from farm.client.aio import AsyncFarmClient
+from farm.client.results import InferResult, ReceiptView
+from farm.client.sync import FarmClient
+
+__all__ = ["AdminClient", "AsyncFarmClient", "FarmClient", "InferResult", "ReceiptView"]

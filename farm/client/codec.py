@@ -1,0 +1,103 @@
+"""numpy arrays to protocol messages and back."""
+
+from collections.abc import Mapping, Sequence
+from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from farm.client.results import InferResult, ReceiptView
+from farm.core.errors import InvalidRequestError
+from farm.core.tensors import LENGTH_PREFIX_BYTES, Datatype
+from farm.pb.open_inference_pb2 import ModelInferRequest, ModelInferResponse
+
+AnyArray = NDArray[np.generic]
+
+_DATATYPES: Mapping[str, Datatype] = {
+    "bool": Datatype.BOOL,
+    "uint8": Datatype.UINT8,
+    "uint16": Datatype.UINT16,
+    "uint32": Datatype.UINT32,
+    "uint64": Datatype.UINT64,
+    "int8": Datatype.INT8,
+    "int16": Datatype.INT16,
+    "int32": Datatype.INT32,
+    "int64": Datatype.INT64,
+    "float16": Datatype.FP16,
+    "float32": Datatype.FP32,
+    "float64": Datatype.FP64,
+}
+DTYPES = {datatype: np.dtype(name).newbyteorder("<") for name, datatype in _DATATYPES.items()}
+
+
+def to_request(
+    model: str,
+    inputs: Mapping[str, AnyArray],
+    *,
+    version: str,
+    outputs: Sequence[str],
+    request_id: str,
+) -> ModelInferRequest:
+    """Return a request; arrays of `object` or strings become BYTES.
+
+    Raises:
+        InvalidRequestError: an array has a type that the protocol lacks.
+    """
+    request = ModelInferRequest(model_name=model, model_version=version, id=request_id)
+    for name, given in inputs.items():
+        array = np.asarray(given)
+        if array.dtype.kind in "OSU":
+            datatype, raw = Datatype.BYTES, _prefixed(array)
+        else:
+            known = _DATATYPES.get(array.dtype.name)
+            if known is None:
+                raise InvalidRequestError(
+                    f"input '{name}' is an array of {array.dtype}; the protocol carries"
+                    f" {', '.join(_DATATYPES)} and strings"
+                )
+            datatype = known
+            raw = np.ascontiguousarray(array, dtype=DTYPES[datatype]).tobytes()
+        request.inputs.add(name=name, datatype=datatype, shape=array.shape)
+        request.raw_input_contents.append(raw)
+    for name in outputs:
+        request.outputs.add(name=name)
+    return request
+
+
+def to_result(response: ModelInferResponse) -> InferResult:
+    """Return a response with its outputs as arrays, in the order they came."""
+    outputs = {
+        tensor.name: _array(Datatype(tensor.datatype), tuple(tensor.shape), raw)
+        for tensor, raw in zip(response.outputs, response.raw_output_contents, strict=True)
+    }
+    parameters = {
+        key: getattr(parameter, parameter.WhichOneof("parameter_choice") or "string_param")
+        for key, parameter in response.parameters.items()
+    }
+    return InferResult(
+        model=response.model_name,
+        version=response.model_version,
+        id=response.id,
+        outputs=outputs,
+        receipt=ReceiptView(parameters),
+    )
+
+
+def _array(datatype: Datatype, shape: tuple[int, ...], raw: bytes) -> AnyArray:
+    if datatype is Datatype.BYTES:
+        elements = np.empty(prod(shape), dtype=np.object_)
+        position = 0
+        for index in range(elements.size):
+            body = position + LENGTH_PREFIX_BYTES
+            position = body + int.from_bytes(raw[position:body], "little")
+            elements[index] = raw[body:position]
+        return elements.reshape(shape)
+    return np.frombuffer(raw, dtype=DTYPES[datatype]).reshape(shape)
+
+
+def _prefixed(array: AnyArray) -> bytes:
+    parts = []
+    for element in array.reshape(-1):
+        body = element if isinstance(element, bytes) else str(element).encode()
+        parts.append(len(body).to_bytes(LENGTH_PREFIX_BYTES, "little") + body)
+    return b"".join(parts)

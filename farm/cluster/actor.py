@@ -1,0 +1,79 @@
+"""The actor on each node: `NodeService` with plain messages in and out.
+
+Made remote by `remote_actor`, not by a decorator, so that importing this loads no Ray.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from farm.core.actor_messages import CallHead, Reply, decode_artifact, encode_record
+from farm.node.service import NodeService
+from farm.node.settings import NodeSettings
+
+# Ray's namespace for all actors of a farm.
+NAMESPACE = "farm"
+
+# Heartbeats must not wait behind inference, nor inference behind a file transfer.
+INFERENCE, TELEMETRY, MODELS = "inference", "telemetry", "models"
+
+
+class NodeActor:
+    """One a node. Detached and named, it outlives the gateway that made it."""
+
+    def __init__(self, settings: NodeSettings) -> None:
+        self._service = NodeService(settings)
+
+    def describe(self) -> dict[str, Any]:
+        return encode_record(self._service.describe())
+
+    def vitals(self) -> dict[str, Any]:
+        return encode_record(self._service.vitals())
+
+    def infer(self, head: CallHead, *raws: bytes) -> Reply:
+        return self._service.infer(head, *raws)
+
+    def missing_files(self, digests: tuple[str, ...]) -> tuple[str, ...]:
+        return self._service.missing_files(digests)
+
+    def receive(self, sha256: str, offset: int, chunk: bytes, last: bool) -> None:
+        self._service.receive(sha256, offset, chunk, last)
+
+    def load(self, artifact: Mapping[str, Any]) -> dict[str, Any]:
+        return encode_record(self._service.load(decode_artifact(artifact)))
+
+    def unload(self, digest: str) -> None:
+        self._service.unload(digest)
+
+
+def actor_name(node_id: str) -> str:
+    """Return the name under which a node's actor is found."""
+    return f"node-{node_id}"
+
+
+def resource_name(node_id: str) -> str:
+    """Return the Ray resource that pins a node's actor to its machine."""
+    return f"farm_node_{node_id}"
+
+
+def remote_actor(settings: NodeSettings) -> Any:
+    """Start a node's actor and return its handle.
+
+    Ray restarts nothing: an actor that Ray restarts itself keeps callers waiting for 2 s
+    before they learn of its death, one that stays dead tells them within 20 ms
+    (docs/decisions/0002). The supervisor makes a new one.
+    """
+    import ray
+
+    # Ray's stubs do not know concurrency_groups.
+    remote: Any = ray.remote
+    groups = {INFERENCE: settings.slots, TELEMETRY: 1, MODELS: 1}
+    return (
+        remote(num_cpus=0, max_restarts=0, max_task_retries=0, concurrency_groups=groups)(NodeActor)
+        .options(
+            name=actor_name(settings.node_id),
+            namespace=NAMESPACE,
+            lifetime="detached",
+            resources={resource_name(settings.node_id): 1},
+        )
+        .remote(settings)
+    )

@@ -1,0 +1,107 @@
+"""Calls to one actor, with Ray's errors mapped to the farm's at this boundary."""
+
+import contextlib
+from collections.abc import Mapping
+from typing import Any
+
+import ray
+from ray.exceptions import (
+    ActorUnavailableError,
+    RayActorError,
+    RayError,
+    RayTaskError,
+    TaskCancelledError,
+)
+
+from farm.cluster.actor import INFERENCE, MODELS, TELEMETRY
+from farm.core.actor_messages import Reply
+from farm.core.errors import (
+    FarmError,
+    InternalError,
+    NodeBusyError,
+    NodeLostError,
+    RequestCancelledError,
+)
+
+
+class ActorCalls:
+    """The methods of one actor as coroutines, each in its concurrency group.
+
+    Every one raises `NodeLostError` when the actor is dead or cannot be reached, and the
+    farm's own errors as the actor raised them.
+    """
+
+    def __init__(self, handle: Any) -> None:
+        self._handle = handle
+        # `.options()` builds a wrapper; made once, it costs a request nothing.
+        self._infer = handle.infer.options(concurrency_group=INFERENCE)
+        self._describe = handle.describe.options(concurrency_group=TELEMETRY)
+        self._vitals = handle.vitals.options(concurrency_group=TELEMETRY)
+        self._missing = handle.missing_files.options(concurrency_group=MODELS)
+        self._receive = handle.receive.options(concurrency_group=MODELS)
+        self._load = handle.load.options(concurrency_group=MODELS)
+        self._unload = handle.unload.options(concurrency_group=MODELS)
+
+    async def describe(self) -> Mapping[str, Any]:
+        message: Mapping[str, Any] = await _result(self._describe.remote())
+        return message
+
+    async def vitals(self) -> Mapping[str, Any]:
+        message: Mapping[str, Any] = await _result(self._vitals.remote())
+        return message
+
+    async def missing_files(self, digests: tuple[str, ...]) -> tuple[str, ...]:
+        missing: tuple[str, ...] = await _result(self._missing.remote(digests))
+        return missing
+
+    async def receive(self, sha256: str, offset: int, chunk: bytes, *, last: bool) -> None:
+        await _result(self._receive.remote(sha256, offset, chunk, last))
+
+    async def load(self, artifact: Mapping[str, Any]) -> Mapping[str, Any]:
+        report: Mapping[str, Any] = await _result(self._load.remote(artifact))
+        return report
+
+    async def unload(self, digest: str) -> None:
+        await _result(self._unload.remote(digest))
+
+    def infer(self, head: object, raws: list[bytes]) -> Any:
+        """Start a batch and return Ray's reference to its reply.
+
+        Raises:
+            NodeBusyError: Ray has no room for its bytes now.
+        """
+        try:
+            return self._infer.remote(head, *raws)
+        except RayError as error:
+            raise NodeBusyError(f"Ray refused the batch ({type(error).__name__})") from error
+
+    async def reply(self, reference: Any) -> Reply:
+        """Wait for the reply behind a reference that `infer` returned."""
+        reply: Reply = await _result(reference)
+        return reply
+
+    def cancel(self, reference: Any) -> None:
+        """Drop a batch if it has not begun to run; one that runs goes on."""
+        with contextlib.suppress(RayError, ValueError, TypeError):
+            ray.cancel(reference, force=False)
+
+    def kill(self) -> None:
+        """End the actor's process, even one that hangs."""
+        with contextlib.suppress(RayError, ValueError):
+            ray.kill(self._handle, no_restart=True)
+
+
+async def _result(reference: Any) -> Any:
+    try:
+        return await reference
+    except TaskCancelledError as error:
+        raise RequestCancelledError("the batch was cancelled before it ran") from error
+    except (RayActorError, ActorUnavailableError) as error:
+        raise NodeLostError("its actor died") from error
+    except RayTaskError as error:
+        cause = error.cause
+        if isinstance(cause, FarmError):
+            raise cause from error
+        raise InternalError(f"the node failed with {type(cause).__name__}") from error
+    except RayError as error:
+        raise NodeLostError(f"Ray could not reach it ({type(error).__name__})") from error

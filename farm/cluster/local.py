@@ -1,0 +1,86 @@
+"""A Ray cluster of this machine's own: the embedded farm's."""
+
+import logging
+import os
+import secrets
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from farm.cluster.actor import NAMESPACE, resource_name
+from farm.core.errors import ConfigurationError
+
+# Arguments over 100 kB pass through the object store; two batches a node fit easily.
+_OBJECT_STORE_BYTES = 256 << 20
+
+_ENVIRONMENT = {
+    # With a token nobody else on the network can run code through Ray's ports.
+    "RAY_AUTH_MODE": "token",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # Workers held in reserve would cost 40 MB each on every node.
+    "RAY_enable_worker_prestart": "0",
+    "RAY_prestart_worker_first_driver": "0",
+    # The farm retries by itself; Ray's messages on the terminal would only alarm.
+    "RAY_DEDUP_LOGS": "0",
+}
+
+
+class LocalCluster:
+    """Ray's processes on this machine, apart from any other Ray: own folder, own address."""
+
+    def __init__(self, node_ids: Sequence[str]) -> None:
+        self.node_ids = tuple(node_ids)
+        # Ray's sockets need a short path, whatever TMPDIR says.
+        self.folder = Path(tempfile.mkdtemp(prefix="farm-", dir=_short_tmp()))
+
+    def start(self) -> None:
+        """Start Ray and connect this process as its driver.
+
+        Ray reads its settings from the environment when it is first imported, so nothing
+        may import it before this.
+
+        Raises:
+            ConfigurationError: Ray did not start.
+        """
+        if "ray" in sys.modules:
+            raise ConfigurationError(
+                "ray was imported before the embedded farm was started, so it would run without"
+                " its token; start the farm first"
+            )
+        os.environ.update(_ENVIRONMENT, RAY_AUTH_TOKEN=secrets.token_hex(32))
+        # `ray.init` would join whatever cluster this names.
+        os.environ.pop("RAY_ADDRESS", None)
+        import ray
+
+        logging.getLogger("ray").setLevel(logging.ERROR)
+        try:
+            ray.init(
+                address="local",
+                namespace=NAMESPACE,
+                num_cpus=0,
+                resources={resource_name(node_id): 1 for node_id in self.node_ids},
+                object_store_memory=_OBJECT_STORE_BYTES,
+                include_dashboard=False,
+                log_to_driver=False,
+                configure_logging=False,
+                _temp_dir=str(self.folder / "ray"),
+            )
+        except Exception as error:
+            self.stop()
+            raise ConfigurationError(
+                f"Ray did not start on this machine ({type(error).__name__}: {error})"
+            ) from error
+
+    def stop(self) -> None:
+        """End Ray's processes and remove their files."""
+        if "ray" in sys.modules:
+            import ray
+
+            ray.shutdown()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _short_tmp() -> str | None:
+    return "/tmp" if os.access("/tmp", os.W_OK) else None  # noqa: S108 - a private folder in it

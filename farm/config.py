@@ -1,0 +1,148 @@
+"""The farm's configuration: one `farm.yaml`, overridden by the environment, then by flags.
+
+Read and checked once, at the edge. The environment's `FARM_GRPC` sets `grpc`,
+`FARM_NODE__SLOTS` sets `slots` of `node`; `FARM_CONNECT` and `FARM_CONFIG` belong to the
+command line.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from farm.core.errors import ConfigurationError
+
+_PREFIX = "FARM_"
+_RESERVED = {"FARM_CONNECT", "FARM_CONFIG"}
+
+Address = Annotated[str, Field(pattern=r"^(\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}$")]
+Positive = Annotated[int, Field(gt=0)]
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class NodeConfig(_Section):
+    """Each node of an embedded farm."""
+
+    slots: Annotated[int, Field(ge=1, le=64, description="batches that run at once")] = 1
+    threads_per_slot: Annotated[int, Field(ge=1, le=64)] = 1
+    max_store_bytes: Annotated[Positive, Field(description="cap of model files on disk")] = 4 << 30
+    max_sessions: Annotated[Positive, Field(description="models open in memory")] = 64
+    max_session_bytes: Positive = 512 << 20
+    qualify_timeout_s: Seconds = 120.0
+
+
+class SchedulingConfig(_Section):
+    """Bounds of the scheduler; see `farm.scheduling.limits` for what each one does."""
+
+    max_queue_size: Positive = 2_000
+    max_queued_bytes: Positive = 512 << 20
+    max_batch_bytes: Positive = 32 << 20
+    retry_ratio: Annotated[float, Field(ge=0, le=1)] = 0.2
+
+
+class FarmConfig(_Section):
+    """Everything `farm up` needs to know."""
+
+    name: str = "farm"
+    grpc: Address = "127.0.0.1:8001"
+    metrics: Address = "127.0.0.1:8002"
+    nodes: Annotated[int, Field(ge=1, le=64, description="local nodes of an embedded farm")] = 3
+    models: Annotated[
+        Path | None, Field(description="model repository; without one the shipped zoo")
+    ] = None
+    max_message_bytes: Annotated[Positive, Field(description="largest gRPC message taken")] = (
+        64 << 20
+    )
+    default_timeout_s: Annotated[
+        Seconds, Field(description="for requests that bring no deadline of their own")
+    ] = 60.0
+    start_timeout_s: Seconds = 180.0
+    drain_timeout_s: Seconds = 30.0
+    node: NodeConfig = NodeConfig()
+    scheduling: SchedulingConfig = SchedulingConfig()
+
+
+def load_config(
+    file: Path | None, environment: Mapping[str, str], flags: Mapping[str, Any]
+) -> FarmConfig:
+    """Return the configuration; `flags` that are None were not given.
+
+    Raises:
+        ConfigurationError: a value is wrong; the message names its file, variable or flag.
+    """
+    layers: list[tuple[str, dict[str, Any]]] = []
+    if file is not None:
+        layers.append((str(file), _read(file)))
+    layers.append(("the environment", _from_environment(environment)))
+    layers.append(("the command line", {k: v for k, v in flags.items() if v is not None}))
+    merged: dict[str, Any] = {}
+    for _, values in layers:
+        merged = _merge(merged, values)
+    try:
+        return FarmConfig.model_validate(merged)
+    except ValidationError as error:
+        raise ConfigurationError(_explain(error, layers)) from error
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"{file} cannot be read: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{file} is not YAML: {error}") from error
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise ConfigurationError(f"{file} must be a mapping of settings, like `grpc: HOST:PORT`")
+    return values
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for variable, value in environment.items():
+        if not variable.startswith(_PREFIX) or variable in _RESERVED:
+            continue
+        *sections, key = variable.removeprefix(_PREFIX).lower().split("__")
+        top = sections[0] if sections else key
+        if top not in FarmConfig.model_fields:
+            continue
+        place = values
+        for section in sections:
+            place = place.setdefault(section, {})
+        place[key] = value
+    return values
+
+
+def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for key, value in above.items():
+        known = merged.get(key)
+        if isinstance(known, Mapping) and isinstance(value, Mapping):
+            merged[key] = _merge(known, value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def _explain(error: ValidationError, layers: list[tuple[str, dict[str, Any]]]) -> str:
+    lines = []
+    for problem in error.errors():
+        path = [str(part) for part in problem["loc"]]
+        source = next((name for name, values in reversed(layers) if _holds(values, path)), "")
+        lines.append(f"{source}: {'.'.join(path)}: {problem['msg']}, not {problem['input']!r:.60}")
+    return "; ".join(lines)
+
+
+def _holds(values: Any, path: list[str]) -> bool:
+    for part in path:
+        if not isinstance(values, Mapping) or part not in values:
+            return False
+        values = values[part]
+    return True

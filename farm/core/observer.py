@@ -1,0 +1,29 @@
+"""What the engine tells whoever keeps count: metrics now, the ledger later."""
+
+from typing import Protocol
+
+from farm.core.errors import ErrorCode
+from farm.core.models import ModelKey
+from farm.core.requests import LedgerEntry, Receipt
+
+
+class Observer(Protocol):
+    """Called on the hot path: every method must return at once and never raise."""
+
+    def request_finished(
+        self, model: ModelKey, code: ErrorCode | None, latency_s: float, receipt: Receipt | None
+    ) -> None:
+        """A request got its reply; `code` is None for an answer."""
+        ...
+
+    def request_refused(self, code: ErrorCode) -> None:
+        """A request was refused before it was accepted; its model may not even exist."""
+        ...
+
+    def batch_settled(self, entry: LedgerEntry) -> None:
+        """A batch came back, one way or another."""
+        ...
+
+    def node_ejected(self, node_id: str) -> None:
+        """A node was taken out for its failures."""
+        ...

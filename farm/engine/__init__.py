@@ -1,0 +1,1 @@
+"""Runs the scheduling machine in real time and feeds it what happens."""

@@ -1,0 +1,179 @@
+"""The loop around the machine: events in, effects carried out, on one asyncio loop."""
+
+import asyncio
+from dataclasses import dataclass
+
+import structlog
+
+from farm.core.clock import Clock
+from farm.core.errors import FarmError, InternalError
+from farm.core.models import ModelKey
+from farm.core.observer import Observer
+from farm.core.pool import WorkerPool
+from farm.core.requests import Batch, BatchCompleted, InferenceRequest, Receipt
+from farm.core.tensors import Tensor
+from farm.scheduling.effects import (
+    AppendLedger,
+    CancelBatch,
+    DispatchBatch,
+    Effect,
+    EjectNode,
+    RejectRequest,
+    ResolveRequest,
+    WakeAt,
+)
+from farm.scheduling.events import (
+    BatchFinished,
+    Event,
+    RequestArrived,
+    RequestCancelled,
+    TimerFired,
+)
+from farm.scheduling.machine import Machine
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The outputs of a request, in the model's order, and its receipt."""
+
+    outputs: tuple[Tensor, ...]
+    receipt: Receipt
+
+
+@dataclass(slots=True)
+class Tally:
+    """Requests of one version that were accepted and got their reply."""
+
+    answered: int = 0
+    failed: int = 0
+
+
+class Engine:
+    """Owns the machine. Everything here runs on the loop that `start` was called on.
+
+    Events posted in one turn of the loop are handled together, so requests that arrive
+    together can leave together.
+    """
+
+    def __init__(
+        self, *, machine: Machine, pool: WorkerPool, clock: Clock, observer: Observer
+    ) -> None:
+        self.machine = machine
+        self._pool = pool
+        self._clock = clock
+        self._observer = observer
+        self._waiting: dict[int, tuple[InferenceRequest, asyncio.Future[Answer]]] = {}
+        self.tallies: dict[ModelKey, Tally] = {}
+        self._inbox: list[Event] = []
+        self._turn_due = False
+        self._batches: set[asyncio.Task[None]] = set()
+        self._alarm: asyncio.TimerHandle | None = None
+        self._idle = asyncio.Event()
+        self._idle.set()
+        # Set when the machine itself has failed: the gateway must restart.
+        self.broken = asyncio.Event()
+
+    async def submit(self, request: InferenceRequest) -> Answer:
+        """Put a request to the machine and wait for its reply.
+
+        Raises:
+            FarmError: the request was refused or failed.
+        """
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._waiting[request.id] = (request, future)
+        self._idle.clear()
+        self.post(RequestArrived(request))
+        try:
+            return await future
+        except asyncio.CancelledError:
+            self.post(RequestCancelled(request.id))
+            raise
+
+    def post(self, event: Event) -> None:
+        """Hand an event to the machine at the end of this turn of the loop."""
+        self._inbox.append(event)
+        if not self._turn_due:
+            self._turn_due = True
+            asyncio.get_running_loop().call_soon(self._turn)
+
+    async def drained(self) -> None:
+        """Wait until every accepted request has its reply."""
+        await self._idle.wait()
+
+    async def close(self) -> None:
+        """Stop. Batches in flight are abandoned."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+        for task in self._batches:
+            task.cancel()
+        await asyncio.gather(*self._batches, return_exceptions=True)
+
+    def _turn(self) -> None:
+        self._turn_due = False
+        events, self._inbox = self._inbox, []
+        try:
+            effects = self.machine.handle_all(events, self._clock.monotonic())
+        except Exception as error:
+            self._break(error)
+            return
+        for effect in effects:
+            self._carry_out(effect)
+        if not self._waiting:
+            self._idle.set()
+
+    def _carry_out(self, effect: Effect) -> None:
+        match effect:
+            case ResolveRequest(request_id, outputs, receipt):
+                self._reply(request_id, Answer(outputs, receipt))
+            case RejectRequest(request_id, error):
+                self._reply(request_id, error)
+            case DispatchBatch(batch, placement):
+                task = asyncio.create_task(self._execute(batch, placement.node_id))
+                self._batches.add(task)
+                task.add_done_callback(self._batches.discard)
+            case WakeAt(at):
+                if self._alarm is not None:
+                    self._alarm.cancel()
+                delay = max(at - self._clock.monotonic(), 0.0)
+                self._alarm = asyncio.get_running_loop().call_later(delay, self.post, TimerFired())
+            case CancelBatch(batch_id, _):
+                self._pool.cancel(batch_id)
+            case EjectNode(node_id, until, reason):
+                _log.warning(
+                    "node_ejected",
+                    node=node_id,
+                    seconds=round(until - self._clock.monotonic(), 1),
+                    reason=reason,
+                )
+                self._observer.node_ejected(node_id)
+            case AppendLedger(entry):
+                self._observer.batch_settled(entry)
+
+    def _reply(self, request_id: int, reply: Answer | FarmError) -> None:
+        request, future = self._waiting.pop(request_id)
+        latency_s = self._clock.monotonic() - request.arrived_at
+        tally = self.tallies.setdefault(request.model, Tally())
+        if isinstance(reply, Answer):
+            tally.answered += 1
+            self._observer.request_finished(request.model, None, latency_s, reply.receipt)
+            if not future.done():
+                future.set_result(reply)
+        else:
+            tally.failed += 1
+            self._observer.request_finished(request.model, reply.code, latency_s, None)
+            if not future.done():
+                future.set_exception(reply)
+
+    async def _execute(self, batch: Batch, node_id: str) -> None:
+        outcome = await self._pool.execute(batch, node_id)
+        self.post(BatchFinished(outcome) if isinstance(outcome, BatchCompleted) else outcome)
+
+    def _break(self, error: Exception) -> None:
+        """The machine has a defect and its state cannot be trusted: end every request."""
+        _log.critical("machine_failed", exc_info=error)
+        for request_id in list(self._waiting):
+            self._reply(request_id, InternalError("the gateway failed and is being restarted"))
+        self._idle.set()
+        self.broken.set()

@@ -1,0 +1,112 @@
+"""Is this request one that the model can take? Says exactly what is wrong if not."""
+
+from collections.abc import Sequence
+
+from farm.core.errors import InvalidRequestError
+from farm.core.models import ModelSpec
+from farm.core.tensors import Tensor, TensorSpec, check_size
+
+
+def ordered_inputs(spec: ModelSpec, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """Return the inputs in the model's order, each one checked.
+
+    Raises:
+        InvalidRequestError: a name, datatype, shape or byte count is wrong, or inputs are
+            missing, unknown or repeated.
+    """
+    by_name = {tensor.name: tensor for tensor in inputs}
+    if len(by_name) != len(inputs):
+        raise InvalidRequestError(_about(spec, "an input is given twice"))
+    expected = [wanted.name for wanted in spec.inputs]
+    unknown = sorted(set(by_name) - set(expected))
+    if unknown:
+        raise InvalidRequestError(
+            _about(spec, f"it has no input {_names(unknown)}; its inputs are {_names(expected)}")
+        )
+    missing = [name for name in expected if name not in by_name]
+    if missing:
+        raise InvalidRequestError(_about(spec, f"input {_names(missing)} is missing"))
+    for wanted in spec.inputs:
+        _check(spec, wanted, by_name[wanted.name])
+    return tuple(by_name[name] for name in expected)
+
+
+def count_rows(spec: ModelSpec, inputs: Sequence[Tensor]) -> int:
+    """Return the rows that all inputs agree on; 1 for a model without a batch axis.
+
+    Raises:
+        InvalidRequestError: they do not agree, or are more than the model takes.
+    """
+    if not spec.batched:
+        return 1
+    rows = {tensor.shape[0] for tensor in inputs}
+    if len(rows) != 1:
+        shapes = ", ".join(f"'{t.name}' {list(t.shape)}" for t in inputs)
+        raise InvalidRequestError(
+            _about(spec, f"its inputs must have the same first dimension, not {shapes}")
+        )
+    count = rows.pop()
+    if count > spec.max_batch_size:
+        raise InvalidRequestError(
+            _about(
+                spec,
+                f"it takes at most {spec.max_batch_size} rows a request, not {count};"
+                " send them in smaller parts",
+            )
+        )
+    return count
+
+
+def chosen_outputs(
+    spec: ModelSpec, outputs: Sequence[Tensor], wanted: Sequence[str]
+) -> tuple[Tensor, ...]:
+    """Return the outputs asked for, in the order asked; all where none is named."""
+    if not wanted:
+        return tuple(outputs)
+    by_name = {tensor.name: tensor for tensor in outputs}
+    return tuple(by_name[name] for name in wanted)
+
+
+def check_wanted(spec: ModelSpec, wanted: Sequence[str]) -> None:
+    """Check the names of requested outputs.
+
+    Raises:
+        InvalidRequestError: one is unknown or asked for twice.
+    """
+    known = [output.name for output in spec.outputs]
+    unknown = sorted(set(wanted) - set(known))
+    if unknown:
+        raise InvalidRequestError(
+            _about(spec, f"it has no output {_names(unknown)}; its outputs are {_names(known)}")
+        )
+    if len(set(wanted)) != len(wanted):
+        raise InvalidRequestError(_about(spec, "an output is asked for twice"))
+
+
+def _check(spec: ModelSpec, wanted: TensorSpec, given: Tensor) -> None:
+    if given.datatype is not wanted.datatype:
+        raise InvalidRequestError(
+            _about(spec, f"input '{given.name}' must be {wanted.datatype}, not {given.datatype}")
+        )
+    fits = len(given.shape) == len(wanted.shape) and all(
+        size >= 0 and open_or_size in (-1, size)
+        for size, open_or_size in zip(given.shape, wanted.shape, strict=True)
+    )
+    if not fits:
+        raise InvalidRequestError(
+            _about(
+                spec,
+                f"input '{given.name}' must have shape {list(wanted.shape)} (-1 is any size),"
+                f" not {list(given.shape)}",
+            )
+        )
+    check_size(given)
+
+
+def _about(spec: ModelSpec, problem: str) -> str:
+    return f"model '{spec.key.name}' version {spec.key.version}: {problem}"
+
+
+def _names(names: Sequence[str]) -> str:
+    shown = ", ".join(f"'{name[:64]}'" for name in names[:8])
+    return f"{shown} and {len(names) - 8} more" if len(names) > 8 else shown

@@ -1,0 +1,104 @@
+"""`farm.v1.FarmAdmin`: what operators' tools ask of a gateway."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from farm import __version__
+from farm.core.errors import InvalidRequestError
+from farm.core.snapshots import FarmSnapshot, ModelSnapshot, NodeSnapshot
+from farm.engine.snapshots import Snapshots
+from farm.frontend.grpc_types import Context
+from farm.pb import farm_admin_pb2 as pb
+
+# What gateway and tools agree on; raised when a message changes its meaning.
+ADMIN_PROTOCOL = 1
+MIN_INTERVAL_NS = 50_000_000
+
+
+class AdminService:
+    """Methods are named as in the protocol; `handlers.py` finds them by that name."""
+
+    def __init__(self, snapshots: Snapshots) -> None:
+        self._snapshots = snapshots
+
+    async def Version(  # noqa: N802
+        self, _request: pb.VersionRequest, _context: Context
+    ) -> pb.VersionResponse:
+        return pb.VersionResponse(
+            farm_version=__version__,
+            protocol=ADMIN_PROTOCOL,
+            farm_name=self._snapshots.farm_name,
+        )
+
+    async def WatchSnapshots(  # noqa: N802
+        self, request: pb.WatchSnapshotsRequest, _context: Context
+    ) -> AsyncIterator[pb.FarmSnapshot]:
+        if request.interval_ns and request.interval_ns < MIN_INTERVAL_NS:
+            raise InvalidRequestError(
+                f"interval_ns must be 0 (once) or at least {MIN_INTERVAL_NS}, not"
+                f" {request.interval_ns}"
+            )
+        while True:
+            yield to_snapshot(self._snapshots.take())
+            if not request.interval_ns:
+                return
+            await asyncio.sleep(request.interval_ns / 1e9)
+
+
+def to_snapshot(snapshot: FarmSnapshot) -> pb.FarmSnapshot:
+    """Return a snapshot as a message."""
+    return pb.FarmSnapshot(
+        taken_unix_ns=snapshot.taken_unix_ns,
+        farm_name=snapshot.farm_name,
+        gateway_state=snapshot.gateway_state,
+        nodes=[_node(node) for node in snapshot.nodes],
+        models=[_model(model) for model in snapshot.models],
+        queued_requests=snapshot.queued_requests,
+        inflight_batches=snapshot.inflight_batches,
+    )
+
+
+def _node(node: NodeSnapshot) -> pb.NodeSnapshot:
+    message = pb.NodeSnapshot(node_id=node.node_id, state=node.state, reason=node.reason)
+    if (profile := node.profile) is not None:
+        message.incarnation = profile.incarnation
+        message.host = profile.host
+        message.pid = profile.pid
+        message.board = profile.board
+        message.cpu_class = profile.cpu_class
+        message.architecture = profile.architecture
+        message.onnxruntime_version = profile.runtime_version
+        message.cores = profile.cores
+        message.slots = profile.slots
+    if (vitals := node.vitals) is not None:
+        message.slots_busy = vitals.slots_busy
+        message.cpu_fraction = vitals.cpu_fraction
+        message.memory_total_bytes = vitals.memory_total_bytes
+        message.memory_available_bytes = vitals.memory_available_bytes
+        if vitals.temperature_c is not None:
+            message.temperature_c = vitals.temperature_c
+        if vitals.clock_hz is not None:
+            message.clock_hz = vitals.clock_hz
+        message.batches_total = vitals.batches_total
+        message.rows_total = vitals.rows_total
+        message.failures_total = vitals.failures_total
+        message.model_digests.extend(vitals.digests)
+    if node.heartbeat_age_s is not None:
+        message.heartbeat_age_ns = round(node.heartbeat_age_s * 1e9)
+    return message
+
+
+def _model(model: ModelSnapshot) -> pb.ModelSnapshot:
+    return pb.ModelSnapshot(
+        name=model.key.name,
+        version=model.key.version,
+        state=model.state,
+        reason=model.reason,
+        digest=model.digest,
+        max_batch_size=model.max_batch_size,
+        batching_reason=model.batching_reason,
+        ready_nodes=model.ready_nodes,
+        queued_requests=model.queued_requests,
+        requests_total=model.requests_total,
+        failures_total=model.failures_total,
+    )

@@ -1,0 +1,169 @@
+"""The interceptor in front of every method: who may call, what may come out.
+
+It also takes over parsing. gRPC answers bytes that do not parse with UNKNOWN and the
+exception's text before any servicer runs, so handlers get the raw bytes and parse here.
+"""
+
+import inspect
+import ipaddress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from secrets import token_hex
+from typing import Any, NoReturn
+from urllib.parse import unquote
+
+import grpc
+import structlog
+
+from farm.core.errors import FarmError, InternalError, InvalidRequestError, PermissionDeniedError
+from farm.frontend.grpc_types import Context, Handler, Interceptor
+from farm.frontend.status import STATUS, trailers
+from farm.pb.services import ADMIN_SERVICE, INFERENCE_SERVICE
+
+_log = structlog.get_logger()
+
+# Methods that change the farm or show its insides.
+_CONTROL_METHODS = frozenset(
+    f"/{INFERENCE_SERVICE}/{name}"
+    for name in (
+        "RepositoryModelLoad",
+        "RepositoryModelUnload",
+        "LogSettings",
+        "TraceSetting",
+        "SystemSharedMemoryRegister",
+        "SystemSharedMemoryUnregister",
+        "CudaSharedMemoryRegister",
+        "CudaSharedMemoryUnregister",
+    )
+)
+
+
+def is_control(method: str) -> bool:
+    """Whether a method is refused to peers that are neither authenticated nor on loopback."""
+    return method.startswith(f"/{ADMIN_SERVICE}/") or method in _CONTROL_METHODS
+
+
+def is_loopback(peer: str) -> bool:
+    """Whether a gRPC peer (`ipv4:127.0.0.1:5`, `ipv6:%5B::1%5D:5`, `unix:`) is this machine."""
+    kind, _, address = peer.partition(":")
+    if kind == "unix":
+        return True
+    host = unquote(address).rpartition(":")[0].strip("[]")
+    try:
+        parsed = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped:
+        parsed = parsed.ipv4_mapped
+    return parsed.is_loopback
+
+
+class Guard(Interceptor):
+    """Wraps every handler once; errors leave it as a status and a message of the farm's."""
+
+    def __init__(self) -> None:
+        self._wrapped: dict[str, Handler] = {}
+
+    async def intercept_service(  # type: ignore[override]  # the stubs forget unknown methods
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler | None:
+        method = handler_call_details.method
+        wrapped = self._wrapped.get(method)
+        if wrapped is None:
+            handler = await continuation(handler_call_details)
+            if handler is None:
+                return None
+            wrapped = self._wrapped[method] = _wrap(method, handler)
+        return wrapped
+
+
+def _wrap(method: str, handler: Handler) -> Handler:
+    behaviour: Any = (
+        handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
+    )
+    parse = handler.request_deserializer
+    serialise = handler.response_serializer
+    control = is_control(method)
+
+    def admit(raw: bytes, context: Context) -> Any:
+        _authorise(method, context, control=control)
+        return _parse(method, parse, raw)
+
+    if handler.unary_unary is not None:
+
+        async def unary(raw: bytes, context: Context) -> Any:
+            try:
+                return await behaviour(admit(raw, context), context)
+            except Exception as error:
+                await _abort(method, error, context)
+
+        return grpc.unary_unary_rpc_method_handler(unary, response_serializer=serialise)
+
+    if handler.unary_stream is not None:
+        if inspect.isasyncgenfunction(behaviour):
+
+            async def stream(raw: bytes, context: Context) -> AsyncIterator[Any]:
+                try:
+                    async for response in behaviour(admit(raw, context), context):
+                        yield response
+                except Exception as error:
+                    await _abort(method, error, context)
+
+            return grpc.unary_stream_rpc_method_handler(stream, response_serializer=serialise)
+
+        async def writer(raw: bytes, context: Context) -> None:
+            try:
+                await behaviour(admit(raw, context), context)
+            except Exception as error:
+                await _abort(method, error, context)
+
+        return grpc.unary_stream_rpc_method_handler(writer, response_serializer=serialise)
+
+    async def both(raws: AsyncIterator[bytes], context: Context) -> AsyncIterator[Any]:
+        async def requests() -> AsyncIterator[Any]:
+            async for raw in raws:
+                yield _parse(method, parse, raw)
+
+        try:
+            _authorise(method, context, control=control)
+            async for response in behaviour(requests(), context):
+                yield response
+        except Exception as error:
+            await _abort(method, error, context)
+
+    return grpc.stream_stream_rpc_method_handler(both, response_serializer=serialise)
+
+
+def _authorise(method: str, context: Context, *, control: bool) -> None:
+    if control and not is_loopback(context.peer()) and not context.peer_identities():
+        raise PermissionDeniedError(
+            f"{method} is for operators: call it on the gateway's own machine, or with a client"
+            " certificate"
+        )
+
+
+def _parse(method: str, parse: Callable[[bytes], Any] | None, raw: bytes) -> Any:
+    if parse is None:
+        return raw
+    try:
+        return parse(raw)
+    except Exception as error:
+        raise InvalidRequestError(
+            f"the message is not a valid request of {method}; is the client's protocol the Open"
+            " Inference Protocol v2?"
+        ) from error
+
+
+async def _abort(method: str, error: Exception, context: Context) -> NoReturn:
+    """End a call with the farm's words. What nobody foresaw goes to the log, not out."""
+    if isinstance(error, grpc.aio.AbortError):
+        raise error
+    if not isinstance(error, FarmError):
+        reference = token_hex(4)
+        _log.error("unexpected_exception", method=method, reference=reference, exc_info=error)
+        error = InternalError(
+            f"the gateway failed on this request; its log has the details under {reference}"
+        )
+    await context.abort(STATUS[error.code], error.message, trailers(error))
+    raise AssertionError  # abort never returns

@@ -1,0 +1,121 @@
+"""The gRPC server: ports, health, reflection, draining."""
+
+import contextlib
+import socket
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection, reflection_pb2
+
+from farm.core.errors import ConfigurationError
+from farm.frontend.admin_service import AdminService
+from farm.frontend.guard import Guard
+from farm.frontend.handlers import service_handler
+from farm.frontend.inference_service import InferenceService
+from farm.pb.pool import POOL
+from farm.pb.services import ADMIN_SERVICE, INFERENCE_SERVICE
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrontendSettings:
+    """Where to listen, and the largest message taken. Port 0 lets the system choose."""
+
+    address: str
+    max_receive_bytes: int = 64 << 20
+
+
+class Frontend:
+    """One gRPC server. `port` is known once it is bound."""
+
+    def __init__(
+        self, settings: FrontendSettings, *, inference: InferenceService, admin: AdminService
+    ) -> None:
+        self._settings = settings
+        self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]
+        self._server = grpc.aio.server(
+            interceptors=[Guard()],
+            options=[
+                ("grpc.max_receive_message_length", settings.max_receive_bytes),
+                ("grpc.max_send_message_length", -1),
+                # Without this a second gateway would bind the same port and get half of
+                # the connections, and neither would be told.
+                ("grpc.so_reuseport", 0),
+            ],
+        )
+        handlers = (
+            service_handler(INFERENCE_SERVICE, inference),
+            service_handler(ADMIN_SERVICE, admin),
+        )
+        self._server.add_generic_rpc_handlers(handlers)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        _enable_reflection(self._server)
+        self.port = 0
+
+    async def start(self) -> None:
+        """Listen. Health says NOT_SERVING until `set_serving`.
+
+        Raises:
+            ConfigurationError: the address cannot be bound.
+        """
+        try:
+            self.port = self._server.add_insecure_port(self._settings.address)
+        except RuntimeError as error:
+            raise port_error("gRPC", self._settings.address) from error
+        await self.set_serving(False)
+        await self._server.start()
+
+    async def set_serving(self, serving: bool) -> None:
+        """Tell health checks whether requests are welcome."""
+        status = SERVING if serving else NOT_SERVING
+        for service in ("", INFERENCE_SERVICE, ADMIN_SERVICE):
+            await self._health.set(service, status)
+
+    async def begin_drain(self) -> None:
+        """Say NOT_SERVING from now on, whatever anybody sets later."""
+        await self._health.enter_graceful_shutdown()
+
+    async def stop(self, grace_s: float) -> None:
+        """Close the ports; calls that still run have `grace_s` seconds to end."""
+        await self._server.stop(grace_s)
+
+
+def port_error(what: str, address: str) -> ConfigurationError:
+    """Return the error of an address that cannot be bound, with what to do about it."""
+    return ConfigurationError(
+        f"the {what} address {address} cannot be bound: is another farm or Triton running there?"
+        f" Stop it or choose another port"
+    )
+
+
+def check_free(what: str, address: str) -> None:
+    """Find out whether an address is free before anything expensive is started.
+
+    Raises:
+        ConfigurationError: it is not, or it is no address at all.
+    """
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65535:
+        raise ConfigurationError(
+            f"the {what} address '{address}' is not HOST:PORT, for example 127.0.0.1:8001"
+        )
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with contextlib.closing(socket.socket(family, socket.SOCK_STREAM)) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host.strip("[]"), int(port)))
+        except OSError as error:
+            raise port_error(what, address) from error
+
+
+def _enable_reflection(server: Any) -> None:
+    # Our messages live in a pool of their own; reflection can only show what is in the
+    # pool it is given, so health's and its own descriptions are added to ours.
+    for module in (health_pb2, reflection_pb2):
+        POOL.AddSerializedFile(module.DESCRIPTOR.serialized_pb)
+    names = (INFERENCE_SERVICE, ADMIN_SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
+    reflection.enable_server_reflection(names, server, pool=POOL)
