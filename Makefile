@@ -1,0 +1,70 @@
+# Every target sets itself up: all it takes is Python 3.11 or newer with venv, and make.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+LOCKS := playbooks/locks
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test test-unit test-integration check format lint types contracts generated bench zoo lock clean
+.DEFAULT_GOAL := test
+
+demo: $(STAMP)  ## an embedded farm, real digits through real gRPC, a report
+	$(BIN)/farm demo
+
+test: $(STAMP)  ## every test that needs no root and no second machine
+	$(BIN)/pytest -q
+
+test-unit: $(STAMP)  ## the fast ones
+	$(BIN)/pytest -q tests/unit
+
+test-integration: $(STAMP)  ## real Ray, real gRPC
+	$(BIN)/pytest -q tests/integration
+
+check: format lint types contracts generated test  ## everything a change must pass
+
+format: $(STAMP)
+	$(BIN)/ruff format --check .
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+contracts: $(STAMP)  ## the import table of docs/architecture.md
+	$(BIN)/lint-imports --no-logo
+
+generated: $(STAMP)  ## generated code is what protos/ would generate
+	$(BIN)/python protos/generate.py --check
+
+bench: $(STAMP)  ## measure, and write docs/benchmarks/
+	$(BIN)/python -m benchmarks.serving
+	$(BIN)/python -m benchmarks.memory
+
+zoo: $(STAMP)  ## train the shipped models anew; the same seed gives the same files
+	$(BIN)/python -m farm.zoo.train_digits
+
+# uv writes a lock for x86-64 and aarch64 at once; pip installs from it.
+lock:
+	$(PYTHON) -m venv $(VENV)/lock && $(VENV)/lock/bin/pip install -q uv
+	cd $(LOCKS) && for target in dev head node; do \
+	  case $$target in \
+	    dev) wanted="--extra all --group ../../pyproject.toml:dev" ;; \
+	    head) wanted="--extra node --extra head -c dev.txt" ;; \
+	    node) wanted="--extra node -c dev.txt" ;; \
+	  esac; \
+	  ../../$(VENV)/lock/bin/uv pip compile ../../pyproject.toml $$wanted --universal \
+	    --python-version 3.11 --generate-hashes --custom-compile-command "make lock" \
+	    $(UPGRADE) -o $$target.txt >/dev/null || exit 1; \
+	done
+
+clean:
+	rm -rf $(VENV)
+
+$(STAMP): pyproject.toml $(LOCKS)/dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "make: $(PYTHON) is $$($(PYTHON) --version 2>&1); Python 3.11 or newer is needed: make PYTHON=python3.12" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCKS)/dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
