@@ -4,6 +4,7 @@ import logging
 import os
 import secrets
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -33,6 +34,7 @@ class LocalCluster:
     def __init__(self, node_ids: Sequence[str]) -> None:
         self.node_ids = tuple(node_ids)
         # Ray's sockets need a short path, whatever TMPDIR says.
+        self._reaper: subprocess.Popen[bytes] | None = None
         self.folder = Path(tempfile.mkdtemp(prefix="farm-", dir=_short_tmp()))
 
     def start(self) -> None:
@@ -49,6 +51,12 @@ class LocalCluster:
                 "ray was imported before the embedded farm was started, so it would run without"
                 " its token; start the farm first"
             )
+        self._reaper = subprocess.Popen(
+            [sys.executable, "-m", "farm.cluster.reaper", str(os.getpid()), str(self.folder)],
+            stdin=subprocess.PIPE,
+            # Ctrl-C on the terminal is for the farm, which then ends in good order.
+            start_new_session=True,
+        )
         os.environ.update(_ENVIRONMENT, RAY_AUTH_TOKEN=secrets.token_hex(32))
         # `ray.init` would join whatever cluster this names.
         os.environ.pop("RAY_ADDRESS", None)
@@ -80,6 +88,10 @@ class LocalCluster:
 
             ray.shutdown()
         shutil.rmtree(self.folder, ignore_errors=True)
+        if self._reaper is not None and self._reaper.stdin is not None:
+            self._reaper.stdin.close()
+            self._reaper.wait()
+            self._reaper = None
 
 
 def _short_tmp() -> str | None:

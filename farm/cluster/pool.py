@@ -75,7 +75,7 @@ class RayWorkerPool:
                 node_id=node_id,
                 incarnation=incarnation,
                 code=error.code,
-                message=f"node '{node_id}' failed: {error.message}",
+                message=error.message,
                 retryable=True,
             )
         finally:

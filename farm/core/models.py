@@ -76,7 +76,8 @@ class LatencyCurve:
     """Seconds that a node takes for a batch, by rows: measured points, joined by lines.
 
     Points are in ascending order of rows. Beyond the last point the curve goes on with
-    the slope of its last segment; below the first it is flat.
+    the slope of its last segment. It is never below its first point: no batch is faster than
+    the smallest one, whatever a noisy measurement says.
     """
 
     points: tuple[tuple[int, float], ...]

@@ -43,10 +43,9 @@ class InferenceRequest:
         """Bytes of all inputs."""
         return sum(len(tensor.raw) for tensor in self.inputs)
 
-    def signature(self, *, batched: bool) -> BatchSignature:
-        """Return what this request must share with its batch-mates."""
-        skip = 1 if batched else 0
-        return tuple((t.name, t.datatype, t.shape[skip:]) for t in self.inputs)
+    def signature(self) -> BatchSignature:
+        """Return what this request must share with its batch-mates: all but axis 0."""
+        return tuple((t.name, t.datatype, t.shape[1:]) for t in self.inputs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ WORTHWHILE = 0.95
 def target_rows(
     *,
     curve: LatencyCurve | None,
+    first: int,
     waiting: int,
     max_rows: int,
     overhead_s: float,
@@ -18,21 +19,22 @@ def target_rows(
 
     Args:
         curve: the node's seconds by rows, or None where nothing was measured.
-        waiting: rows that could ride now, at least 1.
+        first: rows of the most urgent request, which rides in any case.
+        waiting: rows that could ride now, `first` included.
         max_rows: the model's bound, at least 1.
         overhead_s: seconds a dispatch costs beside compute; it favours larger batches.
         time_left_s: seconds until the tightest deadline, infinite without one.
 
     Sizes tried are the measured ones and whatever is waiting. A larger one wins only
     where it takes less than `WORTHWHILE` of the smaller one's seconds a row, so a flat
-    or worsening curve gives 1.
+    or worsening curve gives `first`.
     """
+    best = max(first, 1)
     limit = min(waiting, max_rows)
-    if curve is None or limit <= 1:
-        return max(limit, 1)
-    best = 1
-    best_per_row = overhead_s + curve.seconds(1)
-    for rows in (*(rows for rows, _ in curve.points if 1 < rows < limit), limit):
+    if curve is None or limit <= best:
+        return max(limit, best)
+    best_per_row = (overhead_s + curve.seconds(best)) / best
+    for rows in (*(rows for rows, _ in curve.points if best < rows < limit), limit):
         seconds = overhead_s + curve.seconds(rows)
         if seconds > time_left_s:
             break

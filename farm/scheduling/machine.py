@@ -8,7 +8,7 @@ leave early: cancelled, expired or refused. It gets exactly one `ResolveRequest`
 `RejectRequest`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from math import inf
 
 from farm.core.errors import (
@@ -26,7 +26,6 @@ from farm.core.errors import (
 from farm.core.models import ModelKey, ModelSpec
 from farm.core.requests import Batch, BatchFailed, InferenceRequest, Placement
 from farm.scheduling.accounting import energy_shares, ledger_entry, receipt
-from farm.scheduling.batching import target_rows
 from farm.scheduling.deadlines import DeadlineHeap
 from farm.scheduling.effects import (
     AppendLedger,
@@ -51,9 +50,13 @@ from farm.scheduling.events import (
 )
 from farm.scheduling.limits import SchedulingLimits
 from farm.scheduling.nodes import Flight, Node
-from farm.scheduling.placement import Candidate, PlacementPolicy
-from farm.scheduling.queue import Lane, ModelQueue, Ticket, ticket
+from farm.scheduling.placement import PlacementPolicy
+from farm.scheduling.planning import Plan, Planner, Wait
+from farm.scheduling.queue import ModelQueue, Ticket, lane_of, ticket
 from farm.scheduling.retries import RetryBudget
+
+# Failures that say nothing about how well a node works.
+_NOT_A_NODES_FAULT = (ErrorCode.NODE_BUSY, ErrorCode.CANCELLED)
 
 
 class Machine:
@@ -61,7 +64,8 @@ class Machine:
 
     def __init__(self, *, limits: SchedulingLimits, policy: PlacementPolicy) -> None:
         self._limits = limits
-        self._policy = policy
+        self._planner = Planner(limits=limits, policy=policy)
+        self._policy_name = policy.name
         self._budget = RetryBudget(ratio=limits.retry_ratio, reserve=limits.retry_reserve)
         # The only mutable collections. A ticket is in _tickets from acceptance to reply;
         # until then it is either in its model's queue or in exactly one flight.
@@ -165,11 +169,14 @@ class Machine:
             return ModelNotFoundError(
                 f"model '{request.model.name}' version {request.model.version} is not served here"
             )
-        if spec.batched and request.rows > spec.max_batch_size:
+        if request.size_bytes > limits.max_queued_bytes:
             return InvalidRequestError(
-                f"the request has {request.rows} rows, but model '{request.model.name}' takes at"
-                f" most {spec.max_batch_size}; send it in smaller parts"
+                f"the request has {request.size_bytes} bytes, more than the"
+                f" {limits.max_queued_bytes} this farm ever queues; send it in smaller parts"
             )
+        misfit = _misfit(request, spec)
+        if misfit is not None:
+            return misfit
         if request.deadline is not None and request.deadline <= now:
             return DeadlineExceededError("the deadline had passed when the request arrived")
         queued_bytes = sum(queue.size_bytes for queue in self._queues.values())
@@ -190,7 +197,7 @@ class Machine:
         if flight is None:
             return
         node = self._nodes.get(flight.node_id)
-        if node is not None and node.profile.incarnation == completed.incarnation:
+        if node is not None:
             node.praise()
         shares = energy_shares(flight, completed)
         for entry, outputs, energy in zip(flight.tickets, completed.outputs, shares, strict=True):
@@ -202,12 +209,16 @@ class Machine:
         self._effects.append(AppendLedger(account))
 
     def _fail(self, failed: BatchFailed, now: float) -> None:
+        if failed.retryable and failed.code is ErrorCode.NODE_LOST and self._is_at(failed):
+            # Its other batches are lost with it, and it must not get new ones.
+            self._lose(failed.node_id, failed.message, now)
+            return
         flight = self._land(failed.batch_id)
         if flight is None:
             return
         if failed.retryable:
             node = self._nodes.get(flight.node_id)
-            if node is not None and flight.wanted:
+            if node is not None and flight.wanted and failed.code not in _NOT_A_NODES_FAULT:
                 self._punish(node, now)
             self._retry(flight, failed.code, failed.message)
         else:
@@ -215,33 +226,32 @@ class Machine:
         account = ledger_entry(flight, outcome=failed.code, completed=None, now=now)
         self._effects.append(AppendLedger(account))
 
+    def _is_at(self, failed: BatchFailed) -> bool:
+        """Whether a batch is in flight at the incarnation of its node that is known now."""
+        node = self._nodes.get(failed.node_id)
+        flight = node.flights.get(failed.batch_id) if node is not None else None
+        return flight is not None and flight.incarnation == failed.incarnation
+
     def _retry(self, flight: Flight, code: ErrorCode, message: str) -> None:
         """Give the members of a batch that a node did not finish another chance elsewhere.
 
-        When the node died, one of them may have killed it: each then runs alone.
+        Each runs alone then, for one of them may have killed the node.
         """
         for entry in flight.tickets:
             if entry is None:
                 continue
+            entry.failures += 1
             entry.avoid |= {(flight.node_id, flight.incarnation)}
-            if code is ErrorCode.NODE_LOST:
-                entry.lane = entry.request.id
-            spent = len(entry.avoid) >= self._limits.max_attempts
-            if spent or not self._budget.withdraw():
-                why = (
-                    f"{len(entry.avoid)} nodes failed it"
-                    if spent
-                    else "the retry budget is used up"
-                )
-                self._reject(
-                    entry,
-                    error_class(code)(
-                        f"{message}; {why}, so try again later",
-                        retry_after_s=self._limits.pushback_s,
-                    ),
-                )
-            else:
+            entry.isolate()
+            spent = entry.failures >= self._limits.max_attempts
+            if not spent and self._budget.withdraw():
                 self._requeue(entry)
+                continue
+            why = f"it failed {entry.failures} times" if spent else "the retry budget is used up"
+            error = error_class(code)(
+                f"{message}; {why}, so try again later", retry_after_s=self._limits.pushback_s
+            )
+            self._reject(entry, error)
 
     def _isolate(self, flight: Flight, failed: BatchFailed) -> None:
         """Find out which member a model failed on by running each alone."""
@@ -252,16 +262,17 @@ class Machine:
             return
         for entry in flight.tickets:
             if entry is not None:
-                entry.lane = entry.request.id
+                entry.isolate()
                 self._requeue(entry)
 
     def _requeue(self, entry: Ticket) -> None:
-        queue = self._queues.get(entry.request.model)
-        if queue is None:
-            self._reject(entry, _unloaded(entry.request.model))
+        spec = self._specs.get(entry.request.model)
+        refusal = _unloaded(entry.request.model) if spec is None else _misfit(entry.request, spec)
+        if refusal is not None:
+            self._reject(entry, refusal)
             return
         entry.batch_id = None
-        queue.push(entry)
+        self._queues[entry.request.model].push(entry)
 
     def _join(self, event: NodeJoined, now: float) -> None:
         profile = event.profile
@@ -291,19 +302,23 @@ class Machine:
             return
         for flight in list(node.flights.values()):
             self._land(flight.batch.id)
-            self._retry(flight, ErrorCode.NODE_LOST, f"node '{node_id}' was lost: {reason}")
+            self._retry(flight, ErrorCode.NODE_LOST, f"node '{node_id}' was lost ({reason})")
             account = ledger_entry(flight, outcome=ErrorCode.NODE_LOST, completed=None, now=now)
             self._effects.append(AppendLedger(account))
 
     def _change_model(self, key: ModelKey, spec: ModelSpec | None) -> None:
+        """Serve a version under a new spec, or no longer; what waits must fit the new one."""
+        known = self._specs.pop(key, None)
+        queue = self._queues.pop(key, None)
         if spec is not None:
             self._specs[key] = spec
-            self._queues.setdefault(key, ModelQueue())
+            self._queues[key] = queue if queue is not None and known == spec else ModelQueue()
+        if queue is None or known == spec:
             return
-        self._specs.pop(key, None)
-        queue = self._queues.pop(key, None)
-        for entry in queue.tickets() if queue else ():
-            self._reject(entry, _unloaded(key))
+        for entry in queue.tickets():
+            if spec is not None and not entry.alone:
+                entry.lane = lane_of(entry.request, batched=spec.batched)
+            self._requeue(entry)
 
     # -- endings ----------------------------------------------------------------------
 
@@ -340,7 +355,7 @@ class Machine:
             deadline = entry.request.deadline
             if deadline is not None and deadline <= now:
                 self._abandon(entry, DeadlineExceededError("the deadline passed before an answer"))
-            elif entry.batch_id is None:
+            elif entry.attempts == 0:
                 self._abandon(
                     entry,
                     QueueTimeoutError(
@@ -387,72 +402,17 @@ class Machine:
 
         Returns when a look-ahead slot will open for a request that waits now, or infinity.
         """
-        lookahead_at = inf
-        waiting = [queue for queue in self._queues.items() if len(queue[1])]
-        while waiting:
-            lanes = [(lane, key) for key, queue in waiting for lane in queue.lanes()]
-            lanes.sort(key=lambda item: item[0].head().urgency)
-            for lane, key in lanes:
-                placed, opens_at = self._dispatch_from(lane, key, now)
-                lookahead_at = min(lookahead_at, opens_at)
-                if placed:
-                    break
-            else:
-                break
-            waiting = [item for item in waiting if len(item[1])]
-        return lookahead_at
+        while True:
+            plan = self._planner.next(self._specs, self._queues, self._nodes.values(), now)
+            if isinstance(plan, Wait):
+                return plan.until
+            entries = self._queues[plan.spec.key].take(
+                plan.lane, target_rows=plan.rows, max_bytes=self._limits.max_batch_bytes
+            )
+            self._send(plan, entries, now)
 
-    def _dispatch_from(self, lane: Lane, key: ModelKey, now: float) -> tuple[bool, float]:
-        """Try to send one batch from a lane; return whether, and when to try look-ahead."""
-        spec = self._specs[key]
-        usable = [n for n in self._nodes.values() if spec.digest in n.ready and n.accepts]
-        head = lane.head()
-        eligible = [node for node in usable if _may_run(head, node, usable)]
-        free = [node for node in eligible if node.has_free_slot]
-        opens_at = inf
-        if not free:
-            for node in eligible:
-                at = node.lookahead_at(now, self._limits.lookahead_horizon_s)
-                if at is not None and at <= now:
-                    free.append(node)
-                elif at is not None:
-                    opens_at = min(opens_at, at)
-        if not free:
-            return False, opens_at
-        candidates = [self._candidate(node, lane, spec, now) for node in free]
-        chosen, reason = self._policy.choose(candidates)
-        node = self._nodes[chosen.node_id]
-        entries = self._queues[key].take(
-            lane,
-            target_rows=chosen.rows,
-            max_bytes=self._limits.max_batch_bytes,
-            allowed=lambda entry: _may_run(entry, node, usable),
-        )
-        self._send(entries, node, spec, reason, now)
-        return True, inf
-
-    def _candidate(self, node: Node, lane: Lane, spec: ModelSpec, now: float) -> Candidate:
-        curve = node.ready[spec.digest]
-        backlog_s = node.backlog_s(now)
-        deadline = lane.head().request.deadline
-        rows = target_rows(
-            curve=curve,
-            waiting=lane.rows,
-            max_rows=max(spec.max_batch_size, 1),
-            overhead_s=self._limits.dispatch_overhead_s,
-            time_left_s=inf if deadline is None else deadline - now - backlog_s,
-        )
-        compute_s = curve.seconds(rows) if curve is not None else 0.0
-        return Candidate(
-            node_id=node.profile.node_id,
-            rows=rows,
-            completion_s=backlog_s + self._limits.dispatch_overhead_s + compute_s,
-            last_used=node.last_used,
-        )
-
-    def _send(
-        self, entries: list[Ticket], node: Node, spec: ModelSpec, reason: str, now: float
-    ) -> None:
+    def _send(self, plan: Plan, entries: list[Ticket], now: float) -> None:
+        spec, node = plan.spec, plan.node
         self._batch_ids += 1
         rows = sum(entry.request.rows for entry in entries)
         batch = Batch(
@@ -466,14 +426,14 @@ class Machine:
             trigger="free_slot" if node.has_free_slot else "lookahead",
         )
         curve = node.ready[spec.digest]
+        compute_s = curve.seconds(max(rows, 1)) if curve is not None else 0.0
         flight = Flight(
             batch=batch,
             node_id=node.profile.node_id,
             incarnation=node.profile.incarnation,
             tickets=[*entries],
             dispatched_at=now,
-            predicted_s=self._limits.dispatch_overhead_s
-            + (curve.seconds(max(rows, 1)) if curve is not None else 0.0),
+            predicted_s=self._limits.dispatch_overhead_s + compute_s,
         )
         for entry in entries:
             entry.attempts += 1
@@ -484,15 +444,20 @@ class Machine:
         placement = Placement(
             batch_id=batch.id,
             node_id=node.profile.node_id,
-            policy=self._policy.name,
-            reason=reason,
+            policy=self._policy_name,
+            reason=plan.reason,
         )
         self._effects.append(DispatchBatch(batch, placement))
 
 
-def _may_run(entry: Ticket, node: Node, usable: Sequence[Node]) -> bool:
-    """Whether a request may run at a node: not where it failed, unless there is no other."""
-    return node.identity not in entry.avoid or all(n.identity in entry.avoid for n in usable)
+def _misfit(request: InferenceRequest, spec: ModelSpec) -> InvalidRequestError | None:
+    """Return why a request is too large for a model, if it is."""
+    if not spec.batched or request.rows <= spec.max_batch_size:
+        return None
+    return InvalidRequestError(
+        f"the request has {request.rows} rows, but model '{spec.key.name}' takes at most"
+        f" {spec.max_batch_size}; send it in smaller parts"
+    )
 
 
 def _first(*times: float | None) -> float | None:

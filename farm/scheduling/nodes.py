@@ -87,6 +87,7 @@ class Node:
         return now + min(backoff, limits.eject_max_s)
 
     def praise(self) -> None:
-        """Count a success."""
-        self.failures_in_row = 0
-        self.ejections = 0
+        """Count a success; one that was under way when the node was ejected changes nothing."""
+        if self.ejected_until is None:
+            self.failures_in_row = 0
+            self.ejections = 0

@@ -1,7 +1,6 @@
 """A model's queue for the whole farm, ordered by priority, then deadline, then arrival."""
 
 import heapq
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import inf
 
@@ -18,20 +17,29 @@ LaneKey = BatchSignature | int
 class Ticket:
     """An accepted request on its way, from arrival to its one reply.
 
-    `attempts` counts dispatches. `avoid` names the (node, incarnation) pairs it failed on;
-    `alone` bars it from company. `batch_id` is None while it is queued.
+    `attempts` counts dispatches, `failures` those that ended without an answer for no fault
+    of its own; `avoid` names the (node, incarnation) pairs where they did. `batch_id` is
+    None while it is queued.
     """
 
     request: InferenceRequest
     lane: LaneKey
     urgency: Urgency
     attempts: int = 0
+    failures: int = 0
     avoid: frozenset[tuple[str, str]] = frozenset()
     batch_id: int | None = None
+    alone: bool = False
 
-    @property
-    def alone(self) -> bool:
-        return isinstance(self.lane, int)
+    def isolate(self) -> None:
+        """Bar the request from company: it runs alone from now on."""
+        self.alone = True
+        self.lane = self.request.id
+
+
+def lane_of(request: InferenceRequest, *, batched: bool) -> LaneKey:
+    """Return what a request may share a batch with; without a batch axis, nothing."""
+    return request.signature() if batched else request.id
 
 
 def ticket(request: InferenceRequest, *, batched: bool) -> Ticket:
@@ -39,7 +47,7 @@ def ticket(request: InferenceRequest, *, batched: bool) -> Ticket:
     deadline = inf if request.deadline is None else request.deadline
     return Ticket(
         request=request,
-        lane=request.signature(batched=True) if batched else request.id,
+        lane=lane_of(request, batched=batched),
         urgency=(request.priority, deadline, request.id),
     )
 
@@ -106,43 +114,22 @@ class ModelQueue:
         """Return every waiting ticket, in no order."""
         return [entry for lane in self._lanes.values() for entry in lane.live.values()]
 
-    def take(
-        self,
-        lane: Lane,
-        *,
-        target_rows: int,
-        max_bytes: int,
-        allowed: Callable[[Ticket], bool],
-    ) -> list[Ticket]:
+    def take(self, lane: Lane, *, target_rows: int, max_bytes: int) -> list[Ticket]:
         """Take tickets from a lane in order of urgency, up to `target_rows` rows.
 
-        The first allowed ticket is taken whatever its size; no later one may take the
-        batch over a bound. Tickets that are not allowed keep their place.
+        The first ticket is taken whatever its size; no later one may take the batch over
+        a bound.
         """
         taken: list[Ticket] = []
-        passed_over: list[tuple[Urgency, int]] = []
         rows = size = 0
-        while lane.heap:
-            item = heapq.heappop(lane.heap)
-            entry = lane.live.get(item[1])
-            if entry is None:
-                continue
-            if not allowed(entry):
-                passed_over.append(item)
-                continue
+        while lane.live and (not taken or rows < target_rows):
+            entry = lane.head()
             request = entry.request
-            if taken and (
-                rows + request.rows > target_rows or size + request.size_bytes > max_bytes
-            ):
-                passed_over.append(item)
+            over = rows + request.rows > target_rows or size + request.size_bytes > max_bytes
+            if taken and over:
                 break
+            self.remove(entry)
             taken.append(entry)
             rows += request.rows
             size += request.size_bytes
-            if rows >= target_rows:
-                break
-        for item in passed_over:
-            heapq.heappush(lane.heap, item)
-        for entry in taken:
-            self.remove(entry)
         return taken

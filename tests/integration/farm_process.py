@@ -1,0 +1,97 @@
+"""Runs `farm up` as users do, in a process of its own, and leaves nothing of it behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Self
+
+import psutil
+
+START_TIMEOUT_S = 120.0
+STOP_TIMEOUT_S = 60.0
+
+
+class FarmProcess:
+    """A farm on free ports. `grpc` and `metrics` are HOST:PORT once it is ready."""
+
+    def __init__(
+        self, folder: Path, *arguments: str, grpc: str = "127.0.0.1:0", metrics: str = "127.0.0.1:0"
+    ) -> None:
+        self.log_file = folder / "farm-up.log"
+        self._arguments = (*arguments, "--grpc", grpc, "--metrics", metrics)
+        self.grpc = ""
+        self.metrics = ""
+        self.nodes = 0
+
+    def __enter__(self) -> Self:
+        self.launch()
+        self.await_ready()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def launch(self, **environment: str) -> None:
+        """Start the process without waiting for it."""
+        with self.log_file.open("w") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "farm", "up", *self._arguments],
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                env={**os.environ, **environment},
+            )
+
+    def await_ready(self) -> None:
+        """Wait for the ready line and take the addresses from it."""
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line.startswith("ready "), f"not ready: {line!r}\n{self.log()}"
+        fields = dict(word.split("=") for word in line.split()[1:])
+        self.grpc, self.metrics, self.nodes = (
+            fields["grpc"],
+            fields["metrics"],
+            int(fields["nodes"]),
+        )
+
+    def log(self) -> str:
+        return self.log_file.read_text()
+
+    def family(self) -> list[psutil.Process]:
+        """Return every process of this farm but the first."""
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def terminate(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+
+    def stop(self) -> int:
+        """Drain and end the farm; return its exit code. Nothing survives, even a failure."""
+        try:
+            family = self.family()
+        except psutil.NoSuchProcess:
+            family = []
+        try:
+            if self.process.poll() is None:
+                self.terminate()
+            return self.process.wait(STOP_TIMEOUT_S)
+        finally:
+            self.process.kill()
+            self.process.wait()
+            if self.process.stdout is not None:
+                self.process.stdout.close()
+            _, survivors = psutil.wait_procs(family, timeout=15)
+            for survivor in survivors:
+                survivor.kill()
+            self.survivors = [process.pid for process in survivors]
+
+
+def wait_until(condition: object, *, timeout_s: float, what: str) -> None:
+    """Wait for a condition with a bound."""
+    assert callable(condition)
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {timeout_s} s: {what}"
+        time.sleep(0.05)

@@ -1,0 +1,91 @@
+"""Pulled plugs on one machine: a killed node, SIGTERM, SIGKILL, all under load."""
+
+import asyncio
+import os
+import signal
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from conftest import Digits, Load
+from farm_process import FarmProcess, wait_until
+
+from farm.client import AdminClient
+from farm.core.errors import ErrorCode
+
+pytestmark = pytest.mark.integration
+
+
+async def test_killing_a_nodes_actor_fails_no_request(tmp_path: Path, digits: Digits) -> None:
+    with FarmProcess(tmp_path, "--nodes", "3") as farm, AdminClient(farm.grpc) as admin:
+        before = {node.node_id: node for node in admin.snapshot().nodes}
+        load = Load(farm.grpc, digits)
+        killed_at: list[float] = []
+
+        def revived() -> bool:
+            node = next(n for n in admin.snapshot().nodes if n.node_id == "local-2")
+            return node.state == "ready" and node.incarnation != before["local-2"].incarnation
+
+        async def pull_the_plug() -> None:
+            await load.warm.wait()
+            os.kill(before["local-2"].pid, signal.SIGKILL)
+            killed_at.append(time.monotonic())
+
+        plug = asyncio.create_task(pull_the_plug())
+        bound = time.monotonic() + 60
+        back = asyncio.create_task(_poll(lambda: bool(killed_at) and revived(), bound))
+        await load.run(concurrency=32, go_on=lambda: not back.done())
+        await plug
+        assert back.result(), "the killed node came back with a new actor"
+        assert load.errors == []
+        assert load.wrong == 0
+
+        after = Load(farm.grpc, digits)
+        wanted = iter(range(600))
+        await after.run(concurrency=32, go_on=lambda: next(wanted, None) is not None)
+        assert after.errors == []
+        assert after.nodes["local-2"] > 0, "the new actor takes its share"
+
+
+async def _poll(condition, bound: float) -> bool:
+    while time.monotonic() < bound:
+        if await asyncio.to_thread(condition):
+            return True
+        await asyncio.sleep(0.1)
+    return False
+
+
+async def test_sigterm_under_load_fails_no_accepted_request(tmp_path: Path, digits: Digits) -> None:
+    with FarmProcess(tmp_path, "--nodes", "2") as farm:
+        load = Load(farm.grpc, digits)
+
+        async def stop_later() -> None:
+            await load.warm.wait()
+            farm.terminate()
+
+        stopper = asyncio.create_task(stop_later())
+        # Each caller goes on until the farm refuses it.
+        await load.run(concurrency=32, go_on=lambda: len(load.errors) == 0)
+        await stopper
+        assert load.warm.is_set()
+        assert load.wrong == 0
+        # What came after the signal was refused, by the farm or by the closed port; nothing
+        # that was accepted was dropped, timed out or failed.
+        assert {error.code for error in load.errors} <= {ErrorCode.DRAINING, ErrorCode.UNREACHABLE}
+        assert farm.stop() == 0
+        assert farm.survivors == []
+
+
+def test_sigkill_of_the_farm_leaves_no_process(tmp_path: Path) -> None:
+    farm = FarmProcess(tmp_path, "--nodes", "1")
+    with farm:
+        family = farm.family()
+        assert any("raylet" in process.name() for process in family)
+        farm.process.kill()
+        farm.process.wait()
+        wait_until(
+            lambda: not psutil.wait_procs(family, timeout=0)[1],
+            timeout_s=30,
+            what="Ray's processes end with the farm that started them",
+        )

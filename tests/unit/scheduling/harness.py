@@ -1,0 +1,296 @@
+"""Builders for the scheduler's vocabulary, and a driver that runs the machine in virtual time."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from referee import Referee
+
+from farm.core.energy import EnergyReading, EnergySource
+from farm.core.errors import ErrorCode
+from farm.core.models import LatencyCurve, ModelKey, ModelSpec
+from farm.core.nodes import NodeProfile
+from farm.core.requests import Batch, BatchCompleted, BatchFailed, BatchTiming, InferenceRequest
+from farm.core.tensors import Datatype, Tensor, TensorSpec
+from farm.scheduling.effects import (
+    AppendLedger,
+    CancelBatch,
+    DispatchBatch,
+    Effect,
+    EjectNode,
+    RejectRequest,
+    ResolveRequest,
+    WakeAt,
+)
+from farm.scheduling.events import (
+    BatchFinished,
+    Event,
+    ModelChanged,
+    NodeJoined,
+    NodeLost,
+    RequestArrived,
+    TimerFired,
+)
+from farm.scheduling.limits import SchedulingLimits
+from farm.scheduling.machine import Machine
+from farm.scheduling.placement import LeastExpectedCompletion
+
+SCALE = ModelKey("scale", 1)
+OTHER = ModelKey("other", 1)
+SOLO = ModelKey("solo", 1)
+
+Ready = Mapping[str, LatencyCurve | None]
+
+# One row and eight rows take the same time: batches pay.
+PAYING = LatencyCurve(((1, 0.1), (8, 0.1)))
+# Eight rows take eight times as long: batches do not pay.
+FLAT = LatencyCurve(((1, 0.1), (8, 0.8)))
+
+
+def digest(key: ModelKey) -> str:
+    return f"digest-{key}"
+
+
+def spec(key: ModelKey = SCALE, *, max_batch_size: int = 8, digest_: str = "") -> ModelSpec:
+    """A model of one FP32 input, whose inner shape is free; 0 rows makes it unbatched."""
+    return ModelSpec(
+        key=key,
+        digest=digest_ or digest(key),
+        inputs=(TensorSpec(name="x", datatype=Datatype.FP32, shape=(-1, -1)),),
+        outputs=(TensorSpec(name="y", datatype=Datatype.UINT64, shape=(-1, 1)),),
+        max_batch_size=max_batch_size,
+    )
+
+
+def request(
+    id_: int,
+    *,
+    model: ModelKey = SCALE,
+    rows: int = 1,
+    width: int = 2,
+    arrived_at: float = 0.0,
+    priority: int = 1,
+    deadline: float | None = None,
+    queue_deadline: float | None = None,
+) -> InferenceRequest:
+    """A request of `rows` rows with `width` FP32 each: 4 x rows x width bytes."""
+    x = Tensor(name="x", datatype=Datatype.FP32, shape=(rows, width), raw=bytes(4 * rows * width))
+    return InferenceRequest(
+        id=id_,
+        model=model,
+        inputs=(x,),
+        rows=rows,
+        arrived_at=arrived_at,
+        priority=priority,
+        deadline=deadline,
+        queue_deadline=queue_deadline,
+    )
+
+
+def profile(
+    node_id: str = "a", *, incarnation: str = "1", slots: int = 1, lookahead: int = 0
+) -> NodeProfile:
+    return NodeProfile(node_id=node_id, incarnation=incarnation, slots=slots, lookahead=lookahead)
+
+
+def joined(
+    node_id: str = "a",
+    *,
+    incarnation: str = "1",
+    slots: int = 1,
+    lookahead: int = 0,
+    curve: LatencyCurve | None = None,
+    models: Iterable[ModelKey] = (SCALE,),
+) -> NodeJoined:
+    """A node that is ready for `models`, with the same curve for each."""
+    return NodeJoined(
+        profile=profile(node_id, incarnation=incarnation, slots=slots, lookahead=lookahead),
+        ready={digest(key): curve for key in models},
+    )
+
+
+def arrivals(*ids: int) -> list[RequestArrived]:
+    """Plain requests of one row for SCALE."""
+    return [RequestArrived(request(id_)) for id_ in ids]
+
+
+def outputs_of(member: InferenceRequest) -> tuple[Tensor, ...]:
+    """The answer that belongs to this request and to no other."""
+    raw = member.id.to_bytes(8, "little") * member.rows
+    return (Tensor(name="y", datatype=Datatype.UINT64, shape=(member.rows, 1), raw=raw),)
+
+
+def told(effects: Iterable[Effect]) -> list[str]:
+    """Effects as short lines that tests compare."""
+    return [_line(effect) for effect in effects]
+
+
+def _line(effect: Effect) -> str:
+    match effect:
+        case DispatchBatch(batch, placement):
+            ids = " ".join(str(member.id) for member in batch.members)
+            return f"dispatch #{batch.id} [{ids}] to {placement.node_id}"
+        case ResolveRequest(request_id):
+            return f"resolve {request_id}"
+        case RejectRequest(request_id, error):
+            return f"reject {request_id} {error.code}"
+        case WakeAt(at):
+            return f"wake {at:g}"
+        case CancelBatch(batch_id, node_id):
+            return f"cancel #{batch_id} at {node_id}"
+        case EjectNode(node_id, until):
+            return f"eject {node_id} until {until:g}"
+        case AppendLedger(entry):
+            return f"ledger #{entry.batch_id} {entry.outcome}"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One call of the machine: what went in when, and what came out."""
+
+    now: float
+    events: tuple[Event, ...]
+    effects: tuple[Effect, ...]
+
+
+class Driver:
+    """Feeds a machine, keeps its clock and its alarm, and has a referee judge every step.
+
+    `history` is all that went in and came out. `sound` turns false at the first foul.
+    """
+
+    def __init__(self, limits: SchedulingLimits | None = None) -> None:
+        self.limits = limits or SchedulingLimits()
+        self.machine = Machine(limits=self.limits, policy=LeastExpectedCompletion())
+        self.now = 0.0
+        self.wake_at: float | None = None
+        self.history: list[Step] = []
+        self.referee = Referee(self.limits)
+        self.sound = True
+        # Every batch ever dispatched, with the incarnation it went to: answers may be late.
+        self.dispatched: dict[int, tuple[Batch, str, str]] = {}
+        self._incarnations: dict[str, str] = {}
+        self._models: set[ModelKey] = set()
+
+    def send(self, *events: Event) -> list[str]:
+        """Feed events that happen together now; return the effects as lines."""
+        for event in events:
+            if isinstance(event, NodeJoined):
+                self._incarnations[event.profile.node_id] = event.profile.incarnation
+            elif isinstance(event, ModelChanged) and event.spec is not None:
+                self._models.add(event.key)
+        self.sound = False
+        effects = self.machine.handle_all(events, self.now)
+        self.history.append(Step(self.now, events, tuple(effects)))
+        for effect in effects:
+            if isinstance(effect, WakeAt):
+                self.wake_at = effect.at
+            elif isinstance(effect, DispatchBatch):
+                node_id = effect.placement.node_id
+                self.dispatched[effect.batch.id] = (
+                    effect.batch,
+                    node_id,
+                    self._incarnations[node_id],
+                )
+        self.referee.judge(self.now, events, effects)
+        self.sound = True
+        return told(effects)
+
+    def advance_to(self, at: float) -> list[str]:
+        """Let time pass and fire the alarm whenever it is due; return all effects as lines."""
+        lines: list[str] = []
+        while self.wake_at is not None and self.wake_at <= at:
+            self.now = max(self.wake_at, self.now)
+            self.wake_at = None
+            lines += self.send(TimerFired())
+        self.now = max(at, self.now)
+        return lines
+
+    def finish(self, batch_id: int, *, joules: float | None = None) -> list[str]:
+        """A node answers a batch with every member's own outputs."""
+        return self.send(self.finished(batch_id, joules=joules))
+
+    def fail(
+        self,
+        batch_id: int,
+        code: ErrorCode = ErrorCode.UNREACHABLE,
+        *,
+        retryable: bool = True,
+    ) -> list[str]:
+        """A batch comes back without an answer."""
+        return self.send(self.failed(batch_id, code, retryable=retryable))
+
+    def finished(self, batch_id: int, *, joules: float | None = None) -> BatchFinished:
+        batch, node_id, incarnation = self.dispatched[batch_id]
+        energy = None
+        if joules is not None:
+            energy = EnergyReading(
+                joules=joules,
+                low=joules * 0.9,
+                high=joules * 1.1,
+                source=EnergySource.MODELLED,
+                window_s=0.1,
+            )
+        return BatchFinished(
+            BatchCompleted(
+                batch_id=batch_id,
+                node_id=node_id,
+                incarnation=incarnation,
+                outputs=tuple(outputs_of(member) for member in batch.members),
+                timing=BatchTiming(input_ns=1_000_000, infer_ns=8_000_000, output_ns=1_000_000),
+                energy=energy,
+            )
+        )
+
+    def failed(self, batch_id: int, code: ErrorCode, *, retryable: bool) -> BatchFailed:
+        _, node_id, incarnation = self.dispatched[batch_id]
+        return BatchFailed(
+            batch_id=batch_id,
+            node_id=node_id,
+            incarnation=incarnation,
+            code=code,
+            message="it did not work",
+            retryable=retryable,
+        )
+
+    def last(self) -> tuple[Effect, ...]:
+        """The effects of the last call, in full."""
+        return self.history[-1].effects
+
+    def resolved(self) -> dict[int, ResolveRequest]:
+        """Every answer so far, by request."""
+        effects = (effect for step in self.history for effect in step.effects)
+        return {e.request_id: e for e in effects if isinstance(e, ResolveRequest)}
+
+    def rejected(self) -> dict[int, RejectRequest]:
+        """Every refusal so far, by request."""
+        effects = (effect for step in self.history for effect in step.effects)
+        return {e.request_id: e for e in effects if isinstance(e, RejectRequest)}
+
+    def wind_down(self) -> None:
+        """Lose every node and unload every model: whatever was accepted ends here."""
+        self.send(*(NodeLost(node_id=node_id, reason="end") for node_id in self._incarnations))
+        self.send(*(ModelChanged(key, None) for key in sorted(self._models)))
+
+    def check(self) -> None:
+        """Compare the machine's own counts with what its history says."""
+        referee = self.referee
+        assert self.machine.accepted == len(referee.unanswered)
+        assert self.machine.inflight == len(referee.flights)
+        waiting = referee.waiting
+        for key in self._models:
+            of_model = sum(referee.requests[id_].model == key for id_ in waiting)
+            assert self.machine.queued(key) == of_model
+        assert repr(self.machine) == (
+            f"<Machine {len(referee.unanswered)} requests ({len(waiting)} queued),"
+            f" {len(referee.flights)} batches, {len(referee.seats)} nodes>"
+        )
+
+    def check_nothing_left(self) -> None:
+        """Every request that ever arrived has had its one reply."""
+        self.check()
+        assert not self.referee.unanswered
+        assert not self.referee.flights
+        assert set(self.referee.requests) == self.resolved().keys() ^ self.rejected().keys()
+
+
+MakeDriver = Callable[..., Driver]

@@ -1,0 +1,380 @@
+"""Properties that hold whatever happens, and the runs that try to break them."""
+
+from collections.abc import Iterable
+from itertools import count
+from math import isclose
+
+import pytest
+from harness import (
+    FLAT,
+    OTHER,
+    PAYING,
+    SCALE,
+    SOLO,
+    Driver,
+    Ready,
+    arrivals,
+    digest,
+    joined,
+    outputs_of,
+    request,
+    spec,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from farm.core.errors import ErrorCode
+from farm.core.models import LatencyCurve, ModelKey
+from farm.scheduling.effects import Effect, RejectRequest
+from farm.scheduling.events import (
+    ModelChanged,
+    NodeChanged,
+    NodeLost,
+    RequestArrived,
+    RequestCancelled,
+    TimerFired,
+)
+from farm.scheduling.limits import SchedulingLimits
+
+SPECS = {
+    SCALE: spec(SCALE, max_batch_size=4),
+    OTHER: spec(OTHER, max_batch_size=8),
+    SOLO: spec(SOLO, max_batch_size=0),
+}
+NODES = ("a", "b", "c")
+READY = {digest(key): FLAT for key in SPECS}
+LIMITS = (
+    SchedulingLimits(),
+    SchedulingLimits(
+        max_queue_size=6,
+        max_queued_bytes=160,
+        max_batch_bytes=40,
+        retry_reserve=2,
+        eject_after_failures=2,
+        eject_max_fraction=0.67,
+    ),
+    SchedulingLimits(retry_reserve=1, retry_ratio=0.0, eject_after_failures=1, max_attempts=3),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(members=st.integers(1, 8), data=st.data())
+def test_cancelling_any_subset_of_a_batch_never_touches_its_mates(
+    members: int, data: st.DataObject
+) -> None:
+    ids = range(1, members + 1)
+    cancelled = data.draw(st.lists(st.sampled_from(ids), unique=True))
+    driver = Driver()
+    driver.send(ModelChanged(SCALE, spec()), joined(), *arrivals(*ids))
+    assert [batch.members for batch, _, _ in driver.dispatched.values()] == [
+        tuple(request(id_) for id_ in ids)
+    ]
+    for id_ in cancelled:
+        lines = driver.send(RequestCancelled(id_))
+        nobody_left = id_ == cancelled[-1] and len(cancelled) == members
+        assert lines == [*(["cancel #1 at a"] if nobody_left else []), f"reject {id_} cancelled"]
+    driver.finish(1)
+    mates = set(ids) - set(cancelled)
+    assert {id_: answer.outputs for id_, answer in driver.resolved().items()} == {
+        id_: outputs_of(request(id_)) for id_ in mates
+    }
+    assert set(driver.rejected()) == set(cancelled)
+    driver.check_nothing_left()
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    rows=st.lists(st.integers(1, 4), min_size=1, max_size=4),
+    joules=st.floats(0.0, 1e6),
+)
+def test_joules_of_requests_sum_to_the_joules_of_their_batch(
+    rows: list[int], joules: float
+) -> None:
+    driver = Driver()
+    together = [RequestArrived(request(id_, rows=n)) for id_, n in enumerate(rows, start=1)]
+    driver.send(ModelChanged(SCALE, spec(max_batch_size=16)), joined(), *together)
+    driver.finish(1, joules=joules)
+    shares = [answer.receipt.energy for answer in driver.resolved().values()]
+    known = [share for share in shares if share is not None]
+    assert len(known) == len(rows)
+    for name, whole in (("joules", joules), ("low", joules * 0.9), ("high", joules * 1.1)):
+        assert isclose(sum(getattr(share, name) for share in known), whole, abs_tol=1e-12)
+    for share, n in zip(known, rows, strict=True):
+        assert isclose(share.joules, joules * n / sum(rows), abs_tol=1e-12)
+
+
+def exactly(effects: Iterable[Effect]) -> list[object]:
+    """Effects as values that compare: errors by what they say."""
+    return [
+        (e.request_id, e.error.code, e.error.message, e.error.retry_after_s)
+        if isinstance(e, RejectRequest)
+        else e
+        for e in effects
+    ]
+
+
+class Runs(RuleBasedStateMachine):
+    """Anything that can happen to a farm, in any order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ids = count(1)
+        self.incarnations = count(1)
+        self.present: dict[str, str] = {}
+        self.driver = Driver()
+
+    @initialize(limits=st.sampled_from(LIMITS), answers_all=st.booleans())
+    def start(self, limits: SchedulingLimits, answers_all: bool) -> None:
+        self.driver = Driver(limits)
+        self.answers_all = answers_all
+        self.driver.send(*(ModelChanged(key, spec_) for key, spec_ in SPECS.items()))
+        everything = {"slots": 1, "lookahead": 1, "models": tuple(SPECS)}
+        self.join("a", restarted=True, curve=PAYING, **everything)
+        self.join("b", restarted=True, curve=None, **everything)
+
+    # -- requests ---------------------------------------------------------------------
+
+    @rule(
+        model=st.sampled_from([SCALE, SCALE, OTHER, SOLO]),
+        rows=st.lists(st.sampled_from([1, 1, 2, 4, 5]), min_size=1, max_size=6),
+        width=st.sampled_from([2, 2, 3]),
+        priority=st.sampled_from([1, 1, 2]),
+        deadline_in=st.sampled_from([None, None, None, None, 6.0, 2.0, 0.3, 0.0]),
+        queue_in=st.sampled_from([None, None, None, None, None, 6.0, 0.3]),
+    )
+    def arrive(
+        self,
+        model: ModelKey,
+        rows: list[int],
+        width: int,
+        priority: int,
+        deadline_in: float | None,
+        queue_in: float | None,
+    ) -> None:
+        now = self.driver.now
+        self.driver.send(
+            *(
+                RequestArrived(
+                    request(
+                        next(self.ids),
+                        model=model,
+                        rows=1 if model == SOLO else n,
+                        width=width,
+                        arrived_at=now,
+                        priority=priority,
+                        deadline=None if deadline_in is None else now + deadline_in,
+                        queue_deadline=None if queue_in is None else now + queue_in,
+                    )
+                )
+                for n in rows
+            )
+        )
+
+    @rule(model=st.sampled_from([SCALE, OTHER]), number=st.integers(1, 9))
+    def arrive_plainly(self, model: ModelKey, number: int) -> None:
+        self.arrive(model, [1] * number, 2, 1, None, None)
+
+    @precondition(lambda self: self.driver.machine.accepted)
+    @rule(data=st.data())
+    def cancel(self, data: st.DataObject) -> None:
+        last = next(self.ids)
+        chosen = data.draw(st.lists(st.integers(1, last), max_size=4, unique=True))
+        self.driver.send(*(RequestCancelled(id_) for id_ in chosen))
+
+    # -- nodes ------------------------------------------------------------------------
+
+    @rule(
+        node_id=st.sampled_from(NODES),
+        restarted=st.booleans(),
+        curve=st.sampled_from([None, FLAT, PAYING]),
+        slots=st.integers(1, 2),
+        lookahead=st.integers(0, 1),
+        models=st.sampled_from([tuple(SPECS), tuple(SPECS), tuple(SPECS), (OTHER, SOLO)]),
+    )
+    def join(
+        self,
+        node_id: str,
+        restarted: bool,
+        curve: LatencyCurve | None,
+        slots: int,
+        lookahead: int,
+        models: tuple[ModelKey, ...],
+    ) -> None:
+        if restarted or node_id not in self.present:
+            self.present[node_id] = f"i{next(self.incarnations)}"
+        self.driver.send(
+            joined(
+                node_id,
+                incarnation=self.present[node_id],
+                curve=curve,
+                slots=slots,
+                lookahead=lookahead,
+                models=models,
+            )
+        )
+
+    @precondition(lambda self: self.present)
+    @rule(data=st.data())
+    def lose(self, data: st.DataObject) -> None:
+        node_id = data.draw(st.sampled_from(sorted(self.present)))
+        del self.present[node_id]
+        self.driver.send(NodeLost(node_id=node_id, reason="unplugged"))
+
+    @rule(
+        node_id=st.sampled_from(NODES),
+        cordoned=st.sampled_from([None, False, False, True]),
+        suspect=st.sampled_from([None, False, False, True]),
+        ready=st.sampled_from([None, None, None, READY, {digest(SCALE): None}, {}]),
+    )
+    def change(
+        self, node_id: str, cordoned: bool | None, suspect: bool | None, ready: Ready | None
+    ) -> None:
+        self.driver.send(
+            NodeChanged(node_id=node_id, cordoned=cordoned, suspect=suspect, ready=ready)
+        )
+
+    @precondition(lambda self: not self.driver.machine.inflight)
+    @rule(restarted=st.booleans())
+    def recover(self, restarted: bool) -> None:
+        self.driver.send(*(ModelChanged(key, spec_) for key, spec_ in SPECS.items()))
+        for node_id in NODES:
+            self.join(node_id, restarted, PAYING, 1, 1, tuple(SPECS))
+            self.change(node_id, False, False, None)
+
+    # -- batches ----------------------------------------------------------------------
+
+    @precondition(lambda self: self.driver.machine.inflight)
+    @rule(data=st.data(), joules=st.sampled_from([None, 0.0, 0.7]))
+    def finish(self, data: st.DataObject, joules: float | None) -> None:
+        self.driver.finish(self._flight(data), joules=joules)
+
+    @precondition(lambda self: self.driver.machine.inflight)
+    @rule(
+        data=st.data(),
+        code=st.sampled_from([ErrorCode.NODE_BUSY, ErrorCode.NODE_LOST, ErrorCode.UNREACHABLE]),
+    )
+    def fail(self, data: st.DataObject, code: ErrorCode) -> None:
+        self.driver.fail(self._flight(data), code)
+
+    @precondition(lambda self: self.driver.machine.inflight)
+    @rule(data=st.data())
+    def fail_for_good(self, data: st.DataObject) -> None:
+        self.driver.fail(self._flight(data), ErrorCode.EXECUTION_FAILED, retryable=False)
+
+    @precondition(lambda self: self.driver.machine.inflight)
+    @rule(works=st.sampled_from([True, True, False]))
+    def settle_all(self, works: bool) -> None:
+        for batch_id in sorted(self.driver.referee.flights):
+            if works:
+                self.driver.finish(batch_id, joules=0.3)
+            else:
+                self.driver.fail(batch_id)
+
+    @precondition(lambda self: len(self.driver.dispatched) > self.driver.machine.inflight)
+    @rule(data=st.data(), works=st.booleans())
+    def answer_late(self, data: st.DataObject, works: bool) -> None:
+        flying = self.driver.referee.flights
+        settled = [id_ for id_ in self.driver.dispatched if id_ not in flying]
+        batch_id = data.draw(st.sampled_from(settled))
+        if works:
+            self.driver.finish(batch_id, joules=1.0)
+        else:
+            self.driver.fail(batch_id)
+
+    def _flight(self, data: st.DataObject) -> int:
+        return data.draw(st.sampled_from(sorted(self.driver.referee.flights)))
+
+    # -- time and models --------------------------------------------------------------
+
+    @rule(seconds=st.sampled_from([0.01, 0.1, 1.0, 5.0]), punctual=st.booleans())
+    def wait(self, seconds: float, punctual: bool) -> None:
+        if punctual:
+            self.driver.advance_to(self.driver.now + seconds)
+        else:
+            self.driver.now += seconds
+            self.driver.send(TimerFired())
+
+    @rule(key=st.sampled_from([SCALE, OTHER, SOLO]), serve=st.sampled_from([True, True, False]))
+    def change_model(self, key: ModelKey, serve: bool) -> None:
+        self.driver.send(ModelChanged(key, SPECS[key] if serve else None))
+
+    # -- what must hold ---------------------------------------------------------------
+
+    @invariant()
+    def counts_right(self) -> None:
+        self.driver.check()
+
+    def teardown(self) -> None:
+        if not self.driver.sound:
+            return
+        if self.answers_all:
+            self._answer_all()
+        else:
+            self.driver.wind_down()
+        self.driver.check_nothing_left()
+        self._replay()
+
+    def _answer_all(self) -> None:
+        """With a sound node for everything, whatever still lives gets an answer."""
+        everything = joined("rescue", slots=4, models=SPECS)
+        self.driver.send(everything, *(ModelChanged(key, SPECS[key]) for key in SPECS))
+        alive = set(self.driver.referee.unanswered)
+        while flights := self.driver.referee.flights:
+            self.driver.send(*(self.driver.finished(id_) for id_ in sorted(flights)))
+        assert alive == alive & set(self.driver.resolved())
+
+    def _replay(self) -> None:
+        """The same events at the same times have the same effects."""
+        again = Driver(self.driver.limits).machine
+        for step in self.driver.history:
+            effects = again.handle_all(step.events, step.now)
+            assert exactly(effects) == exactly(step.effects)
+
+
+@pytest.mark.timeout(300)
+def test_every_run_keeps_every_invariant() -> None:
+    run_state_machine_as_test(
+        Runs, settings=settings(max_examples=200, stateful_step_count=50, deadline=None)
+    )
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    others=st.lists(st.sampled_from(["b", "c"]), unique=True),
+    members=st.integers(1, 6),
+    reserve=st.integers(0, 4),
+    deadline=st.sampled_from([None, 0.5, 2.0]),
+)
+def test_a_lost_nodes_requests_are_retried_elsewhere_in_time_and_within_the_budget(
+    others: list[str], members: int, reserve: int, deadline: float | None
+) -> None:
+    ids = range(1, members + 1)
+    driver = Driver(SchedulingLimits(retry_ratio=0.0, retry_reserve=reserve))
+    driver.send(
+        ModelChanged(SCALE, spec()),
+        joined("a"),
+        *(RequestArrived(request(id_, deadline=deadline)) for id_ in ids),
+    )
+    driver.send(*(joined(other, slots=8) for other in others))
+    driver.now = 1.0
+    driver.send(NodeLost(node_id="a", reason="unplugged"))
+    reruns = {
+        member.id: node_id
+        for batch, node_id, _ in driver.dispatched.values()
+        for member in batch.members
+        if batch.id > 1
+    }
+    in_time = deadline is None or deadline > 1.0
+    within_budget = set(list(ids)[:reserve])
+    assert set(reruns) == (within_budget if in_time and others else set())
+    assert set(reruns.values()) <= set(others)
+    driver.wind_down()
+    driver.check_nothing_left()
