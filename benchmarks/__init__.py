@@ -1,0 +1,1 @@
+"""Benchmarks of the farm: ratios measured in one run, never timed tests."""
