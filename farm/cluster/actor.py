@@ -6,7 +6,7 @@ Made remote by `remote_actor`, not by a decorator, so that importing this loads 
 from collections.abc import Mapping
 from typing import Any
 
-from farm.core.actor_messages import CallHead, Reply, decode_artifact, encode_record
+from farm.core.actor_messages import decode_artifact, encode_record
 from farm.node.service import NodeService
 from farm.node.settings import NodeSettings
 
@@ -29,8 +29,8 @@ class NodeActor:
     def vitals(self) -> dict[str, Any]:
         return encode_record(self._service.vitals())
 
-    def infer(self, head: CallHead, *raws: bytes) -> Reply:
-        return self._service.infer(head, *raws)
+    def infer(self, call: bytes, *raws: bytes) -> bytes:
+        return self._service.infer(call, *raws)
 
     def missing_files(self, digests: tuple[str, ...]) -> tuple[str, ...]:
         return self._service.missing_files(digests)
@@ -66,7 +66,8 @@ def remote_actor(settings: NodeSettings) -> Any:
 
     # Ray's stubs do not know concurrency_groups.
     remote: Any = ray.remote
-    groups = {INFERENCE: settings.slots, TELEMETRY: 1, MODELS: 1}
+    # A batch that waits for a slot has a thread too: it is unpacked while another runs.
+    groups = {INFERENCE: settings.slots + settings.lookahead, TELEMETRY: 1, MODELS: 1}
     return (
         remote(num_cpus=0, max_restarts=0, max_task_retries=0, concurrency_groups=groups)(NodeActor)
         .options(

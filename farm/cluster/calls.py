@@ -14,7 +14,6 @@ from ray.exceptions import (
 )
 
 from farm.cluster.actor import INFERENCE, MODELS, TELEMETRY
-from farm.core.actor_messages import Reply
 from farm.core.errors import (
     FarmError,
     InternalError,
@@ -64,20 +63,20 @@ class ActorCalls:
     async def unload(self, digest: str) -> None:
         await _result(self._unload.remote(digest))
 
-    def infer(self, head: object, raws: list[bytes]) -> Any:
+    def infer(self, call: bytes, raws: list[bytes]) -> Any:
         """Start a batch and return Ray's reference to its reply.
 
         Raises:
             NodeBusyError: Ray has no room for its bytes now.
         """
         try:
-            return self._infer.remote(head, *raws)
+            return self._infer.remote(call, *raws)
         except RayError as error:
             raise NodeBusyError(f"Ray refused the batch ({type(error).__name__})") from error
 
-    async def reply(self, reference: Any) -> Reply:
+    async def reply(self, reference: Any) -> bytes:
         """Wait for the reply behind a reference that `infer` returned."""
-        reply: Reply = await _result(reference)
+        reply: bytes = await _result(reference)
         return reply
 
     def cancel(self, reference: Any) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from farm.cluster.actor import NAMESPACE, resource_name
 from farm.core.errors import ConfigurationError
 
-# Arguments over 100 kB pass through the object store; two batches a node fit easily.
+# Only the largest batches pass through the object store; two of them fit easily.
 _OBJECT_STORE_BYTES = 256 << 20
 
 _ENVIRONMENT = {
@@ -23,6 +23,10 @@ _ENVIRONMENT = {
     # Workers held in reserve would cost 40 MB each on every node.
     "RAY_enable_worker_prestart": "0",
     "RAY_prestart_worker_first_driver": "0",
+    # Arguments up to 8 MiB ride inside the call instead of through the object store: a
+    # 600 kB image to an actor and back took 3.3 ms instead of 6.4 ms.
+    "RAY_max_direct_call_object_size": str(8 << 20),
+    "RAY_task_rpc_inlined_bytes_limit": str(64 << 20),
     # The farm retries by itself; Ray's messages on the terminal would only alarm.
     "RAY_DEDUP_LOGS": "0",
 }

@@ -1,7 +1,8 @@
 """`WorkerPool` over Ray actors."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from farm.cluster.calls import ActorCalls
@@ -20,6 +21,14 @@ CHUNK_BYTES = 1 << 20
 _MAX_EVENTS = 10_000
 
 
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """A batch at an actor, and Ray's reference to its reply."""
+
+    calls: ActorCalls
+    reference: Any
+
+
 class RayWorkerPool:
     """Nodes whose actors this process supervises. The cluster is connected already."""
 
@@ -34,8 +43,7 @@ class RayWorkerPool:
             for settings in nodes
         }
         self._tasks: list[asyncio.Task[None]] = []
-        # References of batches in flight, so that they can be cancelled.
-        self._references: dict[int, tuple[ActorCalls, Any]] = {}
+        self._sent: dict[int, _Sent] = {}
 
     @property
     def node_ids(self) -> tuple[str, ...]:
@@ -57,35 +65,39 @@ class RayWorkerPool:
             return
         self._events.put_nowait(event)
 
-    async def execute(self, batch: Batch, node_id: str) -> BatchCompleted | BatchFailed:
+    def execute(
+        self, batch: Batch, node_id: str
+    ) -> Coroutine[Any, Any, BatchCompleted | BatchFailed]:
         supervisor = self._supervisors[node_id]
-        calls, incarnation = supervisor.calls, supervisor.incarnation
+        incarnation = supervisor.incarnation
         try:
-            if calls is None:
+            if supervisor.calls is None:
                 raise NodeLostError("its actor is gone")
-            head, raws = encode_call(batch)
-            reference = calls.infer(head, raws)
-            self._references[batch.id] = (calls, reference)
-            return decode_reply(batch, node_id, await calls.reply(reference))
+            call, raws = encode_call(batch)
+            sent = _Sent(supervisor.calls, supervisor.calls.infer(call, raws))
+            self._sent[batch.id] = sent
         except FarmError as error:
-            if error.code is ErrorCode.NODE_LOST and calls is supervisor.calls:
+            return _at_once(_failure(batch, node_id, incarnation, error))
+        return self._outcome(batch, supervisor, sent)
+
+    async def _outcome(
+        self, batch: Batch, supervisor: Supervisor, sent: _Sent
+    ) -> BatchCompleted | BatchFailed:
+        incarnation = supervisor.incarnation
+        try:
+            reply = await sent.calls.reply(sent.reference)
+            return decode_reply(batch, supervisor.node_id, reply)
+        except FarmError as error:
+            if error.code is ErrorCode.NODE_LOST and sent.calls is supervisor.calls:
                 supervisor.report_death()
-            return BatchFailed(
-                batch_id=batch.id,
-                node_id=node_id,
-                incarnation=incarnation,
-                code=error.code,
-                message=error.message,
-                retryable=True,
-            )
+            return _failure(batch, supervisor.node_id, incarnation, error)
         finally:
-            self._references.pop(batch.id, None)
+            del self._sent[batch.id]
 
     def cancel(self, batch_id: int) -> None:
-        known = self._references.get(batch_id)
-        if known is not None:
-            calls, reference = known
-            calls.cancel(reference)
+        sent = self._sent.get(batch_id)
+        if sent is not None:
+            sent.calls.cancel(sent.reference)
 
     async def prepare(
         self, node_id: str, artifact: ModelArtifact, blobs: BlobSource
@@ -101,6 +113,9 @@ class RayWorkerPool:
     async def _send(
         self, calls: ActorCalls, sha256: str, size_bytes: int, blobs: BlobSource
     ) -> None:
+        if size_bytes == 0:
+            await calls.receive(sha256, 0, b"", last=True)
+            return
         offset = 0
         for chunk in blobs.chunks(sha256, CHUNK_BYTES):
             last = offset + len(chunk) >= size_bytes
@@ -112,3 +127,18 @@ class RayWorkerPool:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+async def _at_once(outcome: BatchFailed) -> BatchFailed:
+    return outcome
+
+
+def _failure(batch: Batch, node_id: str, incarnation: str, error: FarmError) -> BatchFailed:
+    return BatchFailed(
+        batch_id=batch.id,
+        node_id=node_id,
+        incarnation=incarnation,
+        code=error.code,
+        message=error.message,
+        retryable=True,
+    )

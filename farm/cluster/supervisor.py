@@ -39,6 +39,7 @@ class Supervisor:
     def __init__(
         self, settings: NodeSettings, *, heartbeats: Heartbeats, emit: Callable[[PoolEvent], None]
     ) -> None:
+        self.node_id = settings.node_id
         self._settings = settings
         self._heartbeats = heartbeats
         self._emit = emit
@@ -64,24 +65,20 @@ class Supervisor:
             except (FarmError, TimeoutError) as error:
                 reason = f"its actor did not start: {error}"
             except Exception as error:
-                _log.exception("supervisor_failed", node=self._settings.node_id)
+                _log.exception("supervisor_failed", node=self.node_id)
                 reason = f"its actor could not be started ({type(error).__name__})"
             finally:
                 self.calls = None
             if calls is not None:
                 calls.kill()
-            self._emit(
-                NodeDown(
-                    node_id=self._settings.node_id, incarnation=self.incarnation, reason=reason
-                )
-            )
-            _log.warning("node_down", node=self._settings.node_id, reason=reason)
+            self._emit(NodeDown(node_id=self.node_id, incarnation=self.incarnation, reason=reason))
+            _log.warning("node_down", node=self.node_id, reason=reason)
             longest = self._heartbeats.restart_max_s
             delay_s = min(delay_s * 2 or self._heartbeats.restart_base_s, longest)
 
     async def _obtain(self) -> ActorCalls:
         """Return the actor that lives under this node's name, or a new one."""
-        name = actor_name(self._settings.node_id)
+        name = actor_name(self.node_id)
         try:
             return ActorCalls(ray.get_actor(name, namespace=NAMESPACE))
         except ValueError:

@@ -3,8 +3,12 @@
 Tuples pickle fast and do not tie the two sides to one version of our classes. Every
 message begins with a protocol number; versions N and N-1 understand each other.
 Deadlines do not travel: a node is only given work that is still wanted.
+
+Calls and replies of inference are pickled here, because Ray passes bytes on as they are
+and pickles anything else with a slower pickler: 0.95 ms a call instead of 1.14 ms.
 """
 
+import pickle
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import Any, Literal
@@ -17,6 +21,8 @@ from farm.core.tensors import Datatype, Tensor, TensorSpec, join
 
 PROTOCOL = 1
 OLDEST_PROTOCOL = 1
+
+_PICKLE = 5
 
 # (name, datatype, shape); the bytes travel beside it.
 TensorHead = tuple[str, str, tuple[int, ...]]
@@ -34,7 +40,7 @@ FailedReply = tuple[Literal["failed"], int, str, str, str, bool]
 Reply = OkReply | FailedReply
 
 
-def encode_call(batch: Batch) -> tuple[CallHead, list[bytes]]:
+def encode_call(batch: Batch) -> tuple[bytes, list[bytes]]:
     """Return a batch as a small head and one joined block of bytes an input."""
     members = batch.members
     inputs = [join(column) for column in zip(*(m.inputs for m in members), strict=True)]
@@ -45,7 +51,23 @@ def encode_call(batch: Batch) -> tuple[CallHead, list[bytes]]:
         tuple(member.rows for member in members) if batch.batched else None,
         tuple((tensor.name, str(tensor.datatype), tensor.shape) for tensor in inputs),
     )
-    return head, [tensor.raw for tensor in inputs]
+    return pickle.dumps(head, _PICKLE), [tensor.raw for tensor in inputs]
+
+
+def decode_call(call: bytes) -> CallHead:
+    """Return the head of a call.
+
+    Raises:
+        InternalError: the gateway speaks a protocol that this side does not.
+    """
+    head: CallHead = pickle.loads(call)  # noqa: S301 - from the gateway, through Ray's token
+    check_protocol(head[0])
+    return head
+
+
+def encode_reply(reply: Reply) -> bytes:
+    """Return a reply as bytes."""
+    return pickle.dumps(reply, _PICKLE)
 
 
 def check_protocol(number: int) -> None:
@@ -62,8 +84,9 @@ def encode_failure(incarnation: str, error: FarmError, *, retryable: bool) -> Fa
     return ("failed", PROTOCOL, incarnation, str(error.code), error.message, retryable)
 
 
-def decode_reply(batch: Batch, node_id: str, reply: Any) -> BatchCompleted | BatchFailed:
+def decode_reply(batch: Batch, node_id: str, raw: bytes) -> BatchCompleted | BatchFailed:
     """Return a reply as an outcome of `batch`."""
+    reply = pickle.loads(raw)  # noqa: S301 - from our own actor, through Ray's token
     if reply[0] == "ok":
         _, _, incarnation, (input_ns, infer_ns, output_ns), members = reply
         return BatchCompleted(
@@ -84,7 +107,7 @@ def decode_reply(batch: Batch, node_id: str, reply: Any) -> BatchCompleted | Bat
         batch_id=batch.id,
         node_id=node_id,
         incarnation=incarnation,
-        code=ErrorCode(code),
+        code=ErrorCode(code) if code in set(ErrorCode) else ErrorCode.INTERNAL,
         message=message,
         retryable=retryable,
     )

@@ -1,8 +1,8 @@
 """The seam between the engine and whatever runs batches: Ray, or the simulator."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from farm.core.models import ModelArtifact, ModelReport
 from farm.core.nodes import NodeProfile, NodeVitals
@@ -60,8 +60,13 @@ class WorkerPool(Protocol):
         """Yield what happens to nodes until the pool is closed. One consumer."""
         ...
 
-    async def execute(self, batch: Batch, node_id: str) -> BatchCompleted | BatchFailed:
-        """Run a batch on a node. Never raises but for cancellation."""
+    def execute(
+        self, batch: Batch, node_id: str
+    ) -> Coroutine[Any, Any, BatchCompleted | BatchFailed]:
+        """Send a batch to a node at once; the coroutine waits for the outcome.
+
+        Neither raises but for cancellation.
+        """
         ...
 
     def cancel(self, batch_id: int) -> None:

@@ -1,16 +1,18 @@
 """The loop around the machine: events in, effects carried out, on one asyncio loop."""
 
 import asyncio
+from collections.abc import Coroutine
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
 from farm.core.clock import Clock
-from farm.core.errors import FarmError, InternalError
+from farm.core.errors import ErrorCode, FarmError, InternalError
 from farm.core.models import ModelKey
 from farm.core.observer import Observer
 from farm.core.pool import WorkerPool
-from farm.core.requests import Batch, BatchCompleted, InferenceRequest, Receipt
+from farm.core.requests import Batch, BatchCompleted, BatchFailed, InferenceRequest, Receipt
 from farm.core.tensors import Tensor
 from farm.scheduling.effects import (
     AppendLedger,
@@ -72,6 +74,7 @@ class Engine:
         self._alarm: asyncio.TimerHandle | None = None
         self._idle = asyncio.Event()
         self._idle.set()
+        self._failed = False
         # Set when the machine itself has failed: the gateway must restart.
         self.broken = asyncio.Event()
 
@@ -81,6 +84,8 @@ class Engine:
         Raises:
             FarmError: the request was refused or failed.
         """
+        if self._failed:
+            raise _restarting()
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting[request.id] = (request, future)
         self._idle.clear()
@@ -113,6 +118,8 @@ class Engine:
     def _turn(self) -> None:
         self._turn_due = False
         events, self._inbox = self._inbox, []
+        if self._failed:
+            return
         try:
             effects = self.machine.handle_all(events, self._clock.monotonic())
         except Exception as error:
@@ -130,7 +137,8 @@ class Engine:
             case RejectRequest(request_id, error):
                 self._reply(request_id, error)
             case DispatchBatch(batch, placement):
-                task = asyncio.create_task(self._execute(batch, placement.node_id))
+                outcome = self._pool.execute(batch, placement.node_id)
+                task = asyncio.create_task(self._settle(batch, placement.node_id, outcome))
                 self._batches.add(task)
                 task.add_done_callback(self._batches.discard)
             case WakeAt(at):
@@ -152,7 +160,10 @@ class Engine:
                 self._observer.batch_settled(entry)
 
     def _reply(self, request_id: int, reply: Answer | FarmError) -> None:
-        request, future = self._waiting.pop(request_id)
+        known = self._waiting.pop(request_id, None)
+        if known is None:
+            return
+        request, future = known
         latency_s = self._clock.monotonic() - request.arrived_at
         tally = self.tallies.setdefault(request.model, Tally())
         if isinstance(reply, Answer):
@@ -166,14 +177,36 @@ class Engine:
             if not future.done():
                 future.set_exception(reply)
 
-    async def _execute(self, batch: Batch, node_id: str) -> None:
-        outcome = await self._pool.execute(batch, node_id)
-        self.post(BatchFinished(outcome) if isinstance(outcome, BatchCompleted) else outcome)
+    async def _settle(
+        self,
+        batch: Batch,
+        node_id: str,
+        outcome: Coroutine[Any, Any, BatchCompleted | BatchFailed],
+    ) -> None:
+        try:
+            settled = await outcome
+        except Exception as error:
+            # A defect of the pool: the slot is free again and the batch may go elsewhere.
+            _log.error("pool_failed", batch=batch.id, node=node_id, exc_info=error)
+            settled = BatchFailed(
+                batch_id=batch.id,
+                node_id=node_id,
+                incarnation="",
+                code=ErrorCode.INTERNAL,
+                message="the gateway could not reach the node",
+                retryable=True,
+            )
+        self.post(BatchFinished(settled) if isinstance(settled, BatchCompleted) else settled)
 
     def _break(self, error: Exception) -> None:
         """The machine has a defect and its state cannot be trusted: end every request."""
-        _log.critical("machine_failed", exc_info=error)
+        self._failed = True
         for request_id in list(self._waiting):
-            self._reply(request_id, InternalError("the gateway failed and is being restarted"))
+            self._reply(request_id, _restarting())
         self._idle.set()
         self.broken.set()
+        _log.critical("machine_failed", exc_info=error)
+
+
+def _restarting() -> InternalError:
+    return InternalError("the gateway failed and is being restarted; try again")

@@ -5,7 +5,7 @@ from importlib.metadata import PackageNotFoundError, version
 from os import getpid
 from pathlib import Path
 from platform import machine, node
-from threading import Lock
+from threading import Lock, Semaphore
 from time import perf_counter_ns
 from uuid import uuid4
 
@@ -14,10 +14,11 @@ from farm.core.actor_messages import (
     CallHead,
     Reply,
     WireTensor,
-    check_protocol,
+    decode_call,
     encode_failure,
+    encode_reply,
 )
-from farm.core.errors import FarmError, IntegrityError, ModelUnavailableError
+from farm.core.errors import FarmError, IntegrityError, InternalError, ModelUnavailableError
 from farm.core.models import ModelArtifact, ModelFile, ModelReport
 from farm.core.nodes import NodeProfile, NodeVitals
 from farm.node import probes
@@ -57,6 +58,7 @@ class NodeService:
         )
         self._qualifying = Lock()
         self._ready: dict[str, _Ready] = {}
+        self._slots = Semaphore(settings.slots)
         self._counting = Lock()
         self._busy = 0
         self._batches = 0
@@ -71,6 +73,7 @@ class NodeService:
             incarnation=self.incarnation,
             slots=settings.slots,
             threads_per_slot=settings.threads_per_slot,
+            lookahead=settings.lookahead,
             host=node(),
             pid=getpid(),
             board=probes.read_board(),
@@ -151,30 +154,37 @@ class NodeService:
         self._sessions.drop(digest)
         self._store.remove(digest)
 
-    def infer(self, head: CallHead, *raws: bytes) -> Reply:
+    def infer(self, call: bytes, *raws: bytes) -> bytes:
         """Run a batch; failures come back as replies, never as exceptions."""
         with self._counting:
             self._busy += 1
         failed = True
+        rows = 0
+        reply: Reply
         try:
+            head = decode_call(call)
+            rows = sum(head[3] or (1,))
             reply = self._infer(head, raws)
             failed = False
         except FarmError as error:
             # These are this node's fault; another one may have the model whole.
             retryable = isinstance(error, ModelUnavailableError | IntegrityError)
             reply = encode_failure(self.incarnation, error, retryable=retryable)
+        except Exception as error:
+            # A defect, perhaps of this node alone; another may do better.
+            what = InternalError(f"the node failed with {type(error).__name__}")
+            reply = encode_failure(self.incarnation, what, retryable=True)
         finally:
             with self._counting:
                 self._busy -= 1
                 self._batches += 1
-                self._rows += sum(head[3] or (1,))
+                self._rows += rows
                 self._failures += failed
-        return reply
+        return encode_reply(reply)
 
     def _infer(self, head: CallHead, raws: tuple[bytes, ...]) -> Reply:
         started = perf_counter_ns()
-        protocol, model, digest, rows, tensors = head
-        check_protocol(protocol)
+        _, model, digest, rows, tensors = head
         ready = self._ready.get(digest)
         if ready is None:
             raise ModelUnavailableError(f"model '{model}' is not loaded on this node")
@@ -184,15 +194,17 @@ class NodeService:
             for (name, datatype, shape), raw in zip(tensors, raws, strict=True)
         }
         prepared = perf_counter_ns()
-        outputs = session.run(model, feeds)
-        ran = perf_counter_ns()
+        with self._slots:
+            began = perf_counter_ns()
+            outputs = session.run(model, feeds)
+            ran = perf_counter_ns()
         names = session.output_names
         members: tuple[tuple[WireTensor, ...], ...]
         if rows is None:
             members = (tuple(map(to_wire, names, outputs)),)
         else:
             members = split_rows(names, outputs, rows)
-        timing = (prepared - started, ran - prepared, perf_counter_ns() - ran)
+        timing = (prepared - started, ran - began, perf_counter_ns() - ran)
         return ("ok", PROTOCOL, self.incarnation, timing, members)
 
     def _session(self, digest: str, ready: _Ready) -> Session:
