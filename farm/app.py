@@ -37,6 +37,10 @@ _log = structlog.get_logger()
 
 _HEALTH_INTERVAL_S = 0.5
 
+# How long the port stays open, refusing in words, for clients that have not noticed yet.
+_QUIET_S = 0.3
+_QUIET_AT_MOST_S = 3.0
+
 
 class Gateway:
     """One gateway over a pool of nodes: repository, scheduler, frontend and metrics.
@@ -120,7 +124,9 @@ class Gateway:
         await self._frontend.start()
         host, _, port = self._config.metrics.rpartition(":")
         self._metrics = MetricsServer(self._registry, host=host.strip("[]"), port=int(port))
-        self._tasks.append(asyncio.create_task(self.fleet.run(), name="fleet"))
+        following = asyncio.create_task(self.fleet.run(), name="fleet")
+        following.add_done_callback(self._fleet_ended)
+        self._tasks.append(following)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.fleet.settled(), self._config.start_timeout_s)
         if not self.fleet.any_ready():
@@ -136,6 +142,7 @@ class Gateway:
         await self._frontend.begin_drain()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.engine.drained(), self._config.drain_timeout_s)
+        await self._frontend.quiet(idle_s=_QUIET_S, at_most_s=_QUIET_AT_MOST_S)
         await self._frontend.stop(grace_s=1.0)
 
     async def close(self) -> None:
@@ -147,6 +154,12 @@ class Gateway:
         await self.engine.close()
         if self._metrics is not None:
             self._metrics.close()
+
+    def _fleet_ended(self, task: "asyncio.Task[None]") -> None:
+        """Without the fleet no node would ever join again: the gateway must restart."""
+        if not task.cancelled() and task.exception() is not None:
+            _log.critical("fleet_failed", exc_info=task.exception())
+            self.engine.broken.set()
 
     async def _report_health(self) -> None:
         """Let health checks follow the nodes: none ready, not serving."""
@@ -207,7 +220,7 @@ async def _serve(
         await asyncio.wait({stopping, broken}, return_when=asyncio.FIRST_COMPLETED)
         await gateway.drain()
         if broken.done():
-            raise InternalError("the scheduler failed; its log has the details. Start it again")
+            raise InternalError("the gateway failed; its log has the details. Start it again")
     finally:
         for task in tasks:
             task.cancel()

@@ -1,21 +1,22 @@
 """The farm's configuration: one `farm.yaml`, overridden by the environment, then by flags.
 
 Read and checked once, at the edge. The environment's `FARM_GRPC` sets `grpc`,
-`FARM_NODE__SLOTS` sets `slots` of `node`; `FARM_CONNECT` and `FARM_CONFIG` belong to the
-command line.
+`FARM_NODE__SLOTS` sets `slots` of `node`. Variables that name no setting are somebody
+else's, such as `FARM_CONNECT`, which is the command line's.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from farm.core.addresses import GRPC_ADDRESS, METRICS_ADDRESS
 from farm.core.errors import ConfigurationError
 
 _PREFIX = "FARM_"
-_RESERVED = {"FARM_CONNECT", "FARM_CONFIG"}
+_ENVIRONMENT, _COMMAND_LINE = "the environment", "the command line"
 
 Address = Annotated[str, Field(pattern=r"^(\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}$")]
 Positive = Annotated[int, Field(gt=0)]
@@ -50,8 +51,8 @@ class FarmConfig(_Section):
     """Everything `farm up` needs to know."""
 
     name: str = "farm"
-    grpc: Address = "127.0.0.1:8001"
-    metrics: Address = "127.0.0.1:8002"
+    grpc: Address = GRPC_ADDRESS
+    metrics: Address = METRICS_ADDRESS
     nodes: Annotated[int, Field(ge=1, le=64, description="local nodes of an embedded farm")] = 3
     models: Annotated[
         Path | None, Field(description="model repository; without one the shipped zoo")
@@ -79,8 +80,8 @@ def load_config(
     layers: list[tuple[str, dict[str, Any]]] = []
     if file is not None:
         layers.append((str(file), _read(file)))
-    layers.append(("the environment", _from_environment(environment)))
-    layers.append(("the command line", {k: v for k, v in flags.items() if v is not None}))
+    layers.append((_ENVIRONMENT, _from_environment(environment)))
+    layers.append((_COMMAND_LINE, {k: v for k, v in flags.items() if v is not None}))
     merged: dict[str, Any] = {}
     for _, values in layers:
         merged = _merge(merged, values)
@@ -107,7 +108,7 @@ def _read(file: Path) -> dict[str, Any]:
 def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for variable, value in environment.items():
-        if not variable.startswith(_PREFIX) or variable in _RESERVED:
+        if not variable.startswith(_PREFIX):
             continue
         *sections, key = variable.removeprefix(_PREFIX).lower().split("__")
         top = sections[0] if sections else key
@@ -115,7 +116,18 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
             continue
         place = values
         for section in sections:
-            place = place.setdefault(section, {})
+            inner = place.setdefault(section, {})
+            if not isinstance(inner, dict):
+                raise ConfigurationError(
+                    f"{_variable([section])} and {variable} are both set; `{section}` is a section,"
+                    f" so set only {_variable([section])}__… variables"
+                )
+            place = inner
+        if isinstance(place.get(key), dict):
+            raise ConfigurationError(
+                f"{variable} and {variable}__… are both set; `{key}` is a section, so set only the"
+                " latter"
+            )
         place[key] = value
     return values
 
@@ -136,13 +148,29 @@ def _explain(error: ValidationError, layers: list[tuple[str, dict[str, Any]]]) -
     for problem in error.errors():
         path = [str(part) for part in problem["loc"]]
         source = next((name for name, values in reversed(layers) if _holds(values, path)), "")
-        lines.append(f"{source}: {'.'.join(path)}: {problem['msg']}, not {problem['input']!r:.60}")
+        lines.append(f"{_place(source, path)}: {problem['msg']}, not {problem['input']!r:.60}")
     return "; ".join(lines)
 
 
 def _holds(values: Any, path: list[str]) -> bool:
     for part in path:
-        if not isinstance(values, Mapping) or part not in values:
+        if not isinstance(values, Mapping):
             return False
-        values = values[part]
+        by_word = {str(key): value for key, value in values.items()}
+        if part not in by_word:
+            return False
+        values = by_word[part]
     return True
+
+
+def _variable(path: Sequence[str]) -> str:
+    return _PREFIX + "__".join(path).upper()
+
+
+def _place(source: str, path: Sequence[str]) -> str:
+    """Return how a layer spells the path of a setting."""
+    if source == _ENVIRONMENT:
+        return _variable(path)
+    if source == _COMMAND_LINE:
+        return "--" + "-".join(path).replace("_", "-")
+    return f"{source}: {'.'.join(path)}"

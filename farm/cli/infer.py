@@ -1,14 +1,16 @@
 """`farm infer`: one request from files."""
 
+import math
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from farm.cli.exits import farm_errors
 from farm.cli.options import DEFAULT_ADDRESS, Connect, Output, OutputFormat
-from farm.core.errors import InvalidRequestError
+from farm.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from farm.client import InferResult
@@ -43,7 +45,7 @@ def infer(
         for given in inputs:
             name, _, source = given.partition("=")
             if not name or not source:
-                raise InvalidRequestError(f"--input {given}: write NAME=FILE or NAME=-")
+                raise ConfigurationError(f"--input {given}: write NAME=FILE or NAME=-")
             arrays[name] = read_array(None if source == "-" else Path(source), sys.stdin.buffer)
         with FarmClient(connect) as client:
             arrays = fit_datatypes(arrays, client.input_datatypes(model, version))
@@ -87,5 +89,22 @@ def _print_table(result: "InferResult") -> None:
 
 def _values(array: "AnyArray") -> object:
     if array.dtype.kind == "O":
-        return [bytes(element).decode(errors="replace") for element in array.reshape(-1).tolist()]
+        return _nested(array.tolist(), lambda element: bytes(element).decode(errors="replace"))
+    if array.dtype.kind == "f":
+        return _nested(array.tolist(), _finite)
     return array.tolist()
+
+
+def _nested(value: Any, convert: Callable[[Any], object]) -> object:
+    if isinstance(value, list):
+        return [_nested(item, convert) for item in value]
+    return convert(value)
+
+
+def _finite(number: float) -> object:
+    """Return a number as JSON has it: "NaN" and "Infinity" as words, as protobuf's JSON does."""
+    if math.isfinite(number):
+        return number
+    if math.isnan(number):
+        return "NaN"
+    return "Infinity" if number > 0 else "-Infinity"

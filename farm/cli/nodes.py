@@ -49,7 +49,7 @@ def ls(connect: Connect = DEFAULT_ADDRESS, output: OutputFormat = Output.TABLE) 
                     "batches_total": node.batches_total,
                     "rows_total": node.rows_total,
                     "failures_total": node.failures_total,
-                    "heartbeat_age_s": node.heartbeat_age_ns / 1e9,
+                    "heartbeat_age_s": node.heartbeat_age_ns / 1e9 if node.incarnation else None,
                     "models": len(node.model_digests),
                 }
                 for node in snapshot.nodes

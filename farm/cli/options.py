@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from farm.client.channel import DEFAULT_ADDRESS
+from farm.core.addresses import GRPC_ADDRESS
 
 
 class Output(StrEnum):
@@ -14,6 +14,8 @@ class Output(StrEnum):
     TABLE = "table"
     JSON = "json"
 
+
+DEFAULT_ADDRESS = GRPC_ADDRESS
 
 Connect = Annotated[
     str,
@@ -24,5 +26,3 @@ Connect = Annotated[
 OutputFormat = Annotated[
     Output, typer.Option("--output", "-o", help="Print a table or machine-readable JSON.")
 ]
-
-__all__ = ["DEFAULT_ADDRESS", "Connect", "Output", "OutputFormat"]

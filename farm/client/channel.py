@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Final
 
+from farm.core.addresses import GRPC_ADDRESS
 from farm.pb.services import ADMIN_SERVICE, INFERENCE_SERVICE, Method, methods
 
-DEFAULT_ADDRESS: Final = "127.0.0.1:8001"
+DEFAULT_ADDRESS: Final = GRPC_ADDRESS
 
 OPTIONS: Final = (
     ("grpc.max_receive_message_length", -1),

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from farm.client.results import InferResult, ReceiptView
-from farm.core.errors import InvalidRequestError
+from farm.core.errors import InvalidRequestError, UnsupportedError
 from farm.core.tensors import LENGTH_PREFIX_BYTES, Datatype
 from farm.pb.open_inference_pb2 import ModelInferRequest, ModelInferResponse
 
@@ -65,9 +65,16 @@ def to_request(
 
 
 def to_result(response: ModelInferResponse) -> InferResult:
-    """Return a response with its outputs as arrays, in the order they came."""
+    """Return a response with its outputs as arrays, in the order they came.
+
+    Raises:
+        UnsupportedError: the outputs are not raw, of a type numpy lacks, or malformed.
+    """
+    if len(response.outputs) != len(response.raw_output_contents):
+        names = ", ".join(f"'{tensor.name}'" for tensor in response.outputs)
+        raise UnsupportedError(f"outputs {names} are not raw, and this client reads raw ones only")
     outputs = {
-        tensor.name: _array(Datatype(tensor.datatype), tuple(tensor.shape), raw)
+        tensor.name: _array(tensor.name, tensor.datatype, tuple(tensor.shape), raw)
         for tensor, raw in zip(response.outputs, response.raw_output_contents, strict=True)
     }
     parameters = {
@@ -83,16 +90,28 @@ def to_result(response: ModelInferResponse) -> InferResult:
     )
 
 
-def _array(datatype: Datatype, shape: tuple[int, ...], raw: bytes) -> AnyArray:
-    if datatype is Datatype.BYTES:
-        elements = np.empty(prod(shape), dtype=np.object_)
-        position = 0
-        for index in range(elements.size):
-            body = position + LENGTH_PREFIX_BYTES
-            position = body + int.from_bytes(raw[position:body], "little")
-            elements[index] = raw[body:position]
-        return elements.reshape(shape)
-    return np.frombuffer(raw, dtype=DTYPES[datatype]).reshape(shape)
+def _array(name: str, datatype: str, shape: tuple[int, ...], raw: bytes) -> AnyArray:
+    try:
+        if datatype == Datatype.BYTES:
+            return _strings(shape, raw)
+        return np.frombuffer(raw, dtype=DTYPES[Datatype(datatype)]).reshape(shape)
+    except (KeyError, ValueError) as error:
+        raise UnsupportedError(
+            f"output '{name}' cannot be read: {len(raw)} bytes as {datatype[:32]} of shape"
+            f" {list(shape)}"
+        ) from error
+
+
+def _strings(shape: tuple[int, ...], raw: bytes) -> AnyArray:
+    elements = np.empty(prod(shape), dtype=np.object_)
+    position = 0
+    for index in range(elements.size):
+        body = position + LENGTH_PREFIX_BYTES
+        position = body + int.from_bytes(raw[position:body], "little")
+        elements[index] = raw[body:position]
+    if position != len(raw):
+        raise ValueError("the length prefixes do not fit the bytes")
+    return elements.reshape(shape)
 
 
 def _prefixed(array: AnyArray) -> bytes:

@@ -28,9 +28,12 @@ def read_array(file: Path | None, stdin: BinaryIO) -> AnyArray:
         raise InvalidRequestError(f"{shown} cannot be read: {error.strerror}") from error
     try:
         if content.startswith(_NPY_MAGIC):
-            array: AnyArray = np.load(io.BytesIO(content), allow_pickle=False)
-            return array
-        return np.asarray(json.loads(content))
+            loaded: AnyArray = np.load(io.BytesIO(content), allow_pickle=False)
+            return loaded
+        array: AnyArray = np.asarray(json.loads(content))
+        if array.dtype.kind not in "biufU":
+            raise ValueError("not numbers, booleans or strings throughout")
+        return array
     except ValueError as error:
         raise InvalidRequestError(
             f"{shown} is neither a .npy file nor JSON with a regular list of numbers or strings"
@@ -55,8 +58,10 @@ def fit_datatypes(
         if wanted is None or array.dtype == wanted or not numbers:
             fitted[name] = array
             continue
-        converted = array.astype(wanted)
-        if wanted.kind != "f" and not np.array_equal(converted, array):
+        with np.errstate(all="ignore"):
+            converted = array.astype(wanted)
+        overflows = wanted.kind == "f" and bool(np.any(np.isinf(converted) & np.isfinite(array)))
+        if overflows or (wanted.kind != "f" and not np.array_equal(converted, array)):
             raise InvalidRequestError(
                 f"input '{name}' is {datatypes[name]}, which does not hold all of its values"
             )

@@ -32,8 +32,8 @@ class NodeActor:
     def infer(self, call: bytes, *raws: bytes) -> bytes:
         return self._service.infer(call, *raws)
 
-    def missing_files(self, digests: tuple[str, ...]) -> tuple[str, ...]:
-        return self._service.missing_files(digests)
+    def missing_files(self, sizes: Mapping[str, int]) -> tuple[str, ...]:
+        return self._service.missing_files(sizes)
 
     def receive(self, sha256: str, offset: int, chunk: bytes, last: bool) -> None:
         self._service.receive(sha256, offset, chunk, last)

@@ -49,8 +49,8 @@ class ActorCalls:
         message: Mapping[str, Any] = await _result(self._vitals.remote())
         return message
 
-    async def missing_files(self, digests: tuple[str, ...]) -> tuple[str, ...]:
-        missing: tuple[str, ...] = await _result(self._missing.remote(digests))
+    async def missing_files(self, sizes: Mapping[str, int]) -> tuple[str, ...]:
+        missing: tuple[str, ...] = await _result(self._missing.remote(sizes))
         return missing
 
     async def receive(self, sha256: str, offset: int, chunk: bytes, *, last: bool) -> None:

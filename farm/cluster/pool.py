@@ -105,9 +105,9 @@ class RayWorkerPool:
         calls = self._supervisors[node_id].calls
         if calls is None:
             raise NodeLostError(f"node '{node_id}' is not up")
-        files = {file.sha256: file for file in (*artifact.files, *artifact.goldens)}
-        for digest in await calls.missing_files(tuple(files)):
-            await self._send(calls, digest, files[digest].size_bytes, blobs)
+        sizes = {file.sha256: file.size_bytes for file in (*artifact.files, *artifact.goldens)}
+        for digest in await calls.missing_files(sizes):
+            await self._send(calls, digest, sizes[digest], blobs)
         return decode_report(await calls.load(encode_record(artifact)))
 
     async def _send(

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from farm.core.errors import ModelNotFoundError, ModelUnavailableError
 from farm.core.models import ModelArtifact, ModelKey, ModelReport, ModelSpec, ModelState
 
+# More digits are no version; Python refuses to convert very long ones.
+_MAX_DIGITS = 19
+
 
 @dataclass(slots=True)
 class Version:
@@ -103,7 +106,8 @@ class Catalog:
             )
         if not version:
             return [self._versions[ModelKey(name, number)] for number in numbers]
-        if not version.isascii() or not version.isdigit() or int(version) not in numbers:
+        known = version.isascii() and version.isdigit() and len(version) <= _MAX_DIGITS
+        if not known or int(version) not in numbers:
             raise ModelNotFoundError(
                 f"model '{name}' has no version '{version[:20]}'; it has"
                 f" {', '.join(map(str, sorted(numbers)))}"

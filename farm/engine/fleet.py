@@ -131,14 +131,20 @@ class Fleet:
             reason = error.message
             if not isinstance(error, ModelUnavailableError | IntegrityError):
                 reason = f"node '{member.node_id}' could not load it: {reason}"
-            self._catalog.disqualified(artifact, reason)
-            _log.warning(
-                "model_refused", model=str(artifact.key), node=member.node_id, reason=reason
-            )
+            self._refuse(member, artifact, reason)
+            return
+        except Exception as error:
+            _log.error("prepare_failed", node=member.node_id, exc_info=error)
+            what = f"node '{member.node_id}' failed to load it ({type(error).__name__})"
+            self._refuse(member, artifact, what)
             return
         spec: ModelSpec = self._catalog.qualified(artifact, report)
         member.ready[artifact.digest] = report.curve
         self._engine.post(ModelChanged(artifact.key, spec))
+
+    def _refuse(self, member: Member, artifact: ModelArtifact, reason: str) -> None:
+        self._catalog.disqualified(artifact, reason)
+        _log.warning("model_refused", model=str(artifact.key), node=member.node_id, reason=reason)
 
     async def _set_state(self, member: Member, state: NodeState, reason: str) -> None:
         member.state, member.reason = state, reason

@@ -131,7 +131,7 @@ def _value(parameter: InferParameter) -> Parameter:
 
 def _integer(parameters: Mapping[str, Parameter], key: str) -> int:
     value = parameters.get(key, 0)
-    if not isinstance(value, int):
+    if isinstance(value, bool) or not isinstance(value, int):
         raise InvalidRequestError(f"parameter '{key}' must be an integer, not {value!r:.40}")
     return value
 

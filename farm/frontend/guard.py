@@ -4,6 +4,7 @@ It also takes over parsing. gRPC answers bytes that do not parse with UNKNOWN an
 exception's text before any servicer runs, so handlers get the raw bytes and parse here.
 """
 
+import asyncio
 import inspect
 import ipaddress
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -20,6 +21,8 @@ from farm.frontend.status import STATUS, trailers
 from farm.pb.services import ADMIN_SERVICE, INFERENCE_SERVICE
 
 _log = structlog.get_logger()
+
+_MAX_MESSAGE = 1_000
 
 # Methods that change the farm or show its insides.
 _CONTROL_METHODS = frozenset(
@@ -58,16 +61,21 @@ def is_loopback(peer: str) -> bool:
 
 
 class Guard(Interceptor):
-    """Wraps every handler once; errors leave it as a status and a message of the farm's."""
+    """Wraps every handler once; errors leave it as a status and a message of the farm's.
+
+    `last_call_at` is when the last call came in, on the loop's clock.
+    """
 
     def __init__(self) -> None:
         self._wrapped: dict[str, Handler] = {}
+        self.last_call_at = 0.0
 
     async def intercept_service(  # type: ignore[override]  # the stubs forget unknown methods
         self,
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Handler | None:
+        self.last_call_at = asyncio.get_running_loop().time()
         method = handler_call_details.method
         wrapped = self._wrapped.get(method)
         if wrapped is None:
@@ -165,5 +173,6 @@ async def _abort(method: str, error: Exception, context: Context) -> NoReturn:
         error = InternalError(
             f"the gateway failed on this request; its log has the details under {reference}"
         )
-    await context.abort(STATUS[error.code], error.message, trailers(error))
+    # Messages name what the client sent, and gRPC bounds its trailers at 8 kB.
+    await context.abort(STATUS[error.code], error.message[:_MAX_MESSAGE], trailers(error))
     raise AssertionError  # abort never returns

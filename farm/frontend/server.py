@@ -1,5 +1,6 @@
 """The gRPC server: ports, health, reflection, draining."""
 
+import asyncio
 import contextlib
 import socket
 from dataclasses import dataclass
@@ -37,8 +38,9 @@ class Frontend:
     ) -> None:
         self._settings = settings
         self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]
+        self._guard = Guard()
         self._server = grpc.aio.server(
-            interceptors=[Guard()],
+            interceptors=[self._guard],
             options=[
                 ("grpc.max_receive_message_length", settings.max_receive_bytes),
                 ("grpc.max_send_message_length", -1),
@@ -79,6 +81,17 @@ class Frontend:
         """Say NOT_SERVING from now on, whatever anybody sets later."""
         await self._health.enter_graceful_shutdown()
 
+    async def quiet(self, *, idle_s: float, at_most_s: float) -> None:
+        """Wait until no call has come in for `idle_s` seconds.
+
+        A call that is on its way when the port closes is cancelled by gRPC without a word;
+        one that comes in before is refused in words that clients retry on.
+        """
+        loop = asyncio.get_running_loop()
+        give_up_at = loop.time() + at_most_s
+        while (until := min(self._guard.last_call_at + idle_s, give_up_at)) > loop.time():  # noqa: ASYNC110
+            await asyncio.sleep(until - loop.time())
+
     async def stop(self, grace_s: float) -> None:
         """Close the ports; calls that still run have `grace_s` seconds to end."""
         await self._server.stop(grace_s)
@@ -103,7 +116,12 @@ def check_free(what: str, address: str) -> None:
         raise ConfigurationError(
             f"the {what} address '{address}' is not HOST:PORT, for example 127.0.0.1:8001"
         )
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        family = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0][0]
+    except OSError as error:
+        raise ConfigurationError(
+            f"the {what} address '{address}': host '{host}' is not known here ({error.strerror})"
+        ) from error
     with contextlib.closing(socket.socket(family, socket.SOCK_STREAM)) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

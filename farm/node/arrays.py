@@ -31,10 +31,11 @@ _NAMES = {dtype: str(datatype) for datatype, dtype in DTYPES.items()}
 
 
 def to_array(name: str, datatype: str, shape: tuple[int, ...], raw: bytes) -> AnyArray:
-    """Return an array over `raw` (read-only, no copy) or, for BYTES, of byte strings.
+    """Return an array over `raw` (read-only, no copy) or, for BYTES, of strings.
 
     Raises:
-        InvalidRequestError: `raw` does not hold what `shape` promises.
+        InvalidRequestError: `raw` does not hold what `shape` promises, or holds strings
+            that are not UTF-8.
         UnsupportedError: the datatype is BF16.
     """
     dtype = DTYPES.get(Datatype(datatype))
@@ -47,6 +48,7 @@ def to_array(name: str, datatype: str, shape: tuple[int, ...], raw: bytes) -> An
     except ValueError as error:
         raise InvalidRequestError(
             f"input '{name}' has {len(raw)} bytes, which is not {datatype} of shape {list(shape)}"
+            + (" in UTF-8" if dtype.hasobject else "")
         ) from error
 
 
@@ -91,7 +93,8 @@ def _strings(raw: bytes, shape: tuple[int, ...]) -> AnyArray:
     while position < len(raw):
         body = position + LENGTH_PREFIX_BYTES
         position = body + int.from_bytes(raw[position:body], "little")
-        elements.append(raw[body:position])
+        # ONNX Runtime wants text: of a bytes object it would take the repr.
+        elements.append(raw[body:position].decode())
     array = np.empty(len(elements), dtype=np.object_)
     array[:] = elements
     return array.reshape(shape)

@@ -62,7 +62,10 @@ def _dependence(session: Session, rows: Rows) -> str:
         if joined.shape[:1] != (_ROWS,):
             return f"output '{name}' does not follow the first dimension"
         for index in range(_ROWS):
-            if not _close(alone[index][position][0], joined[index]):
+            single = alone[index][position]
+            if single.shape[:1] != (1,):
+                return f"output '{name}' has no first dimension for a single row"
+            if not _close(single[0], joined[index]):
                 return f"output '{name}' of a row depends on the other rows"
     return ""
 
@@ -72,7 +75,7 @@ def _close(alone: np.ndarray, joined: np.ndarray) -> bool:
         return False
     if alone.dtype.kind != "f":
         return bool(np.array_equal(alone, joined))
-    magnitude = float(np.max(np.abs(alone), initial=0.0))
+    magnitude = float(np.max(np.abs(alone), initial=0.0, where=np.isfinite(alone)))
     return bool(
         np.allclose(alone, joined, rtol=_TOLERANCE, atol=_TOLERANCE * magnitude, equal_nan=True)
     )

@@ -78,12 +78,22 @@ def _difference(actual: AnyArray, expected: AnyArray, golden: Golden) -> str:
     if actual.shape != expected.shape:
         return f"has shape {list(actual.shape)} instead of {list(expected.shape)}"
     if expected.dtype.kind != "f":
-        equal = np.array_equal(actual.astype(expected.dtype), expected)
+        if expected.dtype.kind in "SU":
+            actual, expected = _as_text(actual), _as_text(expected)
+        equal = np.array_equal(actual, expected)
         return "" if equal else "is not equal to the expected values"
     if np.allclose(actual, expected, rtol=golden.rtol, atol=golden.atol, equal_nan=True):
         return ""
     worst = float(np.max(np.abs(actual.astype(np.float64) - expected.astype(np.float64))))
     return f"differs by up to {worst:.3g} (rtol {golden.rtol:g}, atol {golden.atol:g})"
+
+
+def _as_text(strings: AnyArray) -> AnyArray:
+    """Return strings or bytes as an array of str objects of any length."""
+    text = [s.decode() if isinstance(s, bytes) else str(s) for s in strings.reshape(-1).tolist()]
+    array = np.empty(len(text), dtype=np.object_)
+    array[:] = text
+    return array.reshape(strings.shape)
 
 
 def _named(arrays: dict[str, AnyArray], prefix: str) -> dict[str, AnyArray]:

@@ -81,7 +81,10 @@ def temperature_c() -> float | None:
 
 def clock_hz() -> float | None:
     """Return the CPU's present clock, or None where the kernel does not tell."""
-    cores = psutil.cpu_freq(percpu=True)
+    try:
+        cores = psutil.cpu_freq(percpu=True)
+    except (NotImplementedError, OSError):
+        return None
     return max((core.current * 1e6 for core in cores), default=None)
 
 

@@ -30,11 +30,7 @@ def qualify(job: dict[str, Any]) -> dict[str, Any]:
         check_golden(session, golden)
     rows = Rows(session.inputs, goldens)
     max_batch_size, reason = find_max_batch_size(session, rows, job["max_batch_size"])
-    curve = None
-    if max_batch_size > 0:
-        curve = measure_curve(
-            session, rows, max_rows=max_batch_size, budget_s=job["curve_budget_s"]
-        )
+    curve = measure_curve(session, rows, max_rows=max_batch_size, budget_s=job["curve_budget_s"])
     return {
         "ok": True,
         "inputs": [_spec(spec) for spec in session.inputs],
@@ -52,6 +48,9 @@ def main() -> None:
             report = qualify(json.loads(line))
         except FarmError as error:
             report = {"ok": False, "reason": error.message}
+        except Exception as error:
+            what = f"the farm's trial of the model failed ({type(error).__name__}: {error})"
+            report = {"ok": False, "reason": what}
         sys.stdout.write(json.dumps(report) + "\n")
         sys.stdout.flush()
 

@@ -61,6 +61,8 @@ class Qualifier:
             self._end()
 
     def _ask(self, job: str) -> Any:
+        if self._child is not None and self._child.poll() is not None:
+            self._end()
         if self._child is None:
             self._child = subprocess.Popen(
                 [sys.executable, "-m", "farm.node.qualification"],
@@ -91,10 +93,10 @@ class Qualifier:
 
     def _cause_of_death(self) -> str:
         child = self._child
-        self._child = None
         if child is None:
             return "the trial process is gone"
         code = child.wait()
+        self._end()
         how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
         return (
             f"the model killed the trial process ({how}); it is not run on this node. Try another"

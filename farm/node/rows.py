@@ -29,7 +29,17 @@ class Rows:
                 for name, array in self._golden.inputs.items()
             }
         generator = np.random.default_rng(0)
-        return {spec.name: _random(spec, count, generator) for spec in self._inputs}
+        return {
+            spec.name: _random(spec, (count, *_closed(spec.shape[1:])), generator)
+            for spec in self._inputs
+        }
+
+    def whole(self) -> dict[str, AnyArray]:
+        """Return one request for a model without a batch axis."""
+        if self._golden is not None:
+            return dict(self._golden.inputs)
+        generator = np.random.default_rng(0)
+        return {spec.name: _random(spec, _closed(spec.shape), generator) for spec in self._inputs}
 
 
 def row(inputs: dict[str, AnyArray], index: int) -> dict[str, AnyArray]:
@@ -37,19 +47,23 @@ def row(inputs: dict[str, AnyArray], index: int) -> dict[str, AnyArray]:
     return {name: array[index : index + 1] for name, array in inputs.items()}
 
 
-def _random(spec: TensorSpec, count: int, generator: np.random.Generator) -> AnyArray:
-    inner = tuple(OPEN_DIMENSION if dim < 0 else dim for dim in spec.shape[1:])
-    shape = (count, *inner)
+def _closed(shape: Sequence[int]) -> tuple[int, ...]:
+    return tuple(OPEN_DIMENSION if dim < 0 else dim for dim in shape)
+
+
+def _random(spec: TensorSpec, shape: tuple[int, ...], generator: np.random.Generator) -> AnyArray:
     if spec.datatype is Datatype.BYTES:
-        words = np.empty(count * prod(inner), dtype=np.object_)
-        words[:] = [str(number).encode() for number in range(words.size)]
+        words = np.empty(prod(shape), dtype=np.object_)
+        words[:] = [str(number) for number in range(words.size)]
         return words.reshape(shape)
     dtype = DTYPES[spec.datatype]
     if dtype.kind == "f":
         # Rows of very different magnitude: a model that quantises over the whole batch
         # (dynamic int8) answers each row differently in company, and is found out.
-        scale = 10.0 ** (np.arange(count) % 3 - 1)
-        values = generator.standard_normal(shape) * scale.reshape(-1, *[1] * len(inner))
-        return values.astype(dtype)
+        values = generator.standard_normal(shape)
+        if shape:
+            scale = 10.0 ** (np.arange(shape[0]) % 3 - 1)
+            values *= scale.reshape(-1, *[1] * (len(shape) - 1))
+        return np.asarray(values).astype(dtype)
     # Small non-negative integers are valid almost everywhere: indices, tokens, masks.
-    return generator.integers(0, 2, size=shape).astype(dtype)
+    return np.asarray(generator.integers(0, 2, size=shape)).astype(dtype)

@@ -1,5 +1,6 @@
 """A node without its transport: files in, models ready, batches run, vitals out."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from os import getpid
@@ -105,9 +106,13 @@ class NodeService:
             digests=tuple(self._ready),
         )
 
-    def missing_files(self, digests: tuple[str, ...]) -> tuple[str, ...]:
-        """Return which of these files must still be sent."""
-        return self._store.missing(digests)
+    def missing_files(self, sizes: Mapping[str, int]) -> tuple[str, ...]:
+        """Return which of a model's files, given with their bytes, must still be sent.
+
+        Raises:
+            ModelUnavailableError: they do not fit in the store.
+        """
+        return self._store.missing(sizes)
 
     def receive(self, sha256: str, offset: int, chunk: bytes, last: bool) -> None:
         """Take a chunk of a file; the last one makes it available.

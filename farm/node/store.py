@@ -3,7 +3,7 @@
 import hashlib
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from farm.core.errors import IntegrityError, ModelUnavailableError
@@ -24,15 +24,22 @@ class ModelStore:
         self._models = root / "models"
         self._partial = root / "partial"
         self._max_bytes = max_bytes
+        # What the last process was in the middle of, and the folders of its models, whose
+        # links would keep blobs from being evicted.
+        for leftover in (self._models, self._partial):
+            shutil.rmtree(leftover, ignore_errors=True)
         for folder in (self._blobs, self._models, self._partial):
             folder.mkdir(parents=True, exist_ok=True)
-        # Downloads that a crash cut short.
-        for leftover in self._partial.iterdir():
-            leftover.unlink()
 
-    def missing(self, digests: Iterable[str]) -> tuple[str, ...]:
-        """Return those digests whose files are not here yet."""
-        return tuple(digest for digest in digests if not (self._blobs / digest).exists())
+    def missing(self, sizes: Mapping[str, int]) -> tuple[str, ...]:
+        """Return those digests of a model's files (with their bytes) that are not here yet.
+
+        Raises:
+            ModelUnavailableError: together they exceed the cap.
+        """
+        if sum(sizes.values()) > self._max_bytes:
+            raise self._too_large(sum(sizes.values()))
+        return tuple(digest for digest in sizes if not (self._blobs / digest).exists())
 
     def append(self, sha256: str, offset: int, chunk: bytes) -> None:
         """Write a chunk of a file; offset 0 begins it anew.
@@ -61,7 +68,11 @@ class ModelStore:
         if _digest_of(path) != sha256:
             path.unlink()
             raise IntegrityError(f"file {sha256[:12]} arrived damaged; send it again")
-        self._make_room(path.stat().st_size)
+        try:
+            self._make_room(path.stat().st_size)
+        except ModelUnavailableError:
+            path.unlink()
+            raise
         path.replace(self._blobs / sha256)
 
     def install(self, artifact: ModelArtifact) -> Path:
@@ -101,10 +112,13 @@ class ModelStore:
                 path.unlink()
                 used -= stat.st_size
         if used + needed > self._max_bytes:
-            raise ModelUnavailableError(
-                f"{needed} more bytes do not fit in this node's model store of"
-                f" {self._max_bytes} bytes; unload a model or raise max_store_bytes"
-            )
+            raise self._too_large(needed)
+
+    def _too_large(self, needed: int) -> ModelUnavailableError:
+        return ModelUnavailableError(
+            f"{needed} more bytes do not fit in this node's model store of {self._max_bytes} bytes;"
+            " unload a model or raise max_store_bytes"
+        )
 
 
 def verify(path: Path, sha256: str) -> None:

@@ -42,6 +42,8 @@ def methods(service_full_name: str) -> tuple[Method, ...]:
 
     Raises `KeyError` for a name other than `INFERENCE_SERVICE` and `ADMIN_SERVICE`.
     """
+    if service_full_name not in (INFERENCE_SERVICE, ADMIN_SERVICE):
+        raise KeyError(service_full_name)
     service = POOL.FindServiceByName(service_full_name)
     return tuple(
         Method(

@@ -1,0 +1,61 @@
+"""A command whose extra is not installed says which one to install."""
+
+import subprocess
+import sys
+
+import pytest
+
+RUN = """
+import importlib.abc, sys
+
+class Missing(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {missing!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Missing())
+sys.argv = ["farm", *{arguments!r}]
+from farm.cli.main import main
+main()
+"""
+
+
+def run(missing: set[str], *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run `farm` in a process in which some packages cannot be imported."""
+    code = RUN.format(missing=missing, arguments=list(arguments))
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("missing", "extra"),
+    [("structlog", "head"), ("prometheus_client", "head"), ("grpc_health", "head")],
+)
+def test_farm_up_names_the_extra(missing: str, extra: str) -> None:
+    ended = run({missing}, "up", "--nodes", "1")
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    assert ended.stderr.startswith(f"farm: this command needs {missing}")
+    assert f"pip install 'bramble-farm[{extra}]'" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_farm_up_without_ray_names_the_extra() -> None:
+    ended = run({"ray"}, "up", "--nodes", "1", "--grpc", "127.0.0.1:0", "--metrics", "127.0.0.1:0")
+    assert ended.returncode == 1
+    assert "pip install 'bramble-farm[head]'" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_laptop_needs_no_extra() -> None:
+    heavy = {"ray", "onnxruntime", "structlog", "prometheus_client", "grpc_health", "psutil"}
+    ended = run({*heavy, "textual", "fabric"}, "models", "ls", "--connect", "127.0.0.1:9")
+    assert ended.returncode == 4
+    assert "no answer from 127.0.0.1:9" in ended.stderr
+
+
+def test_a_missing_module_of_no_extra_is_a_defect_and_shown_as_one() -> None:
+    ended = run({"yaml"}, "up")
+    assert ended.returncode == 1
+    assert "ModuleNotFoundError" in ended.stderr

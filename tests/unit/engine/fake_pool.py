@@ -1,0 +1,190 @@
+"""A `WorkerPool` without machines: tests decide what every node does with every batch."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+
+from farm.core.errors import ErrorCode, NodeLostError
+from farm.core.models import ModelArtifact, ModelReport
+from farm.core.nodes import NodeProfile, NodeVitals
+from farm.core.pool import BlobSource, NodeDown, NodeHeartbeat, NodeUp, PoolEvent
+from farm.core.requests import Batch, BatchCompleted, BatchFailed, BatchTiming
+from farm.core.tensors import Datatype, Tensor, TensorSpec
+
+REPORT = ModelReport(
+    inputs=(TensorSpec(name="x", datatype=Datatype.UINT8, shape=(-1, 2)),),
+    outputs=(
+        TensorSpec(name="y", datatype=Datatype.UINT8, shape=(-1, 2)),
+        TensorSpec(name="rows", datatype=Datatype.UINT8, shape=(-1,)),
+    ),
+    max_batch_size=8,
+    batching_reason="tried",
+    curve=None,
+    goldens_checked=0,
+)
+
+
+def answer(batch: Batch, node_id: str, incarnation: str) -> BatchCompleted:
+    """Echo each member's own bytes as `y`; `rows` holds the size of the batch."""
+    return BatchCompleted(
+        batch_id=batch.id,
+        node_id=node_id,
+        incarnation=incarnation,
+        outputs=tuple(
+            (
+                Tensor(
+                    name="y",
+                    datatype=Datatype.UINT8,
+                    shape=member.inputs[0].shape,
+                    raw=member.inputs[0].raw,
+                ),
+                Tensor(
+                    name="rows",
+                    datatype=Datatype.UINT8,
+                    shape=(member.rows,),
+                    raw=bytes([batch.rows]) * member.rows,
+                ),
+            )
+            for member in batch.members
+        ),
+        timing=BatchTiming(input_ns=1_000, infer_ns=2_000, output_ns=3_000),
+    )
+
+
+@dataclass(slots=True)
+class Flight:
+    """A batch at a fake node, until the test or the node's `auto` settles it."""
+
+    batch: Batch
+    node_id: str
+    incarnation: str
+    outcome: "asyncio.Future[BatchCompleted | BatchFailed]"
+
+    def finish(self) -> None:
+        self.outcome.set_result(answer(self.batch, self.node_id, self.incarnation))
+
+    def fail(self, code: ErrorCode, message: str = "no", *, retryable: bool = True) -> None:
+        self.outcome.set_result(
+            BatchFailed(
+                batch_id=self.batch.id,
+                node_id=self.node_id,
+                incarnation=self.incarnation,
+                code=code,
+                message=message,
+                retryable=retryable,
+            )
+        )
+
+
+@dataclass(slots=True)
+class FakeNode:
+    """One node. While `auto` is set it answers at once; else its flights wait."""
+
+    node_id: str
+    starts: int = 0
+    up: bool = False
+    auto: bool = True
+    slots: int = 1
+    prepared: list[str] = field(default_factory=list)
+    # What preparing a version does, by its key or its name: a report, or an error that is raised.
+    reports: dict[str, ModelReport | Exception] = field(default_factory=dict)
+    # Cleared, it holds every preparation until it is set.
+    may_prepare: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def incarnation(self) -> str:
+        return f"{self.node_id}-{self.starts}"
+
+    @property
+    def profile(self) -> NodeProfile:
+        return NodeProfile(
+            node_id=self.node_id, incarnation=self.incarnation, slots=self.slots, lookahead=0
+        )
+
+
+class FakePool:
+    """The pool of `FakeNode`s. `flights` holds every batch that was ever executed."""
+
+    def __init__(self, node_ids: Sequence[str]) -> None:
+        self.nodes = {node_id: FakeNode(node_id=node_id) for node_id in node_ids}
+        for node in self.nodes.values():
+            node.may_prepare.set()
+        self.flights: list[Flight] = []
+        self.cancelled: list[int] = []
+        # Called with every flight before its node sees it.
+        self.on_execute: Callable[[Flight], None] | None = None
+        self._events: asyncio.Queue[PoolEvent] = asyncio.Queue()
+
+    # -- what tests do --------------------------------------------------------------------
+
+    def start(self, node_id: str) -> None:
+        """Start a node's next incarnation, which holds no models yet."""
+        node = self.nodes[node_id]
+        node.starts += 1
+        node.up = True
+        node.prepared = []
+        self._events.put_nowait(NodeUp(profile=node.profile))
+
+    def kill(self, node_id: str, reason: str = "its actor died") -> None:
+        """End a node. Its batches never come back, as with a machine that lost its power."""
+        node = self.nodes[node_id]
+        node.up = False
+        self._events.put_nowait(
+            NodeDown(node_id=node_id, incarnation=node.incarnation, reason=reason)
+        )
+
+    def beat(self, node_id: str, vitals: NodeVitals) -> None:
+        self._events.put_nowait(NodeHeartbeat(node_id=node_id, vitals=vitals))
+
+    def open_flights(self, node_id: str = "") -> list[Flight]:
+        return [
+            flight
+            for flight in self.flights
+            if not flight.outcome.done() and node_id in {"", flight.node_id}
+        ]
+
+    # -- WorkerPool -----------------------------------------------------------------------
+
+    @property
+    def node_ids(self) -> tuple[str, ...]:
+        return tuple(self.nodes)
+
+    async def events(self) -> AsyncIterator[PoolEvent]:
+        while True:
+            yield await self._events.get()
+
+    async def execute(self, batch: Batch, node_id: str) -> BatchCompleted | BatchFailed:
+        node = self.nodes[node_id]
+        future: asyncio.Future[BatchCompleted | BatchFailed] = (
+            asyncio.get_running_loop().create_future()
+        )
+        flight = Flight(batch, node_id, node.incarnation, future)
+        self.flights.append(flight)
+        if self.on_execute is not None:
+            self.on_execute(flight)
+        if node.auto and not flight.outcome.done():
+            flight.finish()
+        return await flight.outcome
+
+    def cancel(self, batch_id: int) -> None:
+        self.cancelled.append(batch_id)
+
+    async def prepare(
+        self, node_id: str, artifact: ModelArtifact, blobs: BlobSource
+    ) -> ModelReport:
+        node = self.nodes[node_id]
+        if not node.up:
+            raise NodeLostError(f"node '{node_id}' is not up")
+        await node.may_prepare.wait()
+        for file in artifact.files:
+            for _ in blobs.chunks(file.sha256, 1024):
+                pass
+        outcome = node.reports.get(str(artifact.key)) or node.reports.get(artifact.key.name, REPORT)
+        if isinstance(outcome, Exception):
+            raise outcome
+        node.prepared.append(str(artifact.key))
+        return outcome
+
+    async def close(self) -> None:
+        for flight in self.open_flights():
+            flight.outcome.cancel()

@@ -1,0 +1,162 @@
+"""Engine, fleet, catalogue and data plane over a `FakePool`, with the real machine."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from time import monotonic
+
+from fake_pool import FakePool
+
+from farm.core.clock import SystemClock
+from farm.core.errors import ErrorCode
+from farm.core.models import ModelArtifact, ModelFile, ModelKey
+from farm.core.requests import LedgerEntry, Receipt
+from farm.core.snapshots import GatewayState
+from farm.core.tensors import Datatype, Tensor
+from farm.engine.catalog import Catalog
+from farm.engine.dataplane import DataPlane, InferenceCall, InferenceResult
+from farm.engine.engine import Engine
+from farm.engine.fleet import Fleet
+from farm.engine.snapshots import Snapshots
+from farm.scheduling.limits import SchedulingLimits
+from farm.scheduling.machine import Machine
+from farm.scheduling.placement import LeastExpectedCompletion
+
+WAIT_S = 10.0
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Let the loop turn until a condition holds, for `WAIT_S` at most."""
+    give_up = monotonic() + WAIT_S
+    while not condition():
+        assert monotonic() < give_up, "the condition never came true"
+        await asyncio.sleep(0)
+
+
+@dataclass(slots=True)
+class Notes:
+    """An `Observer` that writes everything down."""
+
+    finished: list[tuple[ModelKey, ErrorCode | None, Receipt | None]] = field(default_factory=list)
+    refused: list[ErrorCode] = field(default_factory=list)
+    settled: list[LedgerEntry] = field(default_factory=list)
+    ejected: list[str] = field(default_factory=list)
+
+    def request_finished(
+        self, model: ModelKey, code: ErrorCode | None, latency_s: float, receipt: Receipt | None
+    ) -> None:
+        assert latency_s >= 0
+        self.finished.append((model, code, receipt))
+
+    def request_refused(self, code: ErrorCode) -> None:
+        self.refused.append(code)
+
+    def batch_settled(self, entry: LedgerEntry) -> None:
+        self.settled.append(entry)
+
+    def node_ejected(self, node_id: str) -> None:
+        self.ejected.append(node_id)
+
+
+class NoBlobs:
+    """A `BlobSource` of empty files."""
+
+    def chunks(self, sha256: str, chunk_bytes: int) -> Iterator[bytes]:
+        yield b""
+
+
+def artifact(name: str = "echo", version: int = 1) -> ModelArtifact:
+    return ModelArtifact(
+        key=ModelKey(name, version),
+        digest=f"digest of {name}:{version}",
+        files=(ModelFile(path="model.onnx", sha256="f", size_bytes=0),),
+    )
+
+
+def tensor(*rows: bytes) -> Tensor:
+    """UINT8 [n,2] from two-byte rows."""
+    return Tensor(name="x", datatype=Datatype.UINT8, shape=(len(rows), 2), raw=b"".join(rows))
+
+
+class LittleFarm:
+    """One gateway without its frontend. `async with` it inside the loop."""
+
+    def __init__(
+        self,
+        *node_ids: str,
+        models: Sequence[ModelArtifact] = (artifact(),),
+        default_timeout_s: float = 30.0,
+        machine: Machine | None = None,
+    ) -> None:
+        self.pool = FakePool(node_ids or ("a",))
+        self.notes = Notes()
+        self.catalog = Catalog()
+        for model in models:
+            self.catalog.desire(model)
+        clock = SystemClock()
+        self.machine = machine or Machine(
+            limits=SchedulingLimits(), policy=LeastExpectedCompletion()
+        )
+        self.engine = Engine(machine=self.machine, pool=self.pool, clock=clock, observer=self.notes)
+        self.fleet = Fleet(
+            pool=self.pool, engine=self.engine, catalog=self.catalog, blobs=NoBlobs(), clock=clock
+        )
+        self.dataplane = DataPlane(
+            engine=self.engine,
+            fleet=self.fleet,
+            catalog=self.catalog,
+            clock=clock,
+            observer=self.notes,
+            default_timeout_s=default_timeout_s,
+        )
+        self.snapshots = Snapshots(
+            farm_name="test",
+            engine=self.engine,
+            fleet=self.fleet,
+            catalog=self.catalog,
+            dataplane=self.dataplane,
+            clock=clock,
+        )
+        self._running: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> "LittleFarm":
+        self._running = asyncio.create_task(self.fleet.run())
+        self.dataplane.state = GatewayState.SERVING
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._running is not None
+        died = self._running.done()
+        self._running.cancel()
+        await asyncio.gather(self._running, return_exceptions=True)
+        await self.engine.close()
+        await self.pool.close()
+        assert not died, "the fleet's task ended by itself"
+
+    async def start_nodes(self) -> None:
+        """Start every node and wait until each one is ready."""
+        for node_id in self.pool.nodes:
+            self.pool.start(node_id)
+        await asyncio.wait_for(self.fleet.settled(), WAIT_S)
+
+    def infer(
+        self,
+        *rows: bytes,
+        model: str = "echo",
+        version: str = "",
+        outputs: tuple[str, ...] = (),
+        priority: int = 0,
+        timeout_s: float | None = None,
+        queue_timeout_s: float | None = None,
+    ) -> asyncio.Task[InferenceResult]:
+        """Send a request as a client would; the task is the caller."""
+        call = InferenceCall(
+            model=model,
+            version=version,
+            inputs=(tensor(*(rows or (b"ab",))),),
+            outputs=outputs,
+            priority=priority,
+            timeout_s=timeout_s,
+            queue_timeout_s=queue_timeout_s,
+        )
+        return asyncio.create_task(self.dataplane.infer(call))

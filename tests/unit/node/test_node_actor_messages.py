@@ -1,0 +1,186 @@
+"""What gateway and node say to each other survives the way, and a newer peer's additions."""
+
+import pickle
+from typing import Any
+
+import pytest
+
+from farm.core.actor_messages import (
+    PROTOCOL,
+    check_protocol,
+    decode_artifact,
+    decode_call,
+    decode_profile,
+    decode_reply,
+    decode_report,
+    decode_vitals,
+    encode_call,
+    encode_failure,
+    encode_record,
+    encode_reply,
+)
+from farm.core.errors import ErrorCode, InternalError, ModelUnavailableError
+from farm.core.models import LatencyCurve, ModelArtifact, ModelFile, ModelKey, ModelReport
+from farm.core.nodes import NodeProfile, NodeVitals
+from farm.core.requests import (
+    Batch,
+    BatchCompleted,
+    BatchFailed,
+    BatchTiming,
+    InferenceRequest,
+)
+from farm.core.tensors import Datatype, Tensor, TensorSpec
+
+PROFILE = NodeProfile(
+    node_id="pi", incarnation="abc", slots=2, threads_per_slot=3, lookahead=4, host="h", pid=5,
+    board="Raspberry Pi 5", cpu_class="cortex-a76", architecture="aarch64", cores=4,
+    runtime_version="1.31.1",
+)  # fmt: skip
+VITALS = NodeVitals(
+    incarnation="abc", slots_busy=1, cpu_fraction=0.5, memory_total_bytes=8,
+    memory_available_bytes=4, temperature_c=None, clock_hz=2.4e9,
+    batches_total=3, rows_total=9, failures_total=1, digests=("d1", "d2"),
+)  # fmt: skip
+ARTIFACT = ModelArtifact(
+    key=ModelKey("digits", 3), digest="d",
+    files=(ModelFile(path="model.onnx", sha256="f", size_bytes=10),),
+    goldens=(ModelFile(path="golden/any/g.npz", sha256="g", size_bytes=20),),
+    max_batch_size=8,
+)  # fmt: skip
+REPORT = ModelReport(
+    inputs=(TensorSpec(name="x", datatype=Datatype.FP32, shape=(-1, 3)),),
+    outputs=(TensorSpec(name="y", datatype=Datatype.BYTES, shape=(-1,)),),
+    max_batch_size=64, batching_reason="tried", curve=LatencyCurve(((1, 0.5), (2, 0.75))),
+    goldens_checked=1,
+)  # fmt: skip
+
+RECORDS = [
+    pytest.param(PROFILE, decode_profile, id="profile"),
+    pytest.param(VITALS, decode_vitals, id="vitals"),
+    pytest.param(ARTIFACT, decode_artifact, id="artifact"),
+    pytest.param(REPORT, decode_report, id="report"),
+]
+
+
+def request(id_: int, rows: int, raw: bytes) -> InferenceRequest:
+    tensor = Tensor(name="x", datatype=Datatype.UINT8, shape=(rows, 2), raw=raw)
+    return InferenceRequest(
+        id=id_, model=ModelKey("m", 1), inputs=(tensor,), rows=rows, arrived_at=0.0
+    )
+
+
+def batch(*members: InferenceRequest, batched: bool = True) -> Batch:
+    return Batch(
+        id=7, model=ModelKey("m", 1), digest="d", members=members,
+        rows=sum(m.rows for m in members), batched=batched, formed_at=0.0, trigger="free_slot",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("record", "decode"), RECORDS)
+def test_a_record_comes_back_whole(record: Any, decode: Any) -> None:
+    assert decode(pickle.loads(pickle.dumps(encode_record(record)))) == record  # noqa: S301
+
+
+@pytest.mark.parametrize(("record", "decode"), RECORDS)
+def test_what_a_newer_peer_added_is_ignored(record: Any, decode: Any) -> None:
+    message = encode_record(record) | {"added_later": object()}
+    for name in ("files", "goldens"):
+        message |= {name: [f | {"added": 1} for f in message[name]]} if name in message else {}
+    assert decode(message) == record
+
+
+@pytest.mark.parametrize(("record", "decode"), RECORDS)
+def test_a_protocol_that_is_too_new_is_refused(record: Any, decode: Any) -> None:
+    with pytest.raises(InternalError, match=f"protocol {PROTOCOL + 1}.*upgrade the older"):
+        decode(encode_record(record) | {"protocol": PROTOCOL + 1})
+
+
+def test_an_older_node_without_later_fields_gets_their_defaults() -> None:
+    assert decode_profile({"node_id": "pi", "incarnation": "abc"}) == NodeProfile(
+        node_id="pi", incarnation="abc"
+    )
+
+
+def test_a_report_without_a_curve_has_none() -> None:
+    assert decode_report(encode_record(REPORT) | {"curve": None}).curve is None
+
+
+@pytest.mark.parametrize("number", [0, PROTOCOL + 1])
+def test_foreign_protocols_are_refused(number: int) -> None:
+    check_protocol(PROTOCOL)
+    with pytest.raises(InternalError, match=f"protocol {number}"):
+        check_protocol(number)
+
+
+def test_a_batch_travels_as_one_block_an_input() -> None:
+    call, raws = encode_call(batch(request(1, 1, b"ab"), request(2, 2, b"cdef")))
+    assert decode_call(call) == (PROTOCOL, "m", "d", (1, 2), (("x", "UINT8", (3, 2)),))
+    assert raws == [b"abcdef"]
+
+
+def test_a_request_without_a_batch_axis_travels_as_it_is() -> None:
+    call, raws = encode_call(batch(request(1, 2, b"abcd"), batched=False))
+    assert decode_call(call) == (PROTOCOL, "m", "d", None, (("x", "UINT8", (2, 2)),))
+    assert raws == [b"abcd"]
+
+
+def test_every_input_is_a_block_of_its_own() -> None:
+    first, second = (
+        InferenceRequest(
+            id=id_, model=ModelKey("m", 1), rows=1, arrived_at=0.0,
+            inputs=(
+                Tensor(name="x", datatype=Datatype.UINT8, shape=(1, 2), raw=x),
+                Tensor(name="z", datatype=Datatype.INT8, shape=(1, 1), raw=z),
+            ),
+        )
+        for id_, x, z in ((1, b"ab", b"A"), (2, b"cd", b"C"))
+    )  # fmt: skip
+    call, raws = encode_call(batch(first, second))
+    assert decode_call(call)[4] == (("x", "UINT8", (2, 2)), ("z", "INT8", (2, 1)))
+    assert raws == [b"abcd", b"AC"]
+
+
+def test_a_call_and_its_reply_are_plain_bytes() -> None:
+    asked = batch(request(1, 1, b"ab"))
+    call, raws = encode_call(asked)
+    reply = encode_reply(encode_failure("abc", ModelUnavailableError("gone"), retryable=True))
+    assert [type(part) for part in (call, *raws, reply)] == [bytes] * 3
+    # Both sides may hold different versions of our classes, so no message names one.
+    assert b"farm" not in call + reply
+
+
+@pytest.mark.parametrize("number", [0, PROTOCOL + 1])
+def test_a_call_of_a_foreign_protocol_is_refused_whatever_it_looks_like(number: int) -> None:
+    for head in ((number, "m", "d", None, ()), (number, "something", "new"), (number,)):
+        with pytest.raises(InternalError, match=f"protocol {number}.*upgrade the older"):
+            decode_call(pickle.dumps(head))
+
+
+def test_an_answer_comes_back_member_by_member() -> None:
+    asked = batch(request(1, 1, b"ab"), request(2, 2, b"cdef"))
+    members = ((("y", "FP32", (1,), b"1234"),), (("y", "FP32", (2,), b"12345678"),))
+    reply = encode_reply(("ok", PROTOCOL, "abc", (1, 2, 3), members))
+    outcome = decode_reply(asked, "pi", reply)
+    assert isinstance(outcome, BatchCompleted)
+    assert (outcome.batch_id, outcome.node_id, outcome.incarnation) == (7, "pi", "abc")
+    assert outcome.timing == BatchTiming(input_ns=1, infer_ns=2, output_ns=3)
+    assert outcome.timing.compute_ns == 6
+    assert [tensor.raw for (tensor,) in outcome.outputs] == [b"1234", b"12345678"]
+    assert outcome.outputs[1][0].datatype is Datatype.FP32
+
+
+def test_a_failure_comes_back_with_its_code() -> None:
+    failure = encode_failure("abc", ModelUnavailableError("gone"), retryable=True)
+    reply = encode_reply(failure)
+    assert decode_reply(batch(request(1, 1, b"ab")), "pi", reply) == BatchFailed(
+        batch_id=7, node_id="pi", incarnation="abc", code=ModelUnavailableError.code,
+        message="gone", retryable=True,
+    )  # fmt: skip
+
+
+def test_a_newer_nodes_error_code_is_still_a_failure() -> None:
+    reply = encode_reply(("failed", PROTOCOL, "abc", "invented_later", "something", True))
+    assert decode_reply(batch(request(1, 1, b"ab")), "pi", reply) == BatchFailed(
+        batch_id=7, node_id="pi", incarnation="abc", code=ErrorCode.INTERNAL,
+        message="something", retryable=True,
+    )  # fmt: skip

@@ -1,0 +1,110 @@
+"""Whether rows may ride together is found out with the model itself."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx_models
+import pytest
+
+from farm.core.errors import ModelUnavailableError
+from farm.node.batchability import find_max_batch_size
+from farm.node.goldens import Golden
+from farm.node.rows import Rows
+from farm.node.sessions import Session
+
+
+def found(
+    folder: Path, data: bytes, declared: int | None = None, goldens: list[Golden] | None = None
+) -> tuple[int, str]:
+    session = Session(onnx_models.write(folder, data), threads=1)
+    return find_max_batch_size(session, Rows(session.inputs, goldens or []), declared)
+
+
+@pytest.mark.parametrize(
+    "data", [onnx_models.doubles(), onnx_models.dense()], ids=["doubles", "dense"]
+)
+def test_independent_rows_ride_together(tmp_path: Path, data: bytes) -> None:
+    assert found(tmp_path, data) == (64, "4 rows together equal each row alone")
+
+
+def test_a_fixed_first_axis_is_no_batch_axis(tmp_path: Path) -> None:
+    size, reason = found(tmp_path, onnx_models.fixed_rows())
+    assert size == 0
+    assert reason == "tensor 'x' has no dynamic first dimension"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [onnx_models.centred(), onnx_models.slightly_centred(), onnx_models.running_sum()],
+    ids=["mean", "a little of the mean", "running sum"],
+)
+def test_rows_that_depend_on_each_other_run_alone(tmp_path: Path, data: bytes) -> None:
+    assert found(tmp_path, data) == (1, "output 'y' of a row depends on the other rows")
+
+
+def test_an_output_without_the_rows_is_noticed(tmp_path: Path) -> None:
+    assert found(tmp_path, onnx_models.repeated()) == (
+        1,
+        "output 'y' does not follow the first dimension",
+    )
+
+
+def test_dynamic_quantisation_is_found_out(tmp_path: Path) -> None:
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    plain = onnx_models.write(tmp_path, onnx_models.dense(), "plain.onnx")
+    quantised = tmp_path / "quantised.onnx"
+    quantize_dynamic(plain, quantised, weight_type=QuantType.QInt8)
+    size, reason = found(tmp_path, quantised.read_bytes())
+    assert size == 1
+    assert reason == "output 'y' of a row depends on the other rows"
+
+
+def test_a_model_that_random_rows_do_not_suit_runs_row_by_row(tmp_path: Path) -> None:
+    size, reason = found(tmp_path, onnx_models.triples())
+    assert size == 1
+    assert "sample rows could not be run" in reason
+
+
+def test_a_goldens_rows_are_tried_where_there_is_one(tmp_path: Path) -> None:
+    # Random whole numbers are 0 or 1; only the golden's rows tell these two apart.
+    table = onnx_models.model(
+        [
+            onnx_models.helper.make_node("ReduceMax", ["x"], ["top"], axes=[0], keepdims=1),
+            onnx_models.helper.make_node("Div", ["top", "hundred"], ["extra"]),
+            onnx_models.helper.make_node("Add", ["x", "extra"], ["y"]),
+        ],
+        [("x", onnx_models.INT64, ["n"])],
+        [("y", onnx_models.INT64, ["n"])],
+        [onnx_models.constant("hundred", np.array([100]))],
+    )
+    golden = Golden(name="g", inputs={"x": np.array([1, 500])}, outputs={}, rtol=0.0, atol=0.0)
+    assert found(tmp_path, table)[0] == 64
+    assert found(tmp_path, table, goldens=[golden])[0] == 1
+
+
+@pytest.mark.parametrize("declared", [0, 1, 7])
+def test_what_the_config_says_holds(tmp_path: Path, declared: int) -> None:
+    assert found(tmp_path, onnx_models.centred(), declared) == (
+        declared,
+        "max_batch_size of the model's config",
+    )
+
+
+def test_a_model_without_a_batch_axis_may_be_declared_so(tmp_path: Path) -> None:
+    assert found(tmp_path, onnx_models.fixed_rows(), 0)[0] == 0
+
+
+def test_batching_that_the_model_cannot_do_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelUnavailableError, match=r"max_batch_size: 8, but tensor 'x'"):
+        found(tmp_path, onnx_models.fixed_rows(), 8)
+
+
+def test_a_model_that_squeezes_a_single_row_away_runs_row_by_row(tmp_path: Path) -> None:
+    assert found(tmp_path, onnx_models.squeezed())[0] == 1
+
+
+@pytest.mark.filterwarnings("ignore:One of rtol or atol:RuntimeWarning")
+def test_infinite_outputs_do_not_hide_dependence(tmp_path: Path) -> None:
+    with np.errstate(all="ignore"):
+        assert found(tmp_path, onnx_models.centred_with_mask())[0] == 1

@@ -1,0 +1,157 @@
+"""Qualification in a child process: whatever a model does to it, the node goes on."""
+
+import os
+import signal
+import stat
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from time import monotonic
+
+import numpy as np
+import onnx_models
+import psutil
+import pytest
+
+from farm.core.errors import ModelUnavailableError
+from farm.core.tensors import Datatype, TensorSpec
+from farm.node.qualifier import Qualifier
+
+# A child that answers jobs through the real one, except for models that are named after
+# what they do to the process that opens them.
+INTERPRETER = """#!/bin/sh
+while read -r job; do
+    case "$job" in
+        *segfault.onnx*) kill -SEGV $$ ;;
+        *exit.onnx*) exit 7 ;;
+        *hang.onnx*) kill -STOP $$ ;;
+        *) printf '%s\\n' "$job" | "{python}" "$@" ;;
+    esac
+done
+"""
+
+
+@pytest.fixture
+def interpreter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put `INTERPRETER` in the place of Python."""
+    path = tmp_path / "python"
+    path.write_text(INTERPRETER.format(python=sys.executable))
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setattr(sys, "executable", str(path))
+
+
+def make_qualifier(timeout_s: float = 60.0) -> Qualifier:
+    return Qualifier(threads=1, timeout_s=timeout_s, curve_budget_s=0.05)
+
+
+@pytest.fixture
+def qualifier() -> Iterator[Qualifier]:
+    made = make_qualifier()
+    yield made
+    made.close()
+
+
+def children() -> list[psutil.Process]:
+    """Children of this process that live."""
+    return [
+        child
+        for child in psutil.Process().children(recursive=True)
+        if child.status() != psutil.STATUS_ZOMBIE
+    ]
+
+
+def doubles(folder: Path, name: str = "model.onnx") -> Path:
+    return onnx_models.write(folder, onnx_models.doubles(), name)
+
+
+def test_a_good_model_gets_a_report(tmp_path: Path, qualifier: Qualifier) -> None:
+    ones = np.ones((1, 3), np.float32)
+    golden = tmp_path / "g.npz"
+    np.savez(golden, **{"input:x": ones, "output:y": ones * 2, "rtol": 0.0, "atol": 0.0})
+    report = qualifier.qualify(doubles(tmp_path), goldens=[golden], max_batch_size=4)
+    assert report.inputs == (TensorSpec(name="x", datatype=Datatype.FP32, shape=(-1, 3)),)
+    assert report.outputs == (TensorSpec(name="y", datatype=Datatype.FP32, shape=(-1, 3)),)
+    assert report.max_batch_size == 4
+    assert report.goldens_checked == 1
+    assert report.curve is not None
+    assert report.curve.points[0][0] == 1
+
+
+def test_one_child_serves_a_run_of_models_and_close_ends_it(
+    tmp_path: Path, qualifier: Qualifier
+) -> None:
+    before = children()
+    qualifier.qualify(doubles(tmp_path), goldens=[], max_batch_size=None)
+    (child,) = [c for c in children() if c not in before]
+    with pytest.raises(ModelUnavailableError, match="does not accept the model"):
+        qualifier.qualify(
+            onnx_models.write(tmp_path, b"garbage", "bad.onnx"), goldens=[], max_batch_size=None
+        )
+    report = qualifier.qualify(
+        onnx_models.write(tmp_path, onnx_models.fixed_rows()), goldens=[], max_batch_size=None
+    )
+    assert report.max_batch_size == 0
+    assert report.curve is not None
+    assert [rows for rows, _ in report.curve.points] == [1]
+    assert [c for c in children() if c not in before] == [child]
+    qualifier.close(idle_s=3600.0)
+    assert child.is_running()
+    qualifier.close()
+    assert not child.is_running()
+    qualifier.close()
+
+
+@pytest.mark.usefixtures("interpreter")
+@pytest.mark.parametrize(
+    ("name", "how"), [("segfault.onnx", "SIGSEGV"), ("exit.onnx", "exit code 7")]
+)
+def test_a_model_that_kills_the_child_is_refused_and_the_next_one_is_tried(
+    tmp_path: Path, qualifier: Qualifier, name: str, how: str
+) -> None:
+    with pytest.raises(ModelUnavailableError, match=rf"killed the trial process \({how}\)"):
+        qualifier.qualify(doubles(tmp_path, name), goldens=[], max_batch_size=None)
+    report = qualifier.qualify(doubles(tmp_path), goldens=[], max_batch_size=1)
+    assert report.max_batch_size == 1
+
+
+@pytest.mark.usefixtures("interpreter")
+def test_a_model_that_never_returns_is_given_up(tmp_path: Path) -> None:
+    before = children()
+    qualifier = make_qualifier(timeout_s=0.2)
+    started = monotonic()
+    with pytest.raises(ModelUnavailableError, match=r"did not finish a trial run within 0\.2 s"):
+        qualifier.qualify(doubles(tmp_path, "hang.onnx"), goldens=[], max_batch_size=None)
+    assert monotonic() - started < 10.0
+    assert [c for c in children() if c not in before] == []
+
+
+def test_what_a_golden_says_is_the_refusal(tmp_path: Path, qualifier: Qualifier) -> None:
+    ones = np.ones((1, 3), np.float32)
+    golden = tmp_path / "g.npz"
+    np.savez(golden, **{"input:x": ones, "output:y": ones, "rtol": 0.0, "atol": 0.0})
+    with pytest.raises(
+        ModelUnavailableError, match=r"golden 'g.npz': output 'y' differs by up to 1"
+    ):
+        qualifier.qualify(doubles(tmp_path), goldens=[golden], max_batch_size=None)
+
+
+def test_a_child_that_died_between_models_is_replaced(tmp_path: Path, qualifier: Qualifier) -> None:
+    before = children()
+    qualifier.qualify(doubles(tmp_path), goldens=[], max_batch_size=None)
+    (child,) = [c for c in children() if c not in before]
+    os.kill(child.pid, signal.SIGKILL)
+    # Left as a zombie: to reap it is the qualifier's own business.
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    assert qualifier.qualify(doubles(tmp_path), goldens=[], max_batch_size=1).max_batch_size == 1
+
+
+def test_a_defect_of_the_trial_is_not_called_a_crash_of_the_model(
+    tmp_path: Path, qualifier: Qualifier
+) -> None:
+    none = np.ones((0, 3), np.float32)
+    golden = tmp_path / "g.npz"
+    np.savez(golden, **{"input:x": none, "output:y": none, "rtol": 0.0, "atol": 0.0})
+    try:
+        qualifier.qualify(doubles(tmp_path), goldens=[golden], max_batch_size=None)
+    except ModelUnavailableError as error:
+        assert "killed the trial process" not in error.message

@@ -1,0 +1,425 @@
+"""A whole node without its transport, with the digits that ship with the farm."""
+
+import pickle
+import shutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from threading import Event, Semaphore
+from typing import Any
+
+import numpy as np
+import onnx_models
+import pytest
+
+from farm import zoo
+from farm.core.actor_messages import PROTOCOL, CallHead
+from farm.core.errors import IntegrityError, ModelUnavailableError
+from farm.core.models import ModelArtifact
+from farm.core.pool import BlobSource
+from farm.node.arrays import to_array
+from farm.node.service import NodeService
+from farm.node.sessions import Session
+from farm.node.settings import NodeSettings
+from farm.repository.blobs import RepositoryBlobs
+from farm.repository.layout import scan
+
+CHUNK_BYTES = 10_000
+WAIT_S = 10.0
+
+
+class Shelf:
+    """The shipped models, as a gateway would send them."""
+
+    def __init__(self, folder: Path) -> None:
+        # Copied, for installers may hard-link the shipped ones, and links are refused.
+        listing = scan(Path(shutil.copytree(zoo.models_dir(), folder / "models")))
+        self.artifacts = {v.artifact.key.name: v.artifact for v in listing.available}
+        self.blobs: BlobSource = RepositoryBlobs(listing)
+
+
+def send(service: NodeService, artifact: ModelArtifact, blobs: BlobSource) -> None:
+    sizes = {file.sha256: file.size_bytes for file in (*artifact.files, *artifact.goldens)}
+    for digest in service.missing_files(sizes):
+        offset = 0
+        for chunk in blobs.chunks(digest, CHUNK_BYTES):
+            last = offset + len(chunk) == sizes[digest]
+            service.receive(digest, offset, chunk, last)
+            offset += len(chunk)
+
+
+def send_files(service: NodeService, *files: bytes) -> None:
+    for data in files:
+        service.receive(onnx_models.sha256(data), 0, data, True)
+
+
+def make_service(folder: Path, **settings: int) -> NodeService:
+    return NodeService(
+        NodeSettings(node_id="pi", cache_dir=folder / "cache", curve_budget_s=0.05, **settings)
+    )
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
+    return Shelf(tmp_path_factory.mktemp("shelf"))
+
+
+@pytest.fixture(scope="module")
+def loaded(
+    shelf: Shelf, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[NodeService, ModelArtifact]]:
+    """A node that holds the digits. Tests leave it as they found it."""
+    service = make_service(tmp_path_factory.mktemp("node"))
+    artifact = shelf.artifacts["digits"]
+    send(service, artifact, shelf.blobs)
+    report = service.load(artifact)
+    assert report.goldens_checked == 1
+    assert report.max_batch_size == 64
+    assert report.curve is not None
+    yield service, artifact
+    service._qualifier.close()
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[NodeService]:
+    made = make_service(tmp_path)
+    yield made
+    made._qualifier.close()
+
+
+def images(count: int) -> np.ndarray:
+    with np.load(zoo.heldout_digits_path(), allow_pickle=False) as archive:
+        return archive["images"][:count].astype(np.float32)
+
+
+def call(
+    artifact: ModelArtifact, pixels: np.ndarray, rows: tuple[int, ...] | None
+) -> tuple[CallHead, bytes]:
+    head: CallHead = (
+        PROTOCOL, artifact.key.name, artifact.digest, rows, (("image", "FP32", pixels.shape),)
+    )  # fmt: skip
+    return head, pixels.tobytes()
+
+
+def run(service: NodeService, head: tuple, *raws: bytes) -> tuple:
+    """Call a node as a gateway does and return its reply, unpickled."""
+    reply = service.infer(pickle.dumps(head), *raws)
+    assert type(reply) is bytes
+    return pickle.loads(reply)  # noqa: S301
+
+
+def labels(member: tuple) -> list[int]:
+    (raw,) = [raw for name, _, _, raw in member if name == "label"]
+    return np.frombuffer(raw, np.int64).tolist()
+
+
+def test_a_batch_is_answered_member_by_member(
+    loaded: tuple[NodeService, ModelArtifact],
+) -> None:
+    service, artifact = loaded
+    with np.load(zoo.heldout_digits_path(), allow_pickle=False) as archive:
+        truth = archive["labels"][:6].tolist()
+    kind, protocol, incarnation, timing, members = run(
+        service, *call(artifact, images(6), (1, 3, 2))
+    )
+    assert (kind, protocol, incarnation) == ("ok", PROTOCOL, service.incarnation)
+    assert [labels(member) for member in members] == [truth[:1], truth[1:4], truth[4:]]
+    for member, rows in zip(members, (1, 3, 2), strict=True):
+        assert {name: (datatype, shape) for name, datatype, shape, _ in member} == {
+            "probabilities": ("FP32", (rows, 10)),
+            "label": ("INT64", (rows,)),
+        }
+    assert all(part >= 0 for part in timing)
+    assert timing[1] > 0
+
+
+def test_a_call_without_rows_has_one_member(loaded: tuple[NodeService, ModelArtifact]) -> None:
+    service, artifact = loaded
+    reply = run(service, *call(artifact, images(4), None))
+    assert len(reply[4]) == 1
+    assert len(labels(reply[4][0])) == 4
+
+
+def test_a_bad_batch_is_the_requests_fault(loaded: tuple[NodeService, ModelArtifact]) -> None:
+    service, artifact = loaded
+    kind, _, incarnation, code, message, retryable = run(
+        service, *call(artifact, np.zeros((1, 1, 8, 9), np.float32), (1,))
+    )
+    assert (kind, incarnation, code, retryable) == (
+        "failed", service.incarnation, "invalid_request", False,
+    )  # fmt: skip
+    assert "digits" in message
+
+
+def test_rows_that_do_not_add_up_are_never_shared_out(
+    loaded: tuple[NodeService, ModelArtifact],
+) -> None:
+    service, artifact = loaded
+    reply = run(service, *call(artifact, images(3), (1, 1)))
+    assert reply[0] == "failed"
+    assert reply[3] == "execution_failed"
+
+
+def test_a_newer_protocol_is_refused_in_words(loaded: tuple[NodeService, ModelArtifact]) -> None:
+    service, artifact = loaded
+    head, raw = call(artifact, images(1), (1,))
+    reply = run(service, (PROTOCOL + 1, *head[1:]), raw)
+    assert reply[0] == "failed"
+    assert f"speaks actor protocol {PROTOCOL + 1}" in reply[4]
+    assert "upgrade" in reply[4]
+
+
+def test_a_newer_protocol_with_another_head_is_refused_in_words(
+    loaded: tuple[NodeService, ModelArtifact],
+) -> None:
+    service, artifact = loaded
+    head, raw = call(artifact, images(1), (1,))
+    reply = run(service, (PROTOCOL + 1, *head[1:], "something new"), raw)
+    assert "upgrade" in reply[4]
+
+
+def test_an_unforeseen_defect_may_be_this_nodes_alone_and_tells_no_secrets(
+    loaded: tuple[NodeService, ModelArtifact], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service, artifact = loaded
+
+    def explode(*_: object) -> None:
+        raise ZeroDivisionError("secret")
+
+    before = service.vitals()
+    with monkeypatch.context() as patch:
+        patch.setattr("farm.node.service.to_array", explode)
+        reply = run(service, *call(artifact, images(2), (1, 1)))
+    assert reply == (
+        "failed", PROTOCOL, service.incarnation, "internal",
+        "the node failed with ZeroDivisionError", True,
+    )  # fmt: skip
+    after = service.vitals()
+    assert after.failures_total - before.failures_total == 1
+    assert (before.slots_busy, after.slots_busy) == (0, 0)
+
+
+def test_a_call_that_is_no_call_gets_a_reply_too(
+    loaded: tuple[NodeService, ModelArtifact],
+) -> None:
+    service, artifact = loaded
+    head, raw = call(artifact, images(1), (1,))
+    replies = [
+        pickle.loads(service.infer(b"garbage", raw)),  # noqa: S301
+        run(service, head),
+        run(service, head, raw, raw),
+        run(service, head[:4], raw),
+    ]
+    for reply in replies:
+        assert (reply[0], reply[3], reply[5]) == ("failed", "internal", True)
+    assert run(service, head, raw)[0] == "ok"
+    assert service.vitals().slots_busy == 0
+
+
+def test_a_model_that_is_not_here_may_be_elsewhere(
+    loaded: tuple[NodeService, ModelArtifact],
+) -> None:
+    service, artifact = loaded
+    unknown = replace(artifact, digest="0" * 64)
+    reply = run(service, *call(unknown, images(1), (1,)))
+    assert (reply[0], reply[3], reply[5]) == ("failed", "model_unavailable", True)
+
+
+def test_vitals_count_batches_rows_and_failures(
+    loaded: tuple[NodeService, ModelArtifact],
+) -> None:
+    service, artifact = loaded
+    before = service.vitals()
+    run(service, *call(artifact, images(5), (2, 3)))
+    run(service, *call(artifact, images(2), None))
+    run(service, *call(artifact, np.zeros((1, 1, 8, 9), np.float32), (1,)))
+    after = service.vitals()
+    assert after.batches_total - before.batches_total == 3
+    assert after.rows_total - before.rows_total == 5 + 1 + 1
+    assert after.failures_total - before.failures_total == 1
+    assert (before.slots_busy, after.slots_busy) == (0, 0)
+    assert after.incarnation == service.incarnation
+    assert after.digests == (artifact.digest,)
+    assert 0 < after.memory_available_bytes <= after.memory_total_bytes
+
+
+def test_a_node_describes_itself(loaded: tuple[NodeService, ModelArtifact]) -> None:
+    service, _ = loaded
+    profile = service.describe()
+    assert (profile.node_id, profile.slots, profile.threads_per_slot) == ("pi", 1, 1)
+    assert profile.incarnation == service.incarnation
+    assert profile.cpu_class
+    assert profile.runtime_version[0].isdigit()
+    assert profile == service.describe()
+
+
+def test_a_node_tells_its_slots_and_how_much_may_wait(tmp_path: Path) -> None:
+    assert make_service(tmp_path).describe().lookahead == 1
+    profile = make_service(tmp_path, slots=3, lookahead=2, threads_per_slot=4).describe()
+    assert (profile.slots, profile.lookahead, profile.threads_per_slot) == (3, 2, 4)
+
+
+def test_an_unloaded_model_is_not_run(service: NodeService) -> None:
+    data = onnx_models.doubles()
+    wanted = onnx_models.artifact({"model.onnx": data}, max_batch_size=4)
+    send_files(service, data)
+    service.load(wanted)
+    ones = np.ones((2, 3), np.float32)
+    head: CallHead = (PROTOCOL, "tiny", wanted.digest, (1, 1), (("x", "FP32", (2, 3)),))
+    ok = run(service, head, ones.tobytes())
+    assert [member[0][3] for member in ok[4]] == [(ones[:1] * 2).tobytes()] * 2
+    assert service.vitals().digests == (wanted.digest,)
+    service.unload(wanted.digest)
+    assert run(service, head, ones.tobytes())[3] == "model_unavailable"
+    assert service.vitals().digests == ()
+    service.unload(wanted.digest)
+    assert service.missing_files({onnx_models.sha256(data): len(data)}) == ()
+    service.load(wanted)
+    assert run(service, head, ones.tobytes())[0] == "ok"
+
+
+def test_bytes_of_another_digest_are_refused(service: NodeService) -> None:
+    with pytest.raises(IntegrityError, match="arrived damaged"):
+        service.receive("0" * 64, 0, b"graph", True)
+    assert service.missing_files({"0" * 64: 5}) == ("0" * 64,)
+
+
+def test_a_model_that_never_fits_is_refused_before_it_is_sent(tmp_path: Path) -> None:
+    service = make_service(tmp_path, max_store_bytes=100)
+    assert len(service.missing_files({"0" * 64: 60, "1" * 64: 40})) == 2
+    with pytest.raises(ModelUnavailableError, match=r"101 more bytes .* max_store_bytes"):
+        service.missing_files({"0" * 64: 60, "1" * 64: 41})
+
+
+def test_a_model_whose_files_never_came_is_refused(service: NodeService) -> None:
+    with pytest.raises(IntegrityError, match=r"'model.onnx' of model 'tiny:1'"):
+        service.load(onnx_models.artifact({"model.onnx": onnx_models.doubles()}))
+    assert service.vitals().digests == ()
+
+
+def test_a_version_without_a_model_file_is_refused(service: NodeService) -> None:
+    send_files(service, b"weights")
+    with pytest.raises(ModelUnavailableError, match=r"no file 'model.onnx'"):
+        service.load(onnx_models.artifact({"weights.bin": b"weights"}))
+
+
+def test_a_refused_model_leaves_its_room_to_others(service: NodeService, tmp_path: Path) -> None:
+    send_files(service, b"garbage")
+    with pytest.raises(ModelUnavailableError, match="does not accept"):
+        service.load(onnx_models.artifact({"model.onnx": b"garbage"}))
+    assert list((tmp_path / "cache" / "models").iterdir()) == []
+
+
+class Door(Semaphore):
+    """A semaphore that notes who found it open, and then lets them in as ever."""
+
+    def __init__(self, value: int) -> None:
+        super().__init__(value)
+        self.found_open: list[bool] = []
+        self.two_came = Event()
+
+    def __enter__(self) -> bool:
+        is_open = self.acquire(blocking=False)
+        self.found_open.append(is_open)
+        if len(self.found_open) == 2:
+            self.two_came.set()
+        return is_open or self.acquire()
+
+
+@pytest.mark.parametrize("slots", [1, 2])
+def test_a_batch_is_unpacked_beside_the_running_one_and_waits_for_its_slot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slots: int
+) -> None:
+    monkeypatch.setattr("farm.node.service.Semaphore", Door)
+    service = make_service(tmp_path, slots=slots)
+    door = service._slots
+    assert isinstance(door, Door)
+    data = onnx_models.doubles()
+    wanted = onnx_models.artifact({"model.onnx": data}, max_batch_size=4)
+    send_files(service, data)
+    service.load(wanted)
+    service._qualifier.close()
+
+    happened: list[str] = []
+    first_runs = Event()
+
+    def noted(what: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def noting(*arguments: Any) -> Any:
+            happened.append(what)
+            return function(*arguments)
+
+        return noting
+
+    def session_run(session: Session, model: str, feeds: dict[str, Any]) -> Any:
+        happened.append("run begins")
+        if not first_runs.is_set():
+            first_runs.set()
+            assert door.two_came.wait(WAIT_S), "the second batch waits outside of its slot"
+        outputs = real_run(session, model, feeds)
+        happened.append("run ends")
+        return outputs
+
+    real_run = Session.run
+    monkeypatch.setattr(Session, "run", session_run)
+    monkeypatch.setattr("farm.node.service.to_array", noted("unpacked", to_array))
+    head: CallHead = (PROTOCOL, "tiny", wanted.digest, (1,), (("x", "FP32", (1, 3)),))
+    values = [np.full((1, 3), number, np.float32) for number in (1, 2)]
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(run, service, head, values[0].tobytes())
+        assert first_runs.wait(WAIT_S)
+        second = threads.submit(run, service, head, values[1].tobytes())
+        replies = [caller.result(WAIT_S) for caller in (first, second)]
+    assert [reply[0] for reply in replies] == ["ok", "ok"], replies
+    assert [reply[4][0][0][3] for reply in replies] == [(v * 2).tobytes() for v in values]
+    # The second came to the door, unpacked, while the first was in its run.
+    assert happened[:3] == ["unpacked", "run begins", "unpacked"]
+    assert door.found_open == [True, slots == 2]
+    if slots == 1:
+        assert happened[3:] == ["run ends", "run begins", "run ends"]
+    # Both gave their slots back.
+    assert all(door.acquire(blocking=False) for _ in range(slots))
+    assert not door.acquire(blocking=False)
+
+
+def test_files_are_verified_whenever_a_session_opens_anew(tmp_path: Path) -> None:
+    service = make_service(tmp_path, max_sessions=1)
+    models = [onnx_models.doubles(), onnx_models.centred()]
+    wanted = [
+        onnx_models.artifact({"model.onnx": data}, name=f"m{number}", max_batch_size=4)
+        for number, data in enumerate(models)
+    ]
+    send_files(service, *models)
+    for artifact in wanted:
+        service.load(artifact)
+    service._qualifier.close()
+    first, second = (
+        (PROTOCOL, a.key.name, a.digest, (1,), (("x", "FP32", (1, 3)),)) for a in wanted
+    )
+    assert run(service, first, bytes(12))[0] == "ok"
+    assert run(service, second, bytes(12))[0] == "ok"
+    path = tmp_path / "cache" / "models" / wanted[0].digest / "model.onnx"
+    path.write_bytes(path.read_bytes() + b"\x00")
+    assert run(service, second, bytes(12))[0] == "ok"
+    reply = run(service, first, bytes(12))
+    assert (reply[0], reply[3], reply[5]) == ("failed", "integrity", True)
+    assert str(tmp_path) not in reply[4]
+
+
+def test_goldens_of_the_own_cpu_class_come_before_those_for_any(
+    service: NodeService, tmp_path: Path
+) -> None:
+    own = service.describe().cpu_class
+    ones = np.ones((1, 3), np.float32)
+    goldens = {}
+    for folder, answer in (("any", 5), ("another-cpu", 6), (own, 2)):
+        path = tmp_path / "g.npz"
+        np.savez(path, **{"input:x": ones, "output:y": ones * answer, "rtol": 0.0, "atol": 0.0})
+        goldens[f"golden/{folder}/g.npz"] = path.read_bytes()
+    data = onnx_models.doubles()
+    send_files(service, data, *goldens.values())
+    wanted = onnx_models.artifact({"model.onnx": data}, goldens=goldens)
+    assert service.load(wanted).goldens_checked == 1
+    without_own = replace(wanted, goldens=wanted.goldens[:2])
+    with pytest.raises(ModelUnavailableError, match="differs by up to 3"):
+        service.load(without_own)

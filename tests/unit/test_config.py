@@ -1,0 +1,155 @@
+"""Flags over environment over file, and errors that name where a wrong value stands."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from farm.config import FarmConfig, load_config
+from farm.core.errors import ConfigurationError
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "farm.yaml"
+
+
+def wrong(file: Path | None = None, environment: dict[str, str] | None = None, **flags: Any) -> str:
+    with pytest.raises(ConfigurationError) as caught:
+        load_config(file, environment or {}, flags)
+    return caught.value.message
+
+
+def test_without_anything_there_are_defaults() -> None:
+    assert load_config(None, {}, {}) == FarmConfig()
+
+
+def test_flags_come_before_the_environment_before_the_file(file: Path) -> None:
+    file.write_text("name: of file\nnodes: 2\ngrpc: 127.0.0.1:1\nmetrics: 127.0.0.1:1\n")
+    environment = {"FARM_NODES": "4", "FARM_GRPC": "127.0.0.1:2"}
+    config = load_config(file, environment, {"grpc": "127.0.0.1:3", "nodes": None})
+    assert (config.name, config.nodes) == ("of file", 4)
+    assert (config.grpc, config.metrics) == ("127.0.0.1:3", "127.0.0.1:1")
+
+
+def test_sections_are_merged_key_by_key(file: Path) -> None:
+    file.write_text("node:\n  slots: 2\n  max_sessions: 3\n")
+    config = load_config(file, {"FARM_NODE__SLOTS": "5", "FARM_SCHEDULING__RETRY_RATIO": "0"}, {})
+    assert (config.node.slots, config.node.max_sessions) == (5, 3)
+    assert config.scheduling.retry_ratio == 0.0
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "---\n"])
+def test_an_empty_file_says_nothing(file: Path, text: str) -> None:
+    file.write_text(text)
+    assert load_config(file, {}, {}) == FarmConfig()
+
+
+def test_what_belongs_to_the_command_line_is_ignored() -> None:
+    environment = {
+        "FARM_CONNECT": "elsewhere:1", "FARM_CONFIG": "some.yaml", "PATH": "/bin", "FARMER": "x",
+    }  # fmt: skip
+    assert load_config(None, environment, {}) == FarmConfig()
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("nodes: many\n", "nodes"),
+        ("nodes: 0\n", "nodes"),
+        ("grpc: localhost\n", "grpc"),
+        ("grpc: 8001\n", "grpc"),
+        ("default_timeout_s: -1\n", "default_timeout_s"),
+        ("node:\n  slots: 0\n", "node.slots"),
+        ("node: 3\n", "node"),
+        ("nodez: 3\n", "nodez"),
+        ("node:\n  slotz: 3\n", "node.slotz"),
+    ],
+)
+def test_a_wrong_value_in_the_file_is_named(file: Path, text: str, key: str) -> None:
+    file.write_text(text)
+    assert wrong(file).startswith(f"{file}: {key}: ")
+
+
+def test_every_wrong_value_is_named_with_where_it_stands(file: Path) -> None:
+    file.write_text("nodes: 0\ngrpc: nowhere\n")
+    message = wrong(file, {"FARM_NODE__SLOTS": "many"}, metrics="nowhere")
+    assert f"{file}: nodes: " in message
+    assert f"{file}: grpc: " in message
+    assert "FARM_NODE__SLOTS: " in message
+    assert "--metrics: " in message
+
+
+def test_a_value_that_a_later_layer_replaced_is_not_complained_about(file: Path) -> None:
+    file.write_text("nodes: 0\n")
+    assert load_config(file, {}, {"nodes": 2}).nodes == 2
+
+
+def test_the_wrong_value_is_shown_cut(file: Path) -> None:
+    file.write_text(f"grpc: {'x' * 1000}\n")
+    message = wrong(file)
+    assert "xxx" in message
+    assert len(message) < 400
+
+
+@pytest.mark.parametrize("text", ["nodes: [1,\n", "\tnodes: 1\n", "a: b: c\n"])
+def test_what_is_not_yaml_is_named(file: Path, text: str) -> None:
+    file.write_text(text)
+    assert wrong(file).startswith(f"{file} is not YAML: ")
+
+
+def test_bytes_that_are_no_text_are_not_yaml(file: Path) -> None:
+    file.write_bytes(b"\xff\xfe\x00")
+    assert wrong(file).startswith(f"{file} is not YAML: ")
+
+
+@pytest.mark.parametrize("text", ["- nodes\n", "nodes\n", "3\n"])
+def test_a_file_must_be_a_mapping(file: Path, text: str) -> None:
+    file.write_text(text)
+    assert "must be a mapping of settings" in wrong(file)
+
+
+def test_a_file_that_is_not_there_is_named(file: Path) -> None:
+    assert wrong(file) == f"{file} cannot be read: No such file or directory"
+
+
+def test_a_file_runs_no_code(file: Path, tmp_path: Path) -> None:
+    made = tmp_path / "made"
+    file.write_text(f"name: !!python/object/apply:pathlib.Path.touch ['{made}']\n")
+    assert "is not YAML" in wrong(file)
+    assert not made.exists()
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:0", "[::1]:8001", "localhost:80", "pi.local:65535"])
+def test_addresses(address: str) -> None:
+    assert load_config(None, {}, {"grpc": address}).grpc == address
+
+
+def test_a_configuration_does_not_change() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        FarmConfig().nodes = 5  # type: ignore[misc]
+
+
+def test_the_variable_and_the_flag_are_named() -> None:
+    assert wrong(None, {"FARM_NODE__SLOTS": "many"}).startswith("FARM_NODE__SLOTS: ")
+    assert wrong(None, {"FARM_GRPC": "nowhere"}).startswith("FARM_GRPC: ")
+    assert wrong(None, {}, grpc="nowhere").startswith("--grpc: ")
+
+
+def test_the_layer_that_decided_is_the_one_named(file: Path) -> None:
+    file.write_text("grpc: nowhere\nnode:\n  slots: none\n")
+    environment = {"FARM_GRPC": "nowhere", "FARM_NODE__SLOTS": "many"}
+    message = wrong(file, environment, grpc="nowhere")
+    assert message.startswith("--grpc: ")
+    assert "FARM_NODE__SLOTS: " in message
+    assert "FARM_GRPC" not in message
+    assert str(file) not in message
+
+
+def test_a_section_given_as_one_variable_is_refused() -> None:
+    assert "node" in wrong(None, {"FARM_NODE": "3", "FARM_NODE__SLOTS": "2"})
+
+
+def test_a_key_that_is_no_word_is_named_with_its_file(file: Path) -> None:
+    file.write_text("1: 2\n")
+    assert wrong(file).startswith(f"{file}: 1: ")
