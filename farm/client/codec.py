@@ -92,6 +92,8 @@ def to_result(response: ModelInferResponse) -> InferResult:
 
 def _array(name: str, datatype: str, shape: tuple[int, ...], raw: bytes) -> AnyArray:
     try:
+        if min(shape, default=0) < 0:
+            raise ValueError("a negative dimension")
         if datatype == Datatype.BYTES:
             return _strings(shape, raw)
         return np.frombuffer(raw, dtype=DTYPES[Datatype(datatype)]).reshape(shape)
@@ -103,6 +105,8 @@ def _array(name: str, datatype: str, shape: tuple[int, ...], raw: bytes) -> AnyA
 
 
 def _strings(shape: tuple[int, ...], raw: bytes) -> AnyArray:
+    if prod(shape) * LENGTH_PREFIX_BYTES > len(raw):
+        raise ValueError("fewer bytes than length prefixes")
     elements = np.empty(prod(shape), dtype=np.object_)
     position = 0
     for index in range(elements.size):

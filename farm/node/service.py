@@ -1,6 +1,7 @@
 """A node without its transport: files in, models ready, batches run, vitals out."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from os import getpid
@@ -161,8 +162,6 @@ class NodeService:
 
     def infer(self, call: bytes, *raws: bytes) -> bytes:
         """Run a batch; failures come back as replies, never as exceptions."""
-        with self._counting:
-            self._busy += 1
         failed = True
         rows = 0
         reply: Reply
@@ -181,7 +180,6 @@ class NodeService:
             reply = encode_failure(self.incarnation, what, retryable=True)
         finally:
             with self._counting:
-                self._busy -= 1
                 self._batches += 1
                 self._rows += rows
                 self._failures += failed
@@ -199,7 +197,7 @@ class NodeService:
             for (name, datatype, shape), raw in zip(tensors, raws, strict=True)
         }
         prepared = perf_counter_ns()
-        with self._slots:
+        with self._slot():
             began = perf_counter_ns()
             outputs = session.run(model, feeds)
             ran = perf_counter_ns()
@@ -211,6 +209,18 @@ class NodeService:
             members = split_rows(names, outputs, rows)
         timing = (prepared - started, ran - began, perf_counter_ns() - ran)
         return ("ok", PROTOCOL, self.incarnation, timing, members)
+
+    @contextmanager
+    def _slot(self) -> Iterator[None]:
+        """Hold one of the node's slots, waiting for it if need be."""
+        with self._slots:
+            with self._counting:
+                self._busy += 1
+            try:
+                yield
+            finally:
+                with self._counting:
+                    self._busy -= 1
 
     def _session(self, digest: str, ready: _Ready) -> Session:
         """Return a model's session; its files are verified whenever it is opened anew."""
