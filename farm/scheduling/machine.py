@@ -15,10 +15,8 @@ from farm.core.errors import (
     DeadlineExceededError,
     ErrorCode,
     FarmError,
-    InvalidRequestError,
     ModelNotFoundError,
     ModelUnavailableError,
-    QueueFullError,
     QueueTimeoutError,
     RequestCancelledError,
     error_class,
@@ -26,6 +24,7 @@ from farm.core.errors import (
 from farm.core.models import ModelKey, ModelSpec
 from farm.core.requests import Batch, BatchFailed, InferenceRequest, Placement
 from farm.scheduling.accounting import energy_shares, ledger_entry, receipt
+from farm.scheduling.admission import misfit, refusal
 from farm.scheduling.deadlines import DeadlineHeap
 from farm.scheduling.effects import (
     AppendLedger,
@@ -120,7 +119,8 @@ class Machine:
         for event in events:
             self._apply(event, now)
         self._expire(now)
-        self._readmit(now)
+        for node in self._nodes.values():
+            node.readmit(now)
         lookahead_at = self._dispatch(now)
         self._set_alarm(now, lookahead_at)
         return self._effects
@@ -149,9 +149,9 @@ class Machine:
                 self._woken_at = None
 
     def _arrive(self, request: InferenceRequest, now: float) -> None:
-        refusal = self._refusal(request, now)
-        if refusal is not None:
-            self._effects.append(RejectRequest(request.id, refusal))
+        error = self._refusal(request, now)
+        if error is not None:
+            self._effects.append(RejectRequest(request.id, error))
             return
         spec = self._specs[request.model]
         entry = ticket(request, batched=spec.batched)
@@ -163,33 +163,19 @@ class Machine:
             self._deadlines.push(expires_at, request.id)
 
     def _refusal(self, request: InferenceRequest, now: float) -> FarmError | None:
-        limits = self._limits
         spec = self._specs.get(request.model)
         if spec is None:
             return ModelNotFoundError(
                 f"model '{request.model.name}' version {request.model.version} is not served here"
             )
-        if request.size_bytes > limits.max_queued_bytes:
-            return InvalidRequestError(
-                f"the request has {request.size_bytes} bytes, more than the"
-                f" {limits.max_queued_bytes} this farm ever queues; send it in smaller parts"
-            )
-        misfit = _misfit(request, spec)
-        if misfit is not None:
-            return misfit
-        if request.deadline is not None and request.deadline <= now:
-            return DeadlineExceededError("the deadline had passed when the request arrived")
-        queued_bytes = sum(queue.size_bytes for queue in self._queues.values())
-        if (
-            len(self._queues[request.model]) >= limits.max_queue_size
-            or queued_bytes + request.size_bytes > limits.max_queued_bytes
-        ):
-            return QueueFullError(
-                f"the queue of model '{request.model.name}' is full; retry after"
-                f" {limits.pushback_s:g} s",
-                retry_after_s=limits.pushback_s,
-            )
-        return None
+        return refusal(
+            request,
+            spec,
+            queued=len(self._queues[request.model]),
+            queued_bytes=sum(queue.size_bytes for queue in self._queues.values()),
+            limits=self._limits,
+            now=now,
+        )
 
     def _finish(self, event: BatchFinished, now: float) -> None:
         completed = event.completed
@@ -267,9 +253,9 @@ class Machine:
 
     def _requeue(self, entry: Ticket) -> None:
         spec = self._specs.get(entry.request.model)
-        refusal = _unloaded(entry.request.model) if spec is None else _misfit(entry.request, spec)
-        if refusal is not None:
-            self._reject(entry, refusal)
+        error = _unloaded(entry.request.model) if spec is None else misfit(entry.request, spec)
+        if error is not None:
+            self._reject(entry, error)
             return
         entry.batch_id = None
         self._queues[entry.request.model].push(entry)
@@ -320,6 +306,13 @@ class Machine:
                 entry.lane = lane_of(entry.request, batched=spec.batched)
             self._requeue(entry)
 
+    def _punish(self, node: Node, now: float) -> None:
+        out = sum(other.ejected_until is not None for other in self._nodes.values())
+        may_eject = out + 1 <= len(self._nodes) * self._limits.eject_max_fraction
+        reason = node.punish(now, self._limits, may_eject=may_eject)
+        if node.ejected_until is not None and reason:
+            self._effects.append(EjectNode(node.profile.node_id, node.ejected_until, reason))
+
     # -- endings ----------------------------------------------------------------------
 
     def _reject(self, entry: Ticket, error: FarmError) -> None:
@@ -366,24 +359,6 @@ class Machine:
             elif deadline is not None:
                 self._deadlines.push(deadline, request_id)
         self._deadlines.compact(self._tickets, len(self._tickets))
-
-    def _readmit(self, now: float) -> None:
-        for node in self._nodes.values():
-            if node.ejected_until is not None and node.ejected_until <= now:
-                node.ejected_until = None
-                node.failures_in_row = 0
-
-    def _punish(self, node: Node, now: float) -> None:
-        until = node.punish(now, self._limits)
-        if until is None:
-            return
-        out = 1 + sum(other.ejected_until is not None for other in self._nodes.values())
-        if out > len(self._nodes) * self._limits.eject_max_fraction:
-            return
-        node.ejected_until = until
-        node.ejections += 1
-        reason = f"{node.failures_in_row} batches in a row failed"
-        self._effects.append(EjectNode(node.profile.node_id, until, reason))
 
     def _set_alarm(self, now: float, lookahead_at: float) -> None:
         alarms = [lookahead_at]
@@ -448,16 +423,6 @@ class Machine:
             reason=plan.reason,
         )
         self._effects.append(DispatchBatch(batch, placement))
-
-
-def _misfit(request: InferenceRequest, spec: ModelSpec) -> InvalidRequestError | None:
-    """Return why a request is too large for a model, if it is."""
-    if not spec.batched or request.rows <= spec.max_batch_size:
-        return None
-    return InvalidRequestError(
-        f"the request has {request.rows} rows, but model '{spec.key.name}' takes at most"
-        f" {spec.max_batch_size}; send it in smaller parts"
-    )
 
 
 def _first(*times: float | None) -> float | None:

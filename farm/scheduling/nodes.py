@@ -78,13 +78,26 @@ class Node:
         )
         return remaining[len(remaining) - self.profile.slots]
 
-    def punish(self, now: float, limits: SchedulingLimits) -> float | None:
-        """Count a failure; return until when the node ought to be ejected, if it ought."""
+    def punish(self, now: float, limits: SchedulingLimits, *, may_eject: bool) -> str:
+        """Count a failure; eject the node if that is one too many. Return why, if it is.
+
+        Each ejection lasts twice as long as the one before, until a success. `may_eject` is
+        false where too much of the farm is out already.
+        """
         self.failures_in_row += 1
-        if self.failures_in_row < limits.eject_after_failures or self.ejected_until is not None:
-            return None
-        backoff = limits.eject_base_s * 2.0 ** min(self.ejections, 30)
-        return now + min(backoff, limits.eject_max_s)
+        enough = self.failures_in_row >= limits.eject_after_failures
+        if not enough or not may_eject or self.ejected_until is not None:
+            return ""
+        backoff_s = limits.eject_base_s * 2.0 ** min(self.ejections, 30)
+        self.ejected_until = now + min(backoff_s, limits.eject_max_s)
+        self.ejections += 1
+        return f"{self.failures_in_row} batches in a row failed"
+
+    def readmit(self, now: float) -> None:
+        """End an ejection whose time is over."""
+        if self.ejected_until is not None and self.ejected_until <= now:
+            self.ejected_until = None
+            self.failures_in_row = 0
 
     def praise(self) -> None:
         """Count a success; one that was under way when the node was ejected changes nothing."""
