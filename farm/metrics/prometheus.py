@@ -5,6 +5,7 @@ request for a model that does not exist counts without a model.
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from threading import Thread
 from wsgiref.simple_server import WSGIServer
 
@@ -25,11 +26,21 @@ _LATENCY_BUCKETS = (
 _BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answered:
+    """The series of one version's answers; looking them up costs more than counting."""
+
+    count: Counter
+    latency: Histogram
+    queue: Histogram
+
+
 class PrometheusObserver:
     """An `Observer` that counts. One registry a gateway, so several can live in a process."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self._answered: dict[ModelKey, _Answered] = {}
         model = ("model", "version")
         self._requests = Counter(
             "farm_requests",
@@ -92,11 +103,23 @@ class PrometheusObserver:
     def request_finished(
         self, model: ModelKey, code: ErrorCode | None, latency_s: float, receipt: Receipt | None
     ) -> None:
+        if receipt is None:
+            self._requests.labels(model.name, str(model.version), code or "ok").inc()
+            return
+        answered = self._answered.get(model)
+        if answered is None:
+            answered = self._answered[model] = self._children(model)
+        answered.count.inc()
+        answered.latency.observe(latency_s)
+        answered.queue.observe(receipt.queue_s)
+
+    def _children(self, model: ModelKey) -> _Answered:
         labels = (model.name, str(model.version))
-        self._requests.labels(*labels, code or "ok").inc()
-        if receipt is not None:
-            self._latency.labels(*labels).observe(latency_s)
-            self._queue.labels(*labels).observe(receipt.queue_s)
+        return _Answered(
+            count=self._requests.labels(*labels, "ok"),
+            latency=self._latency.labels(*labels),
+            queue=self._queue.labels(*labels),
+        )
 
     def request_refused(self, code: ErrorCode) -> None:
         self._refused.labels(code).inc()
