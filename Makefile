@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 LOCKS := playbooks/locks
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-unit test-integration check format lint types contracts generated bench zoo lock clean
+.PHONY: demo test test-unit test-integration check format lint types contracts generated bench zoo screenshots lock clean
 .DEFAULT_GOAL := test
 
 demo: $(STAMP)  ## an embedded farm, real digits through real gRPC, a report
@@ -41,8 +41,11 @@ bench: $(STAMP)  ## measure, and write docs/benchmarks/
 	$(BIN)/python -m benchmarks.serving
 	$(BIN)/python -m benchmarks.memory
 
-zoo: $(STAMP)  ## train the shipped models anew; the same seed gives the same files
+zoo: $(STAMP)  ## train the shipped models anew; one seed and machine, the same files
 	$(BIN)/python -m farm.zoo.train_digits
+
+screenshots: $(STAMP)  ## docs/images/, from a real run
+	$(BIN)/python docs/images/make_demo.py
 
 # uv writes a lock for x86-64 and aarch64 at once; pip installs from it.
 lock:

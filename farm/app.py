@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import shutil
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from farm import zoo
 from farm.cluster.local import LocalCluster
 from farm.config import FarmConfig
 from farm.core.clock import SystemClock
-from farm.core.errors import InternalError, UnreachableError
+from farm.core.errors import DrainingError, InternalError, UnreachableError
+from farm.core.nodes import NodeState
 from farm.core.pool import WorkerPool
 from farm.core.snapshots import GatewayState
 from farm.engine.catalog import Catalog
@@ -36,6 +38,7 @@ from farm.scheduling.placement import LeastExpectedCompletion
 _log = structlog.get_logger()
 
 _HEALTH_INTERVAL_S = 0.5
+_CLUSTER_INTERVAL_S = 1.0
 
 # How long the port stays open, refusing in words, for clients that have not noticed yet.
 _QUIET_S = 0.3
@@ -77,7 +80,6 @@ class Gateway:
             fleet=self.fleet,
             catalog=catalog,
             clock=clock,
-            observer=observer,
             default_timeout_s=config.default_timeout_s,
         )
         self.snapshots = Snapshots(
@@ -92,8 +94,11 @@ class Gateway:
             FrontendSettings(address=config.grpc, max_receive_bytes=config.max_message_bytes),
             inference=InferenceService(self.dataplane),
             admin=AdminService(self.snapshots),
+            observer=observer,
         )
-        observer.watch(self.snapshots.take)
+        self._latest = self.snapshots.take()
+        # The scrape runs on a thread of its own and must not look into live parts.
+        observer.watch(lambda: self._latest)
         self._config = config
         self._registry = observer.registry
         self._metrics: MetricsServer | None = None
@@ -112,7 +117,7 @@ class Gateway:
     @property
     def ready_nodes(self) -> int:
         """How many nodes take batches now."""
-        return sum(member.state == "ready" for member in self.fleet.members.values())
+        return sum(m.state is NodeState.READY for m in self.fleet.members.values())
 
     async def start(self) -> None:
         """Listen, bring nodes and models up, and begin to serve.
@@ -134,14 +139,20 @@ class Gateway:
             raise UnreachableError(f"no node came up: {reasons}")
         self.dataplane.state = GatewayState.SERVING
         await self._frontend.set_serving(True)
+        self._latest = self.snapshots.take()
         self._tasks.append(asyncio.create_task(self._report_health(), name="health"))
 
     async def drain(self) -> None:
         """Refuse new requests, answer the accepted ones, close the ports."""
         self.dataplane.state = GatewayState.DRAINING
         await self._frontend.begin_drain()
-        with contextlib.suppress(TimeoutError):
+        try:
             await asyncio.wait_for(self.engine.drained(), self._config.drain_timeout_s)
+        except TimeoutError:
+            count = self.engine.end_all(
+                DrainingError("the gateway shut down before this request was answered; retry it")
+            )
+            _log.warning("drain_timed_out", unanswered=count)
         await self._frontend.quiet(idle_s=_QUIET_S, at_most_s=_QUIET_AT_MOST_S)
         await self._frontend.stop(grace_s=1.0)
 
@@ -162,10 +173,11 @@ class Gateway:
             self.engine.broken.set()
 
     async def _report_health(self) -> None:
-        """Let health checks follow the nodes: none ready, not serving."""
+        """Let health checks and metrics follow the farm: without a node, not serving."""
         told = True
         while True:
             await asyncio.sleep(_HEALTH_INTERVAL_S)
+            self._latest = self.snapshots.take()
             serving = self.dataplane.serving()
             if serving is not told:
                 told = serving
@@ -183,8 +195,13 @@ def run_embedded(config: FarmConfig, *, on_ready: Callable[[Gateway], None]) -> 
     cluster = LocalCluster([f"local-{number}" for number in range(1, config.nodes + 1)])
     try:
         listing = scan(config.models or _own_zoo(cluster.folder))
+        # Until the loop has its own handlers, a signal must unwind what was begun. Ray puts
+        # a handler in its place meanwhile that raises SystemExit too.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit())
         cluster.start()
         asyncio.run(_serve(config, cluster, listing, on_ready))
+    except (KeyboardInterrupt, SystemExit):
+        _log.info("stopped_while_starting")
     finally:
         cluster.stop()
 
@@ -206,27 +223,37 @@ async def _serve(
 
     pool = RayWorkerPool([_node_settings(config, cluster, node_id) for node_id in cluster.node_ids])
     gateway = Gateway(config, pool=pool, listing=listing)
-    stopping = asyncio.create_task(stop.wait(), name="stop")
     starting = asyncio.create_task(gateway.start(), name="start")
+    stopping = asyncio.create_task(stop.wait(), name="stop")
     broken = asyncio.create_task(gateway.engine.broken.wait(), name="broken")
-    tasks = (starting, stopping, broken)
+    bereft = asyncio.create_task(_watch(cluster), name="watch Ray")
     try:
         pool.start()
-        await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if not starting.done():
-            return
-        starting.result()
-        on_ready(gateway)
-        await asyncio.wait({stopping, broken}, return_when=asyncio.FIRST_COMPLETED)
-        await gateway.drain()
+        ends = {stopping, broken, bereft}
+        await asyncio.wait({starting, *ends}, return_when=asyncio.FIRST_COMPLETED)
+        if starting.done():
+            starting.result()
+            on_ready(gateway)
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            await gateway.drain()
         if broken.done():
             raise InternalError("the gateway failed; its log has the details. Start it again")
+        if bereft.done():
+            raise InternalError(f"{bereft.result()}, and the farm with it. Start it again")
     finally:
+        tasks = (starting, stopping, broken, bereft)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await gateway.close()
         await pool.close()
+
+
+async def _watch(cluster: LocalCluster) -> str:
+    """Return what happened once one of Ray's own processes is gone."""
+    while not (ended := cluster.ended()):  # noqa: ASYNC110 - a process sets no event
+        await asyncio.sleep(_CLUSTER_INTERVAL_S)
+    return ended
 
 
 def _node_settings(config: FarmConfig, cluster: LocalCluster, node_id: str) -> NodeSettings:
@@ -245,7 +272,13 @@ def _node_settings(config: FarmConfig, cluster: LocalCluster, node_id: str) -> N
 def _catalog(listing: RepositoryListing) -> Catalog:
     catalog = Catalog()
     for version in listing.available:
-        catalog.desire(version.artifact)
+        catalog.desire(
+            version.artifact,
+            declared_inputs=version.settings.inputs,
+            declared_outputs=version.settings.outputs,
+        )
+    for key in listing.excluded:
+        catalog.refuse(key, "the version_policy of the model's config does not choose it")
     for refused in listing.refused_versions:
         catalog.refuse(refused.key, refused.reason)
     for model in listing.refused_models:

@@ -1,6 +1,7 @@
 """What `farm demo` does: a real farm, real requests, every answer checked."""
 
 import asyncio
+import os
 import subprocess
 import sys
 import tempfile
@@ -91,7 +92,13 @@ def running_farm(nodes: int) -> "Iterator[str]":
     ports = ["--grpc", "127.0.0.1:0", "--metrics", "127.0.0.1:0"]
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen(
-            [*command, *ports], stdout=subprocess.PIPE, stderr=log, text=True, bufsize=1
+            [*command, *ports],
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            bufsize=1,
+            # The demo shows the shipped models on the shipped settings.
+            env={k: v for k, v in os.environ.items() if not k.startswith("FARM_")},
         )
         try:
             yield _await_ready(process, log)
@@ -160,10 +167,10 @@ def _await_ready(process: "subprocess.Popen[str]", log: IO[str]) -> str:
 
     `farm up` bounds its own start and exits when it fails, which ends the read.
     """
-    line = process.stdout.readline() if process.stdout is not None else ""
-    for word in line.split():
-        if word.startswith("grpc="):
-            return word.removeprefix("grpc=")
-    process.wait(_STOP_TIMEOUT_S)
+    for line in process.stdout or ():
+        if line.startswith("ready "):
+            fields = dict(word.split("=", 1) for word in line.split()[1:])
+            return fields["grpc"]
+    process.wait()
     log.seek(0)
     raise UnreachableError(f"the farm did not start:\n{log.read()[-_LOG_TAIL:]}")

@@ -1,5 +1,7 @@
 """The root of the `farm` command."""
 
+import os
+import sys
 from typing import Annotated
 
 import typer
@@ -37,4 +39,17 @@ def _root(
 
 def main() -> None:
     """Run the command line."""
+    _open_streams()
     app()
+
+
+def _open_streams() -> None:
+    """Give a process that was started without standard streams some that lead nowhere."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    sys.stdin = sys.stdin or open(os.devnull)  # noqa: PTH123, SIM115
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: PTH123, SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: PTH123, SIM115

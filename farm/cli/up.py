@@ -2,8 +2,9 @@
 
 import os
 import sys
+from contextlib import redirect_stdout, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
@@ -42,12 +43,17 @@ def up(
         flags = {"nodes": nodes, "models": models, "grpc": grpc, "metrics": metrics}
         settings = load_config(config, os.environ, flags)
         configure_logging()
-        run_embedded(settings, on_ready=_announce)
+        out = sys.stdout
+        # Ray prints on standard output when a worker dies; only the ready line belongs there.
+        with redirect_stdout(sys.stderr):
+            run_embedded(settings, on_ready=lambda gateway: _announce(gateway, out))
 
 
-def _announce(gateway: "Gateway") -> None:
-    sys.stdout.write(
-        f"ready grpc={gateway.grpc_address} metrics={gateway.metrics_address}"
-        f" nodes={gateway.ready_nodes}\n"
-    )
-    sys.stdout.flush()
+def _announce(gateway: "Gateway", out: TextIO) -> None:
+    # A farm serves whether or not anybody reads this.
+    with suppress(OSError):
+        out.write(
+            f"ready grpc={gateway.grpc_address} metrics={gateway.metrics_address}"
+            f" nodes={gateway.ready_nodes}\n"
+        )
+        out.flush()

@@ -1,14 +1,13 @@
 """numpy arrays to protocol messages and back."""
 
 from collections.abc import Mapping, Sequence
-from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
 
 from farm.client.results import InferResult, ReceiptView
 from farm.core.errors import InvalidRequestError, UnsupportedError
-from farm.core.tensors import LENGTH_PREFIX_BYTES, Datatype
+from farm.core.tensors import Datatype, pack_strings, unpack_strings
 from farm.pb.open_inference_pb2 import ModelInferRequest, ModelInferResponse
 
 AnyArray = NDArray[np.generic]
@@ -105,22 +104,14 @@ def _array(name: str, datatype: str, shape: tuple[int, ...], raw: bytes) -> AnyA
 
 
 def _strings(shape: tuple[int, ...], raw: bytes) -> AnyArray:
-    if prod(shape) * LENGTH_PREFIX_BYTES > len(raw):
-        raise ValueError("fewer bytes than length prefixes")
-    elements = np.empty(prod(shape), dtype=np.object_)
-    position = 0
-    for index in range(elements.size):
-        body = position + LENGTH_PREFIX_BYTES
-        position = body + int.from_bytes(raw[position:body], "little")
-        elements[index] = raw[body:position]
-    if position != len(raw):
-        raise ValueError("the length prefixes do not fit the bytes")
+    found = unpack_strings(raw)
+    elements = np.empty(len(found), dtype=np.object_)
+    elements[:] = found
     return elements.reshape(shape)
 
 
 def _prefixed(array: AnyArray) -> bytes:
-    parts = []
-    for element in array.reshape(-1):
-        body = element if isinstance(element, bytes) else str(element).encode()
-        parts.append(len(body).to_bytes(LENGTH_PREFIX_BYTES, "little") + body)
-    return b"".join(parts)
+    return pack_strings(
+        element if isinstance(element, bytes) else str(element).encode()
+        for element in array.reshape(-1)
+    )

@@ -6,7 +6,6 @@ from typing import Any
 
 import ray
 from ray.exceptions import (
-    ActorUnavailableError,
     RayActorError,
     RayError,
     RayTaskError,
@@ -95,12 +94,21 @@ async def _result(reference: Any) -> Any:
         return await reference
     except TaskCancelledError as error:
         raise RequestCancelledError("the batch was cancelled before it ran") from error
-    except (RayActorError, ActorUnavailableError) as error:
-        raise NodeLostError("its actor died") from error
+    except RayActorError as error:
+        raise NodeLostError(_obituary(error)) from error
     except RayTaskError as error:
         cause = error.cause
         if isinstance(cause, FarmError):
             raise cause from error
         raise InternalError(f"the node failed with {type(cause).__name__}") from error
     except RayError as error:
-        raise NodeLostError(f"Ray could not reach it ({type(error).__name__})") from error
+        # The reply was lost, not the actor: the heartbeat will tell if it was both.
+        raise InternalError(f"Ray lost the reply ({type(error).__name__})") from error
+
+
+def _obituary(error: RayActorError) -> str:
+    """Say why an actor is dead: if it could not even be made, in its own last words."""
+    if not error.actor_init_failed:
+        return "its actor died"
+    words = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"its actor could not start: {words[-1][:200]}" if words else "its actor did not start"

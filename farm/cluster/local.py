@@ -1,5 +1,6 @@
 """A Ray cluster of this machine's own: the embedded farm's."""
 
+import contextlib
 import logging
 import os
 import secrets
@@ -10,11 +11,15 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import psutil
+
 from farm.cluster.actor import NAMESPACE, resource_name
 from farm.core.errors import ConfigurationError
 
 # Only the largest batches pass through the object store; two of them fit easily.
 _OBJECT_STORE_BYTES = 256 << 20
+
+_VITAL = ("raylet", "gcs_server")
 
 _ENVIRONMENT = {
     # With a token nobody else on the network can run code through Ray's ports.
@@ -27,8 +32,6 @@ _ENVIRONMENT = {
     # 600 kB image to an actor and back took 3.3 ms instead of 6.4 ms.
     "RAY_max_direct_call_object_size": str(8 << 20),
     "RAY_task_rpc_inlined_bytes_limit": str(64 << 20),
-    # The farm retries by itself; Ray's messages on the terminal would only alarm.
-    "RAY_DEDUP_LOGS": "0",
 }
 
 
@@ -37,8 +40,9 @@ class LocalCluster:
 
     def __init__(self, node_ids: Sequence[str]) -> None:
         self.node_ids = tuple(node_ids)
-        # Ray's sockets need a short path, whatever TMPDIR says.
         self._reaper: subprocess.Popen[bytes] | None = None
+        self._vital: dict[psutil.Process, str] = {}
+        # Ray's sockets need a short path, whatever TMPDIR says.
         self.folder = Path(tempfile.mkdtemp(prefix="farm-", dir=_short_tmp()))
 
     def start(self) -> None:
@@ -79,11 +83,22 @@ class LocalCluster:
                 configure_logging=False,
                 _temp_dir=str(self.folder / "ray"),
             )
+            children = psutil.Process().children()
+            self._vital = {p: name for p in children if (name := p.name()) in _VITAL}
         except Exception as error:
             self.stop()
             raise ConfigurationError(
                 f"Ray did not start on this machine ({type(error).__name__}: {error})"
             ) from error
+
+    def ended(self) -> str:
+        """Say which of Ray's own processes has ended, if one has: nothing works without."""
+        for process in self._vital:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+                    continue
+            return f"Ray's {self._vital[process]} ended"
+        return ""
 
     def stop(self) -> None:
         """End Ray's processes and remove their files."""
@@ -91,11 +106,21 @@ class LocalCluster:
             import ray
 
             ray.shutdown()
+        self._end_children()
         shutil.rmtree(self.folder, ignore_errors=True)
         if self._reaper is not None and self._reaper.stdin is not None:
             self._reaper.stdin.close()
             self._reaper.wait()
             self._reaper = None
+
+    def _end_children(self) -> None:
+        """End what Ray itself does not, when it was interrupted while it started."""
+        reaper = self._reaper.pid if self._reaper is not None else 0
+        left = [p for p in psutil.Process().children(recursive=True) if p.pid != reaper]
+        for process in left:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(left, timeout=5)
 
 
 def _short_tmp() -> str | None:

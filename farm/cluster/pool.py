@@ -5,14 +5,18 @@ from collections.abc import AsyncIterator, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
+
 from farm.cluster.calls import ActorCalls
 from farm.cluster.supervisor import Heartbeats, Supervisor
 from farm.core.actor_messages import decode_reply, decode_report, encode_call, encode_record
-from farm.core.errors import ErrorCode, FarmError, NodeLostError
+from farm.core.errors import ErrorCode, FarmError, InternalError, NodeLostError
 from farm.core.models import ModelArtifact, ModelReport
 from farm.core.pool import BlobSource, NodeHeartbeat, PoolEvent
 from farm.core.requests import Batch, BatchCompleted, BatchFailed
 from farm.node.settings import NodeSettings
+
+_log = structlog.get_logger()
 
 # Transfers go in chunks of this size, so that a Pi never holds a model in memory twice.
 CHUNK_BYTES = 1 << 20
@@ -23,8 +27,9 @@ _MAX_EVENTS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class _Sent:
-    """A batch at an actor, and Ray's reference to its reply."""
+    """A batch at an incarnation of an actor, and Ray's reference to its reply."""
 
+    incarnation: str
     calls: ActorCalls
     reference: Any
 
@@ -55,6 +60,8 @@ class RayWorkerPool:
             asyncio.create_task(supervisor.run(), name=f"supervise {node_id}")
             for node_id, supervisor in self._supervisors.items()
         ]
+        for task in self._tasks:
+            task.add_done_callback(_report_end)
 
     async def events(self) -> AsyncIterator[PoolEvent]:
         while True:
@@ -74,23 +81,23 @@ class RayWorkerPool:
             if supervisor.calls is None:
                 raise NodeLostError("its actor is gone")
             call, raws = encode_call(batch)
-            sent = _Sent(supervisor.calls, supervisor.calls.infer(call, raws))
+            sent = _Sent(incarnation, supervisor.calls, supervisor.calls.infer(call, raws))
             self._sent[batch.id] = sent
-        except FarmError as error:
-            return _at_once(_failure(batch, node_id, incarnation, error))
+        except Exception as error:
+            known = error if isinstance(error, FarmError) else _unforeseen(error)
+            return _at_once(_failure(batch, node_id, incarnation, known))
         return self._outcome(batch, supervisor, sent)
 
     async def _outcome(
         self, batch: Batch, supervisor: Supervisor, sent: _Sent
     ) -> BatchCompleted | BatchFailed:
-        incarnation = supervisor.incarnation
         try:
             reply = await sent.calls.reply(sent.reference)
             return decode_reply(batch, supervisor.node_id, reply)
         except FarmError as error:
             if error.code is ErrorCode.NODE_LOST and sent.calls is supervisor.calls:
                 supervisor.report_death()
-            return _failure(batch, supervisor.node_id, incarnation, error)
+            return _failure(batch, supervisor.node_id, sent.incarnation, error)
         finally:
             del self._sent[batch.id]
 
@@ -127,6 +134,16 @@ class RayWorkerPool:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _report_end(task: "asyncio.Task[None]") -> None:
+    if not task.cancelled() and task.exception() is not None:
+        _log.critical("supervisor_ended", task=task.get_name(), exc_info=task.exception())
+
+
+def _unforeseen(error: Exception) -> FarmError:
+    _log.error("submission_failed", exc_info=error)
+    return InternalError(f"the batch could not be sent ({type(error).__name__})")
 
 
 async def _at_once(outcome: BatchFailed) -> BatchFailed:

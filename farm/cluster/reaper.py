@@ -10,12 +10,22 @@ import select
 import shutil
 import sys
 from pathlib import Path
+from time import monotonic, sleep
 
 import psutil
 
 _LOOK_EVERY_S = 1.0
 # What a farm that ends in good order may take to end its processes by itself.
-_GRACE_S = 5.0
+_GRACE_S = 2.0
+_LOOK_AGAIN_S = 0.1
+
+
+def _runs(process: psutil.Process) -> bool:
+    """Whether a process still does anything; a zombie is its parent's to bury."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def main() -> None:
@@ -26,11 +36,12 @@ def main() -> None:
             for process in psutil.Process(owner).children(recursive=True):
                 family.setdefault(process.pid, process)
     family.pop(psutil.Process().pid, None)
-    _, left = psutil.wait_procs(list(family.values()), timeout=_GRACE_S)
-    for process in left:
+    deadline = monotonic() + _GRACE_S
+    while any(map(_runs, family.values())) and monotonic() < deadline:
+        sleep(_LOOK_AGAIN_S)
+    for process in filter(_runs, family.values()):
         with contextlib.suppress(psutil.Error):
             process.kill()
-    psutil.wait_procs(left, timeout=_GRACE_S)
     shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -23,7 +23,8 @@ class Heartbeats:
     """How an actor's life is judged, in seconds.
 
     One that misses heartbeats for `lost_after_s` is taken for hung and killed. A new one
-    is tried at once, then after `restart_base_s` doubling up to `restart_max_s`.
+    is tried after `restart_base_s`, doubling up to `restart_max_s` for as long as none
+    lives longer than that.
     """
 
     interval_s: float = 1.0
@@ -53,17 +54,21 @@ class Supervisor:
 
     async def run(self) -> None:
         """Supervise until cancelled."""
+        loop = asyncio.get_running_loop()
         delay_s = 0.0
         while True:
             await asyncio.sleep(delay_s)
+            begun_at = loop.time()
             calls: ActorCalls | None = None
             try:
                 calls = await self._obtain()
                 profile = await self._greet(calls)
-                delay_s = 0.0
                 reason = await self._watch(calls, profile)
-            except (FarmError, TimeoutError) as error:
-                reason = f"its actor did not start: {error}"
+            except TimeoutError:
+                bound_s = self._heartbeats.start_timeout_s
+                reason = f"its actor did not answer within {bound_s:g} s"
+            except FarmError as error:
+                reason = error.message
             except Exception as error:
                 _log.exception("supervisor_failed", node=self.node_id)
                 reason = f"its actor could not be started ({type(error).__name__})"
@@ -73,8 +78,10 @@ class Supervisor:
                 calls.kill()
             self._emit(NodeDown(node_id=self.node_id, incarnation=self.incarnation, reason=reason))
             _log.warning("node_down", node=self.node_id, reason=reason)
-            longest = self._heartbeats.restart_max_s
-            delay_s = min(delay_s * 2 or self._heartbeats.restart_base_s, longest)
+            longest_s = self._heartbeats.restart_max_s
+            if loop.time() - begun_at > longest_s:
+                delay_s = 0.0
+            delay_s = min(delay_s * 2 or self._heartbeats.restart_base_s, longest_s)
 
     async def _obtain(self) -> ActorCalls:
         """Return the actor that lives under this node's name, or a new one."""

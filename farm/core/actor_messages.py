@@ -1,7 +1,7 @@
 """What a gateway and an actor say to each other, as plain tuples.
 
-Tuples pickle fast and do not tie the two sides to one version of our classes. Every
-message begins with a protocol number; versions N and N-1 understand each other.
+Tuples pickle fast and do not tie the two sides to one version of our classes. Calls,
+replies and records carry a protocol number; versions N and N-1 understand each other.
 Deadlines do not travel: a node is only given work that is still wanted.
 
 Calls and replies of inference are pickled here, because Ray passes bytes on as they are
@@ -74,8 +74,8 @@ def check_protocol(number: int) -> None:
     """Raise `InternalError` unless this side understands protocol `number`."""
     if not OLDEST_PROTOCOL <= number <= PROTOCOL:
         raise InternalError(
-            f"the gateway speaks actor protocol {number}, this node"
-            f" {OLDEST_PROTOCOL} to {PROTOCOL}; upgrade the older of the two"
+            f"the other side speaks actor protocol {number}, this one {OLDEST_PROTOCOL} to"
+            f" {PROTOCOL}; upgrade the older of gateway and node"
         )
 
 
@@ -87,6 +87,7 @@ def encode_failure(incarnation: str, error: FarmError, *, retryable: bool) -> Fa
 def decode_reply(batch: Batch, node_id: str, raw: bytes) -> BatchCompleted | BatchFailed:
     """Return a reply as an outcome of `batch`."""
     reply = pickle.loads(raw)  # noqa: S301 - from our own actor, through Ray's token
+    check_protocol(reply[1])
     if reply[0] == "ok":
         _, _, incarnation, (input_ns, infer_ns, output_ns), members = reply
         return BatchCompleted(

@@ -5,7 +5,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Two readings of time. The simulator has its own; the gateway has `SystemClock`."""
+    """Two readings of time. The gateway has `SystemClock`, tests their own."""
 
     def monotonic(self) -> float:
         """Return seconds on a clock that never goes back; only differences mean anything."""

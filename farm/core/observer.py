@@ -13,11 +13,11 @@ class Observer(Protocol):
     def request_finished(
         self, model: ModelKey, code: ErrorCode | None, latency_s: float, receipt: Receipt | None
     ) -> None:
-        """A request got its reply; `code` is None for an answer."""
+        """A request that reached the scheduler got its reply; `code` is None for an answer."""
         ...
 
-    def request_refused(self, code: ErrorCode) -> None:
-        """A request was refused before it was accepted; its model may not even exist."""
+    def error_answered(self, code: ErrorCode) -> None:
+        """A call was answered with an error, at whatever stage; its model may not exist."""
         ...
 
     def batch_settled(self, entry: LedgerEntry) -> None:

@@ -1,4 +1,4 @@
-"""The seam between the engine and whatever runs batches: Ray, or the simulator."""
+"""The seam between the engine and whatever runs batches: Ray, or a fake in tests."""
 
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from dataclasses import dataclass

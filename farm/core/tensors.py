@@ -1,14 +1,13 @@
 """Tensors as the wire carries them: row-major bytes with a datatype and a shape.
 
 The gateway never interprets the bytes. Tensors whose rows are independent join along
-axis 0 by concatenation and split again by arithmetic, or, for BYTES, by walking the
-4-byte little-endian length in front of every element.
+axis 0 by concatenation, BYTES too: each of their elements stands behind its 4-byte
+little-endian length. The node splits them again (`farm.node.arrays.split_rows`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import accumulate
 from math import prod
 
 from farm.core.errors import InvalidRequestError
@@ -97,33 +96,30 @@ def join(tensors: Sequence[Tensor]) -> Tensor:
     )
 
 
-def split(tensor: Tensor, rows: Sequence[int]) -> tuple[Tensor, ...]:
-    """Cut a tensor along axis 0 into pieces of `rows` rows each: the inverse of `join`.
+def pack_strings(elements: Iterable[bytes]) -> bytes:
+    """Return BYTES elements as the wire has them: each behind its 4-byte length."""
+    parts = []
+    for element in elements:
+        parts.append(len(element).to_bytes(LENGTH_PREFIX_BYTES, "little"))
+        parts.append(element)
+    return b"".join(parts)
+
+
+def unpack_strings(raw: bytes) -> list[bytes]:
+    """Return the elements of a BYTES tensor: the inverse of `pack_strings`.
 
     Raises:
-        InvalidRequestError: the rows do not add up to the tensor's first dimension, or
-            a BYTES tensor's length prefixes do not fit its bytes.
+        ValueError: the length prefixes do not fit the bytes.
     """
-    if not tensor.shape or sum(rows) != tensor.shape[0]:
-        raise InvalidRequestError(
-            f"tensor '{tensor.name}' of shape {list(tensor.shape)} cannot be split into"
-            f" {sum(rows)} rows"
-        )
-    inner = tensor.shape[1:]
-    width = tensor.datatype.width_bytes
-    if width is None:
-        cuts = _bytes_cuts(tensor, [count * prod(inner) for count in rows])
-    else:
-        cuts = list(accumulate((count * prod(inner) * width for count in rows), initial=0))
-    return tuple(
-        Tensor(
-            name=tensor.name,
-            datatype=tensor.datatype,
-            shape=(count, *inner),
-            raw=tensor.raw[start:end],
-        )
-        for count, start, end in zip(rows, cuts, cuts[1:], strict=False)
-    )
+    elements = []
+    position = 0
+    while position < len(raw):
+        body = position + LENGTH_PREFIX_BYTES
+        position = body + int.from_bytes(raw[position:body], "little")
+        if body > len(raw) or position > len(raw):
+            raise ValueError("a length prefix reaches beyond the end")
+        elements.append(raw[body:position])
+    return elements
 
 
 def check_size(tensor: Tensor) -> None:
@@ -135,7 +131,7 @@ def check_size(tensor: Tensor) -> None:
     elements = prod(tensor.shape)
     width = tensor.datatype.width_bytes
     if width is None:
-        _bytes_cuts(tensor, [elements])
+        _check_strings(tensor, elements)
     elif len(tensor.raw) != elements * width:
         raise InvalidRequestError(
             f"input '{tensor.name}' has {len(tensor.raw)} bytes, but {tensor.datatype} of shape"
@@ -143,28 +139,14 @@ def check_size(tensor: Tensor) -> None:
         )
 
 
-def _bytes_cuts(tensor: Tensor, counts: Sequence[int]) -> list[int]:
-    """Return the byte offsets at which runs of `counts` length-prefixed elements begin and end."""
-    raw = tensor.raw
-    position = 0
-    cuts = [0]
-    for count in counts:
-        for _ in range(count):
-            body = position + LENGTH_PREFIX_BYTES
-            if body > len(raw):
-                raise _bytes_error(tensor)
-            position = body + int.from_bytes(raw[position:body], "little")
-            if position > len(raw):
-                raise _bytes_error(tensor)
-        cuts.append(position)
-    if position != len(raw):
-        raise _bytes_error(tensor)
-    return cuts
-
-
-def _bytes_error(tensor: Tensor) -> InvalidRequestError:
-    return InvalidRequestError(
-        f"tensor '{tensor.name}' of BYTES and shape {list(tensor.shape)} does not match its"
-        f" {len(tensor.raw)} bytes; each element is a 4-byte little-endian length and that"
-        " many bytes"
-    )
+def _check_strings(tensor: Tensor, elements: int) -> None:
+    try:
+        found = len(unpack_strings(tensor.raw))
+    except ValueError:
+        found = -1
+    if found != elements:
+        raise InvalidRequestError(
+            f"tensor '{tensor.name}' of BYTES and shape {list(tensor.shape)} does not match its"
+            f" {len(tensor.raw)} bytes; each element is a 4-byte little-endian length and that"
+            " many bytes"
+        )

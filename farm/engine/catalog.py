@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from farm.core.errors import ModelNotFoundError, ModelUnavailableError
 from farm.core.models import ModelArtifact, ModelKey, ModelReport, ModelSpec, ModelState
+from farm.core.tensors import TensorSpec
+from farm.engine.declarations import contradiction
 
 # More digits are no version; Python refuses to convert very long ones.
 _MAX_DIGITS = 19
@@ -11,10 +13,15 @@ _MAX_DIGITS = 19
 
 @dataclass(slots=True)
 class Version:
-    """One version. `spec` is None until a node has qualified it, `refusal` says why not."""
+    """One version. `spec` is None until a node has qualified it, `refusal` says why not.
+
+    `declared_inputs` and `declared_outputs` are what its config says of its tensors.
+    """
 
     key: ModelKey
     artifact: ModelArtifact | None
+    declared_inputs: tuple[TensorSpec, ...] = ()
+    declared_outputs: tuple[TensorSpec, ...] = ()
     spec: ModelSpec | None = None
     refusal: str = ""
 
@@ -31,9 +38,22 @@ class Catalog:
         self._names: dict[str, list[int]] = {}
         self._refused_models: dict[str, str] = {}
 
-    def desire(self, artifact: ModelArtifact) -> None:
+    def desire(
+        self,
+        artifact: ModelArtifact,
+        *,
+        declared_inputs: tuple[TensorSpec, ...] = (),
+        declared_outputs: tuple[TensorSpec, ...] = (),
+    ) -> None:
         """Add a version that nodes should be given."""
-        self._add(Version(key=artifact.key, artifact=artifact))
+        self._add(
+            Version(
+                key=artifact.key,
+                artifact=artifact,
+                declared_inputs=declared_inputs,
+                declared_outputs=declared_outputs,
+            )
+        )
 
     def refuse(self, key: ModelKey, reason: str) -> None:
         """Add a version that cannot be served, so that clients learn why."""
@@ -60,8 +80,16 @@ class Catalog:
 
         The most cautious node bounds the batch: rows that depend on each other on one CPU
         are not batched on any.
+
+        Raises:
+            ModelUnavailableError: the model contradicts its config.
         """
         version = self._versions[artifact.key]
+        problem = contradiction("input", version.declared_inputs, report.inputs) or contradiction(
+            "output", version.declared_outputs, report.outputs
+        )
+        if problem:
+            raise ModelUnavailableError(f"model '{artifact.key.name}': {problem}")
         known = version.spec
         if known is not None and known.max_batch_size <= report.max_batch_size:
             return known

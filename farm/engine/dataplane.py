@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from farm.core.clock import Clock
-from farm.core.errors import DrainingError, FarmError, InvalidRequestError, ModelUnavailableError
+from farm.core.errors import DrainingError, InvalidRequestError, ModelUnavailableError
 from farm.core.models import ModelKey, ModelSpec, ModelState
-from farm.core.observer import Observer
 from farm.core.requests import InferenceRequest, Parameter, Receipt
 from farm.core.snapshots import GatewayState
 from farm.core.tensors import Tensor
@@ -57,14 +56,12 @@ class DataPlane:
         fleet: Fleet,
         catalog: Catalog,
         clock: Clock,
-        observer: Observer,
         default_timeout_s: float,
     ) -> None:
         self._engine = engine
         self._fleet = fleet
         self._catalog = catalog
         self._clock = clock
-        self._observer = observer
         self._default_timeout_s = default_timeout_s
         self._ids = count(1)
         self.state = GatewayState.STARTING
@@ -75,16 +72,12 @@ class DataPlane:
         Raises:
             FarmError: it was refused or failed; the code says how.
         """
-        try:
-            spec = self._spec(call.model, call.version)
-            request = self._admit(call, spec)
-        except FarmError as error:
-            self._observer.request_refused(error.code)
-            raise
+        spec = self._spec(call.model, call.version)
+        request = self._admit(call, spec)
         answer = await self._engine.submit(request)
         return InferenceResult(
             model=request.model,
-            outputs=chosen_outputs(spec, answer.outputs, call.outputs),
+            outputs=chosen_outputs(answer.outputs, call.outputs),
             receipt=answer.receipt,
         )
 

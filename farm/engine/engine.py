@@ -53,7 +53,7 @@ class Tally:
 
 
 class Engine:
-    """Owns the machine. Everything here runs on the loop that `start` was called on.
+    """Owns the machine. Everything here runs on the loop it was made in.
 
     Events posted in one turn of the loop are handled together, so requests that arrive
     together can leave together.
@@ -107,6 +107,14 @@ class Engine:
         """Wait until every accepted request has its reply."""
         await self._idle.wait()
 
+    def end_all(self, error: FarmError) -> int:
+        """Answer every waiting request with an error; return how many there were."""
+        waiting = list(self._waiting)
+        for request_id in waiting:
+            self._reply(request_id, error)
+        self._idle.set()
+        return len(waiting)
+
     async def close(self) -> None:
         """Stop. Batches in flight are abandoned."""
         if self._alarm is not None:
@@ -121,12 +129,11 @@ class Engine:
         if self._failed:
             return
         try:
-            effects = self.machine.handle_all(events, self._clock.monotonic())
+            for effect in self.machine.handle_all(events, self._clock.monotonic()):
+                self._carry_out(effect)
         except Exception as error:
             self._break(error)
             return
-        for effect in effects:
-            self._carry_out(effect)
         if not self._waiting:
             self._idle.set()
 
@@ -201,9 +208,7 @@ class Engine:
     def _break(self, error: Exception) -> None:
         """The machine has a defect and its state cannot be trusted: end every request."""
         self._failed = True
-        for request_id in list(self._waiting):
-            self._reply(request_id, _restarting())
-        self._idle.set()
+        self.end_all(_restarting())
         self.broken.set()
         _log.critical("machine_failed", exc_info=error)
 

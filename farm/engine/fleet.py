@@ -7,7 +7,7 @@ import structlog
 
 from farm.core.clock import Clock
 from farm.core.errors import FarmError, IntegrityError, ModelUnavailableError, NodeLostError
-from farm.core.models import LatencyCurve, ModelArtifact, ModelSpec
+from farm.core.models import LatencyCurve, ModelArtifact
 from farm.core.nodes import NodeProfile, NodeState, NodeVitals
 from farm.core.pool import BlobSource, NodeDown, NodeHeartbeat, NodeUp, WorkerPool
 from farm.engine.catalog import Catalog
@@ -16,10 +16,16 @@ from farm.scheduling.events import ModelChanged, NodeJoined, NodeLost
 
 _log = structlog.get_logger()
 
+# A start gives up when every node went down this often.
+_HOPELESS_LOSSES = 3
+
 
 @dataclass(slots=True)
 class Member:
-    """A node as the gateway knows it. `ready` holds the digests it may run."""
+    """A node as the gateway knows it.
+
+    `ready` holds the digests it may run; `losses` counts how often it went down.
+    """
 
     node_id: str
     state: NodeState = NodeState.JOINING
@@ -27,6 +33,7 @@ class Member:
     profile: NodeProfile | None = None
     vitals: NodeVitals | None = None
     heard_at: float | None = None
+    losses: int = 0
     ready: dict[str, LatencyCurve | None] = field(default_factory=dict)
 
 
@@ -63,11 +70,15 @@ class Fleet:
             await asyncio.gather(*self._reconciling.values(), return_exceptions=True)
 
     async def settled(self) -> None:
-        """Wait until no node is still on its way in: each is ready or lost."""
+        """Wait until some node is ready and none is on its way in, or all seem hopeless."""
         async with self._settled:
-            await self._settled.wait_for(
-                lambda: all(m.state is not NodeState.JOINING for m in self.members.values())
-            )
+            await self._settled.wait_for(self._has_settled)
+
+    def _has_settled(self) -> bool:
+        members = self.members.values()
+        if all(member.losses >= _HOPELESS_LOSSES for member in members):
+            return True
+        return self.any_ready() and all(m.state is not NodeState.JOINING for m in members)
 
     def ready_nodes(self, digest: str) -> tuple[str, ...]:
         """Return the nodes that serve a model now."""
@@ -103,6 +114,7 @@ class Fleet:
         self._engine.post(NodeLost(node_id=node_id, reason=reason))
         member = self.members[node_id]
         member.ready = {}
+        member.losses += 1
         await self._set_state(member, NodeState.LOST, reason)
 
     def _stop_reconciling(self, node_id: str) -> None:
@@ -125,6 +137,7 @@ class Fleet:
     async def _prepare(self, member: Member, artifact: ModelArtifact) -> None:
         try:
             report = await self._pool.prepare(member.node_id, artifact, self._blobs)
+            spec = self._catalog.qualified(artifact, report)
         except NodeLostError:
             raise
         except FarmError as error:
@@ -138,7 +151,6 @@ class Fleet:
             what = f"node '{member.node_id}' failed to load it ({type(error).__name__})"
             self._refuse(member, artifact, what)
             return
-        spec: ModelSpec = self._catalog.qualified(artifact, report)
         member.ready[artifact.digest] = report.curve
         self._engine.post(ModelChanged(artifact.key, spec))
 

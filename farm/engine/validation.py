@@ -57,9 +57,7 @@ def count_rows(spec: ModelSpec, inputs: Sequence[Tensor]) -> int:
     return count
 
 
-def chosen_outputs(
-    spec: ModelSpec, outputs: Sequence[Tensor], wanted: Sequence[str]
-) -> tuple[Tensor, ...]:
+def chosen_outputs(outputs: Sequence[Tensor], wanted: Sequence[str]) -> tuple[Tensor, ...]:
     """Return the outputs asked for, in the order asked; all where none is named."""
     if not wanted:
         return tuple(outputs)

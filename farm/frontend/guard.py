@@ -15,7 +15,13 @@ from urllib.parse import unquote
 import grpc
 import structlog
 
-from farm.core.errors import FarmError, InternalError, InvalidRequestError, PermissionDeniedError
+from farm.core.errors import (
+    ErrorCode,
+    FarmError,
+    InternalError,
+    InvalidRequestError,
+    PermissionDeniedError,
+)
 from farm.frontend.grpc_types import Context, Handler, Interceptor
 from farm.frontend.status import STATUS, trailers
 from farm.pb.services import ADMIN_SERVICE, INFERENCE_SERVICE
@@ -63,10 +69,12 @@ def is_loopback(peer: str) -> bool:
 class Guard(Interceptor):
     """Wraps every handler once; errors leave it as a status and a message of the farm's.
 
-    `last_call_at` is when the last call came in, on the loop's clock.
+    `on_error` is told the code of each. `last_call_at` is when the last call came in, on
+    the loop's clock.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, on_error: Callable[[ErrorCode], None]) -> None:
+        self._on_error = on_error
         self._wrapped: dict[str, Handler] = {}
         self.last_call_at = 0.0
 
@@ -82,17 +90,22 @@ class Guard(Interceptor):
             handler = await continuation(handler_call_details)
             if handler is None:
                 return None
-            wrapped = self._wrapped[method] = _wrap(method, handler)
+            wrapped = self._wrapped[method] = _wrap(method, handler, self._on_error)
         return wrapped
 
 
-def _wrap(method: str, handler: Handler) -> Handler:
-    behaviour: Any = (
-        handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
-    )
+def _wrap(method: str, handler: Handler, on_error: Callable[[ErrorCode], None]) -> Handler:
+    behaviour: Any = handler.unary_unary or handler.unary_stream or handler.stream_stream
     parse = handler.request_deserializer
     serialise = handler.response_serializer
     control = is_control(method)
+
+    async def abort(error: Exception, context: Context) -> NoReturn:
+        known = _foreseen(method, error)
+        on_error(known.code)
+        # Messages name what the client sent, and gRPC bounds its trailers at 8 kB.
+        await context.abort(STATUS[known.code], known.message[:_MAX_MESSAGE], trailers(known))
+        raise AssertionError  # abort never returns
 
     def admit(raw: bytes, context: Context) -> Any:
         _authorise(method, context, control=control)
@@ -104,7 +117,7 @@ def _wrap(method: str, handler: Handler) -> Handler:
             try:
                 return await behaviour(admit(raw, context), context)
             except Exception as error:
-                await _abort(method, error, context)
+                await abort(error, context)
 
         return grpc.unary_unary_rpc_method_handler(unary, response_serializer=serialise)
 
@@ -116,7 +129,7 @@ def _wrap(method: str, handler: Handler) -> Handler:
                     async for response in behaviour(admit(raw, context), context):
                         yield response
                 except Exception as error:
-                    await _abort(method, error, context)
+                    await abort(error, context)
 
             return grpc.unary_stream_rpc_method_handler(stream, response_serializer=serialise)
 
@@ -124,7 +137,7 @@ def _wrap(method: str, handler: Handler) -> Handler:
             try:
                 await behaviour(admit(raw, context), context)
             except Exception as error:
-                await _abort(method, error, context)
+                await abort(error, context)
 
         return grpc.unary_stream_rpc_method_handler(writer, response_serializer=serialise)
 
@@ -138,7 +151,7 @@ def _wrap(method: str, handler: Handler) -> Handler:
             async for response in behaviour(requests(), context):
                 yield response
         except Exception as error:
-            await _abort(method, error, context)
+            await abort(error, context)
 
     return grpc.stream_stream_rpc_method_handler(both, response_serializer=serialise)
 
@@ -163,16 +176,14 @@ def _parse(method: str, parse: Callable[[bytes], Any] | None, raw: bytes) -> Any
         ) from error
 
 
-async def _abort(method: str, error: Exception, context: Context) -> NoReturn:
-    """End a call with the farm's words. What nobody foresaw goes to the log, not out."""
+def _foreseen(method: str, error: Exception) -> FarmError:
+    """Return the farm's own error. What nobody foresaw goes to the log, not out."""
     if isinstance(error, grpc.aio.AbortError):
         raise error
-    if not isinstance(error, FarmError):
-        reference = token_hex(4)
-        _log.error("unexpected_exception", method=method, reference=reference, exc_info=error)
-        error = InternalError(
-            f"the gateway failed on this request; its log has the details under {reference}"
-        )
-    # Messages name what the client sent, and gRPC bounds its trailers at 8 kB.
-    await context.abort(STATUS[error.code], error.message[:_MAX_MESSAGE], trailers(error))
-    raise AssertionError  # abort never returns
+    if isinstance(error, FarmError):
+        return error
+    reference = token_hex(4)
+    _log.error("unexpected_exception", method=method, reference=reference, exc_info=error)
+    return InternalError(
+        f"the gateway failed on this request; its log has the details under {reference}"
+    )

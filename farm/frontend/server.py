@@ -11,12 +11,15 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from farm.core.errors import ConfigurationError
+from farm.core.observer import Observer
 from farm.frontend.admin_service import AdminService
 from farm.frontend.guard import Guard
 from farm.frontend.handlers import service_handler
 from farm.frontend.inference_service import InferenceService
 from farm.pb.pool import POOL
 from farm.pb.services import ADMIN_SERVICE, INFERENCE_SERVICE
+
+_MAX_PENDING = 1 << 20
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -34,11 +37,16 @@ class Frontend:
     """One gRPC server. `port` is known once it is bound."""
 
     def __init__(
-        self, settings: FrontendSettings, *, inference: InferenceService, admin: AdminService
+        self,
+        settings: FrontendSettings,
+        *,
+        inference: InferenceService,
+        admin: AdminService,
+        observer: Observer,
     ) -> None:
         self._settings = settings
         self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]
-        self._guard = Guard()
+        self._guard = Guard(on_error=observer.error_answered)
         self._server = grpc.aio.server(
             interceptors=[self._guard],
             options=[
@@ -47,6 +55,10 @@ class Frontend:
                 # Without this a second gateway would bind the same port and get half of
                 # the connections, and neither would be told.
                 ("grpc.so_reuseport", 0),
+                # gRPC drops calls in a burst of over 1,000, as a bare CANCELLED that no
+                # client retries. The farm's own queue is the bound; it refuses in words.
+                ("grpc.server.max_pending_requests", _MAX_PENDING),
+                ("grpc.server.max_pending_requests_hard_limit", _MAX_PENDING),
             ],
         )
         handlers = (

@@ -4,7 +4,7 @@ from array import array
 from collections.abc import Mapping
 
 from farm.core.errors import InvalidRequestError
-from farm.core.tensors import LENGTH_PREFIX_BYTES, Datatype
+from farm.core.tensors import Datatype, pack_strings
 from farm.pb.open_inference_pb2 import InferTensorContents
 
 # The field that carries each datatype, and the element type of Python's `array`. FP16 and
@@ -48,9 +48,7 @@ def raw_bytes(name: str, datatype: Datatype, contents: InferTensorContents) -> b
         )
     values = getattr(contents, field)
     if not typecode:
-        return b"".join(
-            len(value).to_bytes(LENGTH_PREFIX_BYTES, "little") + value for value in values
-        )
+        return pack_strings(values)
     try:
         return array(typecode, values).tobytes()
     except OverflowError as error:

@@ -44,13 +44,13 @@ class PrometheusObserver:
         model = ("model", "version")
         self._requests = Counter(
             "farm_requests",
-            "Requests that got their reply, by outcome: ok or an error code.",
+            "Requests that reached the scheduler, by outcome: ok or an error code.",
             (*model, "outcome"),
             registry=self.registry,
         )
-        self._refused = Counter(
-            "farm_requests_refused",
-            "Requests refused before they were accepted, by error code.",
+        self._errors = Counter(
+            "farm_errors",
+            "Calls answered with an error, at whatever stage, by error code.",
             ("code",),
             registry=self.registry,
         )
@@ -121,8 +121,8 @@ class PrometheusObserver:
             queue=self._queue.labels(*labels),
         )
 
-    def request_refused(self, code: ErrorCode) -> None:
-        self._refused.labels(code).inc()
+    def error_answered(self, code: ErrorCode) -> None:
+        self._errors.labels(code).inc()
 
     def batch_settled(self, entry: LedgerEntry) -> None:
         labels = (entry.model.name, str(entry.model.version))

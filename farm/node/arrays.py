@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from farm.core.actor_messages import WireTensor
 from farm.core.errors import ExecutionFailedError, InvalidRequestError, UnsupportedError
-from farm.core.tensors import LENGTH_PREFIX_BYTES, Datatype
+from farm.core.tensors import Datatype, pack_strings, unpack_strings
 
 AnyArray = NDArray[np.generic]
 
@@ -88,22 +88,15 @@ def split_rows(
 
 
 def _strings(raw: bytes, shape: tuple[int, ...]) -> AnyArray:
-    elements = []
-    position = 0
-    while position < len(raw):
-        body = position + LENGTH_PREFIX_BYTES
-        position = body + int.from_bytes(raw[position:body], "little")
-        # ONNX Runtime wants text: of a bytes object it would take the repr.
-        elements.append(raw[body:position].decode())
+    # ONNX Runtime wants text: of a bytes object it would take the repr.
+    elements = [element.decode() for element in unpack_strings(raw)]
     array = np.empty(len(elements), dtype=np.object_)
     array[:] = elements
     return array.reshape(shape)
 
 
 def _prefixed(array: AnyArray) -> bytes:
-    parts = []
-    for element in array.reshape(-1):
-        body = element if isinstance(element, bytes) else str(element).encode()
-        parts.append(len(body).to_bytes(LENGTH_PREFIX_BYTES, "little"))
-        parts.append(body)
-    return b"".join(parts)
+    return pack_strings(
+        element if isinstance(element, bytes) else str(element).encode()
+        for element in array.reshape(-1)
+    )

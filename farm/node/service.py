@@ -133,8 +133,9 @@ class NodeService:
             ModelUnavailableError: the model must not be served here.
         """
         with self._qualifying:
-            folder = self._store.install(artifact)
+            self._ready.pop(artifact.digest, None)
             try:
+                folder = self._store.install(artifact)
                 main = next((f for f in artifact.files if f.path == _MODEL_FILE), None)
                 if main is None:
                     raise ModelUnavailableError(f"the version has no file '{_MODEL_FILE}'")

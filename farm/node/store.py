@@ -9,8 +9,6 @@ from pathlib import Path, PurePosixPath
 from farm.core.errors import IntegrityError, ModelUnavailableError
 from farm.core.models import ModelArtifact, ModelFile
 
-_CHUNK_BYTES = 1 << 20
-
 
 class ModelStore:
     """Files by digest in `blobs/`, and a folder for each model in `models/`.

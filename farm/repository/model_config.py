@@ -26,7 +26,6 @@ CONFIG_FILENAME: Final = "config.pbtxt"
 MAX_CONFIG_BYTES: Final = 1 << 20
 PLATFORM: Final = "onnxruntime_onnx"
 BACKEND: Final = "onnxruntime"
-FARM_PARAMETER_PREFIX: Final = "farm."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,9 +33,9 @@ class ModelSettings:
     """What a model's config asks for; the defaults are those of a model without one.
 
     `max_batch_size` is None only without a config. `inputs` and `outputs` are what the
-    config declares, to be compared with the model on a node: whole shapes, with a -1 in
-    front where the model batches. `parameters` holds every parameter of the config in the
-    order of their names; the farm applies those that begin with `farm.`.
+    config declares, to be compared with the model once a node has opened it: whole shapes,
+    with a -1 in front where the model batches. `parameters` holds every parameter of the
+    config in the order of their names; none is applied yet, and each gives a warning.
     """
 
     max_batch_size: int | None = None
@@ -194,9 +193,7 @@ def _warnings(config: ModelConfig, where: str) -> tuple[str, ...]:
         f"{where}: {field} has no effect: {instead}" for field, instead in ignored_fields(config)
     ]
     parameters = [
-        f"{where}: parameters['{shown(name)}'] has no effect: the farm's parameters begin with"
-        f" '{FARM_PARAMETER_PREFIX}'"
+        f"{where}: parameters['{shown(name)}'] has no effect on this farm"
         for name in sorted(config.parameters)
-        if not name.startswith(FARM_PARAMETER_PREFIX)
     ]
     return (*fields, *parameters)

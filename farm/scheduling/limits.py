@@ -7,10 +7,18 @@ from dataclasses import dataclass
 class SchedulingLimits:
     """Bounds and constants; the defaults serve a shelf of Pis.
 
-    `dispatch_overhead_s` is what a batch costs beside its compute: one actor round trip,
-    measured at 1.1 ms. It makes batches of tiny models worth their while.
+    Queues: `max_queue_size` requests wait for one model, `max_queued_bytes` of inputs for
+    all of them; `max_batch_bytes` bounds the inputs of one batch.
+    Retries: a request may fail `max_attempts` times; `retry_ratio` retries are earned by
+    each accepted request, up to `retry_reserve`, which is there from the start.
+    `pushback_s` is what refused clients are told to wait.
+    Batches: `dispatch_overhead_s` is what a batch costs beside its compute, one actor round
+    trip, measured at 1.1 ms; it makes batches of tiny models worth their while.
     `lookahead_horizon_s` is how close to its end a node's work must be before one more
     batch is queued at the node.
+    Ejection: after `eject_after_failures` batches in a row failed on it, a node is out for
+    `eject_base_s`, twice as long each time up to `eject_max_s`; never more than
+    `eject_max_fraction` of the farm at once.
     """
 
     max_queue_size: int = 2_000

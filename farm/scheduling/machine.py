@@ -1,7 +1,7 @@
 """The scheduler's state machine: events in, effects out, nothing else.
 
 Synchronous, deterministic and without I/O. The engine drives it in real time over Ray,
-the simulator in virtual time, and Hypothesis in tests; all three see the same machine.
+Hypothesis in tests, and later the simulator in virtual time: always this one machine.
 
 A request's life: accepted (queued) → dispatched → answered. From any of these it may
 leave early: cancelled, expired or refused. It gets exactly one `ResolveRequest` or
@@ -122,7 +122,7 @@ class Machine:
         for node in self._nodes.values():
             node.readmit(now)
         lookahead_at = self._dispatch(now)
-        self._set_alarm(now, lookahead_at)
+        self._set_alarm(lookahead_at)
         return self._effects
 
     def _apply(self, event: Event, now: float) -> None:
@@ -360,7 +360,7 @@ class Machine:
                 self._deadlines.push(deadline, request_id)
         self._deadlines.compact(self._tickets, len(self._tickets))
 
-    def _set_alarm(self, now: float, lookahead_at: float) -> None:
+    def _set_alarm(self, lookahead_at: float) -> None:
         alarms = [lookahead_at]
         if (expires_at := self._deadlines.earliest()) is not None:
             alarms.append(expires_at)

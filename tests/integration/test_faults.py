@@ -1,8 +1,10 @@
 """Pulled plugs on one machine: a killed node, SIGTERM, SIGKILL, all under load."""
 
 import asyncio
+import contextlib
 import os
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -11,8 +13,8 @@ import pytest
 from conftest import Digits, Load
 from farm_process import FarmProcess, wait_until
 
-from farm.client import AdminClient
-from farm.core.errors import ErrorCode
+from farm.client import AdminClient, AsyncFarmClient
+from farm.core.errors import ErrorCode, FarmError
 
 pytestmark = pytest.mark.integration
 
@@ -71,11 +73,51 @@ async def test_sigterm_under_load_fails_no_accepted_request(tmp_path: Path, digi
         await stopper
         assert load.warm.is_set()
         assert load.wrong == 0
-        # What came after the signal was refused, by the farm or by the closed port; nothing
-        # that was accepted was dropped, timed out or failed.
-        assert {error.code for error in load.errors} <= {ErrorCode.DRAINING, ErrorCode.UNREACHABLE}
+        # What came after the signal was refused in words; nothing that was accepted was
+        # dropped, which its caller would see as UNREACHABLE, timed out or failed.
+        assert {error.code for error in load.errors} == {ErrorCode.DRAINING}
         assert farm.stop() == 0
         assert farm.survivors == []
+
+
+def test_a_farm_whose_raylet_died_says_so_and_ends(tmp_path: Path) -> None:
+    farm = FarmProcess(tmp_path, "--nodes", "1")
+    with farm:
+        raylet = next(process for process in farm.family() if process.name() == "raylet")
+        raylet.kill()
+        assert farm.process.wait(60) == 1
+    assert "Ray's raylet ended" in farm.log()
+    assert farm.survivors == []
+
+
+@pytest.mark.parametrize("after_s", [0.0, 1.5])
+def test_sigterm_while_it_starts_ends_it_in_good_order(tmp_path: Path, after_s: float) -> None:
+    farm = FarmProcess(tmp_path, "--nodes", "1")
+    farm.launch()
+    wait_until(
+        lambda: len(farm.family()) > 1, timeout_s=30, what="Ray's first processes are running"
+    )
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        farm.process.wait(after_s)
+    assert farm.stop() == 0
+    assert farm.survivors == []
+    assert "Traceback" not in farm.log()
+
+
+async def test_a_burst_waits_in_the_farms_queue(tmp_path: Path, digits: Digits) -> None:
+    """gRPC would drop calls beyond its first thousand without a word."""
+    with FarmProcess(tmp_path, "--nodes", "1") as farm:
+        async with AsyncFarmClient(farm.grpc) as client:
+            image = {"image": digits.images[:1]}
+            replies = await asyncio.gather(
+                *(client.infer("digits", image, timeout_s=60) for _ in range(3000)),
+                return_exceptions=True,
+            )
+    refused = [reply for reply in replies if isinstance(reply, BaseException)]
+    codes = {error.code for error in refused if isinstance(error, FarmError)}
+    assert len(refused) < 1000
+    assert codes <= {ErrorCode.QUEUE_FULL}
+    assert all(isinstance(error, FarmError) and error.retry_after_s for error in refused)
 
 
 def test_sigkill_of_the_farm_leaves_no_process(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from farm_process import FarmProcess
+from farm_process import FarmProcess, wait_until
 
 from farm import zoo
 from farm.client import AdminClient, FarmClient
@@ -144,6 +145,31 @@ def test_nodes_keep_their_own_copy_of_a_model(tmp_path: Path) -> None:
         with FarmClient(farm.grpc) as client:
             nodes = {client.infer("digits", {"image": IMAGE}).receipt["node"] for _ in range(20)}
         assert nodes == {"local-1", "local-2"}
+
+
+def test_only_the_ready_line_is_on_standard_output_and_nobody_need_read_it(
+    tmp_path: Path,
+) -> None:
+    """Ray prints there when a worker dies, and a service may have no standard output."""
+    with FarmProcess(tmp_path, "--nodes", "2") as farm:
+        with AdminClient(farm.grpc) as admin:
+            os.kill(admin.snapshot().nodes[0].pid, signal.SIGKILL)
+            wait_until(
+                lambda: [n.state for n in admin.snapshot().nodes] != ["ready", "ready"],
+                timeout_s=20,
+                what="the loss is noticed",
+            )
+            wait_until(
+                lambda: [n.state for n in admin.snapshot().nodes] == ["ready", "ready"],
+                timeout_s=60,
+                what="the node is back",
+            )
+        farm.terminate()
+        assert farm.process.wait(60) == 0
+        assert farm.process.stdout is not None
+        assert farm.process.stdout.read() == ""
+    command = f"{sys.executable} -m farm up --nodes 1 --models {tmp_path}/none >&- 2>&-"
+    assert subprocess.run(["sh", "-c", command], timeout=60, check=False).returncode == 2
 
 
 def test_an_unreadable_repository_is_a_usage_error(tmp_path: Path) -> None:

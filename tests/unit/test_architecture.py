@@ -1,9 +1,12 @@
-"""What importing a part of the farm costs: seen from outside, in a process of its own."""
+"""What importing a part of the farm costs, seen from outside, and who may import whom."""
 
+import ast
 import json
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -123,3 +126,74 @@ def test_importing_reads_no_environment() -> None:
     readers = json.loads(run(WATCH_ENVIRONMENT.format(names=EVERYTHING)))
     assert "__main__" in readers, "the watch does not work"
     assert [name for name in readers if name.partition(".")[0] == "farm"] == []
+
+
+# -- the import contracts of pyproject.toml ---------------------------------------------
+
+ROOT = Path(farm.__file__).parent.parent
+OURS = ("farm", "tui", "playbooks")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+CONTRACTS = PROJECT["tool"]["importlinter"]["contracts"]
+
+
+def parts_of_the_farm() -> set[str]:
+    """Every package and module directly under `farm` that holds code, and the other two."""
+    top = ROOT / "farm"
+    modules = {path.stem for path in top.glob("*.py")} - {"__init__", "__main__"}
+    packages = {path.name for path in top.iterdir() if path.is_dir() and any(path.rglob("*.py"))}
+    return {f"farm.{name}" for name in modules | packages} | {"tui", "playbooks"}
+
+
+class ThirdParties(ast.NodeVisitor):
+    """Collects the top-level names that a file imports when it runs."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+    def visit_If(self, node: ast.If) -> None:
+        if ast.unparse(node.test) in {"TYPE_CHECKING", "typing.TYPE_CHECKING"}:
+            for statement in node.orelse:
+                self.visit(statement)
+        else:
+            self.generic_visit(node)
+
+    def visit_Import(self, node: ast.Import) -> None:
+        self.names |= {alias.name.partition(".")[0] for alias in node.names}
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        self.names.add((node.module or "").partition(".")[0])
+
+
+def third_parties() -> set[str]:
+    seen = ThirdParties()
+    for package in OURS:
+        for path in (ROOT / package).rglob("*.py"):
+            seen.visit(ast.parse(path.read_text()))
+    return seen.names - set(OURS) - sys.stdlib_module_names
+
+
+UNIVERSE = parts_of_the_farm() | third_parties()
+
+
+def test_the_universe_is_found() -> None:
+    assert {"farm.core", "farm.cli", "farm.app", "farm.zoo", "farm.logs", "tui"} <= UNIVERSE
+    assert {"grpc", "google", "numpy", "onnxruntime", "ray", "sklearn", "yaml"} <= UNIVERSE
+
+
+def test_every_part_but_the_composition_root_has_one_contract() -> None:
+    sources = [source for contract in CONTRACTS for source in contract["source_modules"]]
+    assert sorted(sources) == sorted(parts_of_the_farm() - {"farm.app"})
+
+
+@pytest.mark.parametrize("contract", [pytest.param(c, id=c["name"]) for c in CONTRACTS])
+def test_a_contract_forbids_all_that_its_name_does_not_allow(contract: dict[str, Any]) -> None:
+    source, _, rest = contract["name"].partition(" imports only ")
+    allowed = set() if rest == "the standard library" else set(rest.split(", "))
+    forbidden = set(contract["forbidden_modules"])
+    assert contract["type"] == "forbidden"
+    assert contract["source_modules"] == [source]
+    assert "ignore_imports" not in contract
+    assert forbidden & (allowed | {source}) == set()
+    gone = {name for name in allowed if name.startswith("farm.")} - UNIVERSE
+    assert gone == set(), "allowed, but not there"
+    assert UNIVERSE - forbidden - allowed - {source} == set(), "neither forbidden nor allowed"

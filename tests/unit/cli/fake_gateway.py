@@ -6,9 +6,10 @@ from contextlib import contextmanager
 from threading import Event, Thread
 from typing import cast
 
-from farm.core.errors import FarmError, ModelNotFoundError
+from farm.core.errors import ErrorCode, FarmError, ModelNotFoundError
 from farm.core.models import ModelKey, ModelSpec, ModelState
 from farm.core.nodes import NodeProfile, NodeState, NodeVitals
+from farm.core.observer import Observer
 from farm.core.requests import Receipt
 from farm.core.snapshots import FarmSnapshot, GatewayState, ModelSnapshot, NodeSnapshot
 from farm.core.tensors import Datatype, Tensor, TensorSpec
@@ -126,6 +127,13 @@ class FakeGateway:
         self.address = ""
 
 
+class Unobserved:
+    """The part of an `Observer` that a frontend tells anything."""
+
+    def error_answered(self, code: ErrorCode) -> None:
+        pass
+
+
 @contextmanager
 def running_gateway() -> Iterator[FakeGateway]:
     gateway = FakeGateway()
@@ -138,6 +146,7 @@ def running_gateway() -> Iterator[FakeGateway]:
             FrontendSettings(address="127.0.0.1:0"),
             inference=InferenceService(cast(DataPlane, gateway.echo)),
             admin=AdminService(cast(Snapshots, gateway.still)),
+            observer=cast(Observer, Unobserved()),
         )
         await frontend.start()
         gateway.address = f"127.0.0.1:{frontend.port}"

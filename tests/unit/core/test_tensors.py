@@ -1,4 +1,4 @@
-"""Tensors join and split without losing a byte."""
+"""Tensors join, and strings are packed, without losing a byte."""
 
 from math import prod
 
@@ -7,12 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from farm.core.errors import InvalidRequestError
-from farm.core.tensors import Datatype, Tensor, check_size, join, split
-
-
-def elements(values: list[bytes]) -> bytes:
-    """BYTES elements as the wire has them."""
-    return b"".join(len(value).to_bytes(4, "little") + value for value in values)
+from farm.core.tensors import (
+    Datatype,
+    Tensor,
+    check_size,
+    join,
+    pack_strings,
+    unpack_strings,
+)
 
 
 def tensor(datatype: Datatype, shape: tuple[int, ...], raw: bytes) -> Tensor:
@@ -28,7 +30,7 @@ def compatible(draw: st.DrawFn, datatype: Datatype) -> list[Tensor]:
         count = rows * prod(inner)
         if datatype.width_bytes is None:
             values = draw(st.lists(st.binary(max_size=6), min_size=count, max_size=count))
-            raw = elements(values)
+            raw = pack_strings(values)
         else:
             size = count * datatype.width_bytes
             raw = draw(st.binary(min_size=size, max_size=size))
@@ -37,29 +39,61 @@ def compatible(draw: st.DrawFn, datatype: Datatype) -> list[Tensor]:
 
 
 @pytest.mark.parametrize("datatype", Datatype)
-def test_split_undoes_join(datatype: Datatype) -> None:
+def test_a_join_is_all_its_parts_in_order(datatype: Datatype) -> None:
     @settings(max_examples=40, deadline=None)
     @given(compatible(datatype))
     def holds(parts: list[Tensor]) -> None:
         whole = join(parts)
         check_size(whole)
-        assert whole.shape[0] == sum(part.shape[0] for part in parts)
-        assert split(whole, [part.shape[0] for part in parts]) == tuple(parts)
+        rows = sum(part.shape[0] for part in parts)
+        assert (whole.name, whole.datatype) == ("x", datatype)
+        assert whole.shape == (rows, *parts[0].shape[1:])
+        assert whole.raw == b"".join(part.raw for part in parts)
 
     holds()
 
 
-@pytest.mark.parametrize("datatype", Datatype)
-def test_join_undoes_split(datatype: Datatype) -> None:
-    @settings(max_examples=40, deadline=None)
-    @given(parts=compatible(datatype), data=st.data())
-    def holds(parts: list[Tensor], data: st.DataObject) -> None:
-        whole = join(parts)
-        cuts = sorted(data.draw(st.lists(st.integers(0, whole.shape[0]), max_size=3)))
-        rows = [b - a for a, b in zip([0, *cuts], [*cuts, whole.shape[0]], strict=True)]
-        assert join(split(whole, rows)) == whole
+@settings(deadline=None)
+@given(st.lists(st.binary(max_size=300)))
+def test_packed_strings_come_back_whole(values: list[bytes]) -> None:
+    assert unpack_strings(pack_strings(iter(values))) == values
 
-    holds()
+
+@settings(deadline=None)
+@given(st.lists(st.binary(max_size=6)), st.lists(st.binary(max_size=6)))
+def test_packs_of_strings_can_be_strung_together(first: list[bytes], second: list[bytes]) -> None:
+    assert pack_strings(first) + pack_strings(second) == pack_strings(first + second)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.binary(max_size=24) | st.lists(st.sampled_from([0, 0, 0, 1, 2, 255])).map(bytes))
+def test_any_bytes_are_packed_strings_or_are_refused(raw: bytes) -> None:
+    try:
+        values = unpack_strings(raw)
+    except ValueError:
+        # What was refused is no pack, for every pack is taken (above).
+        return
+    assert pack_strings(values) == raw
+
+
+@settings(deadline=None)
+@given(st.lists(st.binary(min_size=1, max_size=6), min_size=1), st.data())
+def test_a_pack_cut_within_a_string_is_refused(values: list[bytes], data: st.DataObject) -> None:
+    raw = pack_strings(values)
+    ends = {len(pack_strings(values[:count])) for count in range(len(values) + 1)}
+    cut = data.draw(st.sampled_from([n for n in range(len(raw)) if n not in ends]))
+    with pytest.raises(ValueError, match="length prefix"):
+        unpack_strings(raw[:cut])
+
+
+def test_the_packing_is_the_protocols() -> None:
+    assert pack_strings([b"ab", b"", "é".encode()]) == (
+        b"\x02\x00\x00\x00ab\x00\x00\x00\x00\x02\x00\x00\x00\xc3\xa9"
+    )
+    assert pack_strings([]) == b""
+    assert unpack_strings(b"") == []
+    # Little-endian: 256 bytes and not one.
+    assert pack_strings([bytes(256)])[:4] == b"\x00\x01\x00\x00"
 
 
 def test_datatypes_have_the_widths_of_the_protocol() -> None:
@@ -72,27 +106,6 @@ def test_datatypes_have_the_widths_of_the_protocol() -> None:
     }
     for width, names in by_width.items():
         assert {d.value for d in Datatype if d.width_bytes == width} == names
-
-
-def test_rows_come_back_in_order() -> None:
-    whole = tensor(Datatype.UINT16, (3, 2), bytes(range(12)))
-    assert [part.raw for part in split(whole, [1, 2])] == [bytes(range(4)), bytes(range(4, 12))]
-
-
-def test_strings_come_back_whole() -> None:
-    whole = tensor(Datatype.BYTES, (3,), elements([b"a", b"", b"three"]))
-    assert [part.raw for part in split(whole, [2, 1])] == [
-        elements([b"a", b""]),
-        elements([b"three"]),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("shape", "rows"), [((3, 2), [1, 1]), ((3, 2), [2, 2]), ((), [1]), ((), [])]
-)
-def test_rows_must_add_up(shape: tuple[int, ...], rows: list[int]) -> None:
-    with pytest.raises(InvalidRequestError, match="cannot be split"):
-        split(tensor(Datatype.UINT8, shape, bytes(prod(shape))), rows)
 
 
 @pytest.mark.parametrize("datatype", [d for d in Datatype if d is not Datatype.BYTES])
@@ -111,11 +124,11 @@ def test_the_size_of_fixed_width_tensors_is_checked(datatype: Datatype) -> None:
     "raw",
     [
         pytest.param(b"", id="nothing"),
-        pytest.param(elements([b"one"]), id="one too few"),
-        pytest.param(elements([b"one", b"two", b"three"]), id="one too many"),
-        pytest.param(elements([b"one", b"two"])[:-1], id="the last one is cut"),
-        pytest.param(elements([b"one"]) + b"\x01\x00", id="a length is cut"),
-        pytest.param(elements([b"one", b"two"]) + b"\x00", id="a byte is left"),
+        pytest.param(pack_strings([b"one"]), id="one too few"),
+        pytest.param(pack_strings([b"one", b"two", b"three"]), id="one too many"),
+        pytest.param(pack_strings([b"one", b"two"])[:-1], id="the last one is cut"),
+        pytest.param(pack_strings([b"one"]) + b"\x01\x00", id="a length is cut"),
+        pytest.param(pack_strings([b"one", b"two"]) + b"\x00", id="a byte is left"),
         pytest.param(b"\xff\xff\xff\xff" * 2, id="lengths beyond the end"),
     ],
 )
@@ -123,19 +136,6 @@ def test_the_lengths_of_strings_are_checked(raw: bytes) -> None:
     strings = tensor(Datatype.BYTES, (2,), raw)
     with pytest.raises(InvalidRequestError, match="length"):
         check_size(strings)
-    with pytest.raises(InvalidRequestError, match="length"):
-        split(strings, [1, 1])
-
-
-@settings(max_examples=200, deadline=None)
-@given(raw=st.binary(max_size=24), count=st.integers(0, 4))
-def test_any_bytes_are_strings_or_are_refused(raw: bytes, count: int) -> None:
-    strings = tensor(Datatype.BYTES, (count,), raw)
-    try:
-        check_size(strings)
-    except InvalidRequestError:
-        return
-    assert join(split(strings, [1] * count) or [strings]).raw == raw
 
 
 def test_a_huge_claim_is_refused_at_once() -> None:

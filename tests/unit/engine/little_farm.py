@@ -38,7 +38,7 @@ class Notes:
     """An `Observer` that writes everything down."""
 
     finished: list[tuple[ModelKey, ErrorCode | None, Receipt | None]] = field(default_factory=list)
-    refused: list[ErrorCode] = field(default_factory=list)
+    errors: list[ErrorCode] = field(default_factory=list)
     settled: list[LedgerEntry] = field(default_factory=list)
     ejected: list[str] = field(default_factory=list)
 
@@ -48,8 +48,8 @@ class Notes:
         assert latency_s >= 0
         self.finished.append((model, code, receipt))
 
-    def request_refused(self, code: ErrorCode) -> None:
-        self.refused.append(code)
+    def error_answered(self, code: ErrorCode) -> None:
+        self.errors.append(code)
 
     def batch_settled(self, entry: LedgerEntry) -> None:
         self.settled.append(entry)
@@ -106,7 +106,6 @@ class LittleFarm:
             fleet=self.fleet,
             catalog=self.catalog,
             clock=clock,
-            observer=self.notes,
             default_timeout_s=default_timeout_s,
         )
         self.snapshots = Snapshots(

@@ -6,9 +6,10 @@ from typing import Any, cast
 
 import grpc
 
-from farm.core.errors import ModelNotFoundError
+from farm.core.errors import ErrorCode, ModelNotFoundError
 from farm.core.models import ModelKey, ModelSpec, ModelState
 from farm.core.nodes import NodeProfile, NodeState, NodeVitals
+from farm.core.observer import Observer
 from farm.core.requests import Receipt
 from farm.core.snapshots import FarmSnapshot, GatewayState, ModelSnapshot, NodeSnapshot
 from farm.core.tensors import Datatype, Tensor, TensorSpec
@@ -151,12 +152,26 @@ class FakeSnapshots:
         )
 
 
-class RunningFrontend:
-    """A real frontend on a port of the system's choice, and a channel to it."""
+class ErrorNotes:
+    """The part of an `Observer` that a frontend tells anything."""
 
-    def __init__(self, frontend: Frontend, dataplane: FakeDataPlane) -> None:
+    def __init__(self) -> None:
+        self.errors: list[ErrorCode] = []
+
+    def error_answered(self, code: ErrorCode) -> None:
+        self.errors.append(code)
+
+
+class RunningFrontend:
+    """A real frontend on a port of the system's choice, and a channel to it.
+
+    `errors` are the codes that it told its observer.
+    """
+
+    def __init__(self, frontend: Frontend, dataplane: FakeDataPlane, notes: ErrorNotes) -> None:
         self.frontend = frontend
         self.dataplane = dataplane
+        self.errors = notes.errors
         self.address = f"127.0.0.1:{frontend.port}"
         self.channel = grpc.aio.insecure_channel(
             self.address, options=[("grpc.max_receive_message_length", -1)]
@@ -179,21 +194,27 @@ class RunningFrontend:
 
 
 def make_frontend(
-    dataplane: FakeDataPlane, *, address: str = "127.0.0.1:0", max_receive_bytes: int = 1 << 20
+    dataplane: FakeDataPlane,
+    *,
+    address: str = "127.0.0.1:0",
+    max_receive_bytes: int = 1 << 20,
+    notes: ErrorNotes | None = None,
 ) -> Frontend:
     return Frontend(
         FrontendSettings(address=address, max_receive_bytes=max_receive_bytes),
         inference=InferenceService(cast(DataPlane, dataplane)),
         admin=AdminService(cast(Snapshots, FakeSnapshots())),
+        observer=cast(Observer, notes or ErrorNotes()),
     )
 
 
 @asynccontextmanager
 async def running_frontend() -> AsyncIterator[RunningFrontend]:
     dataplane = FakeDataPlane()
-    frontend = make_frontend(dataplane)
+    notes = ErrorNotes()
+    frontend = make_frontend(dataplane, notes=notes)
     await frontend.start()
-    running = RunningFrontend(frontend, dataplane)
+    running = RunningFrontend(frontend, dataplane, notes)
     try:
         yield running
     finally:

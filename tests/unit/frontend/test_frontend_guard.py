@@ -1,5 +1,6 @@
 """Who may call what, told from the peer's address alone."""
 
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, NoReturn, cast
 
@@ -7,6 +8,7 @@ import grpc
 import pytest
 from fake_dataplane import FakeDataPlane, FakeSnapshots
 
+from farm.core.errors import ErrorCode
 from farm.engine.dataplane import DataPlane
 from farm.engine.snapshots import Snapshots
 from farm.frontend.admin_service import AdminService
@@ -105,7 +107,7 @@ class Peer:
 FOREIGN = "ipv4:192.168.1.7:50051"
 
 
-async def guarded(path: str) -> Any:
+async def guarded(path: str, on_error: Callable[[ErrorCode], None] = lambda _: None) -> Any:
     """The handler of a method behind the guard."""
     handlers = [
         service_handler(ADMIN_SERVICE, AdminService(cast(Snapshots, FakeSnapshots()))),
@@ -116,7 +118,8 @@ async def guarded(path: str) -> Any:
     async def continuation(given: Any) -> Any:
         return next(filter(None, (handler.service(given) for handler in handlers)), None)
 
-    return await Guard().intercept_service(continuation, cast(grpc.HandlerCallDetails, details))
+    guard = Guard(on_error=on_error)
+    return await guard.intercept_service(continuation, cast(grpc.HandlerCallDetails, details))
 
 
 async def test_operators_methods_are_refused_to_foreign_peers() -> None:
@@ -126,6 +129,18 @@ async def test_operators_methods_are_refused_to_foreign_peers() -> None:
     assert caught.value.status is grpc.StatusCode.PERMISSION_DENIED
     assert "client certificate" in caught.value.details
     assert ("farm-error-code", "permission_denied") in cast(Any, caught.value.trailers)
+
+
+@pytest.mark.parametrize("name", ["Version", "WatchSnapshots"])
+async def test_a_refused_peer_counts_once(name: str) -> None:
+    told: list[ErrorCode] = []
+    handler = await guarded(f"/{ADMIN_SERVICE}/{name}", told.append)
+    with pytest.raises(Aborted):
+        if name == "Version":
+            await handler.unary_unary(b"", Peer(FOREIGN))
+        else:
+            await anext(handler.unary_stream(b"", Peer(FOREIGN)))
+    assert told == [ErrorCode.PERMISSION_DENIED]
 
 
 async def test_streams_are_refused_before_their_first_message() -> None:

@@ -246,6 +246,51 @@ async def test_a_very_long_name_does_not_change_the_status(
         assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
+# -- what is counted ------------------------------------------------------------------
+
+
+async def test_garbage_counts_once(farm: RunningFrontend) -> None:
+    await refused(farm.send_bytes(METHODS["ModelInfer"].path, b"\xff\xff\xff\xff"))
+    assert farm.errors == [ErrorCode.INVALID_REQUEST]
+
+
+async def test_a_converters_refusal_counts_once(farm: RunningFrontend) -> None:
+    message = request()
+    message.parameters["sequence_id"].int64_param = 1
+    await refused(farm.call("ModelInfer", message))
+    assert farm.errors == [ErrorCode.UNSUPPORTED]
+
+
+async def test_an_unknown_model_counts_once(farm: RunningFrontend) -> None:
+    await refused(farm.call("ModelMetadata", ModelMetadataRequest(name="nope")))
+    assert farm.errors == [ErrorCode.MODEL_NOT_FOUND]
+
+
+@pytest.mark.parametrize("code", ErrorCode)
+async def test_an_error_of_the_farm_counts_once(farm: RunningFrontend, code: ErrorCode) -> None:
+    farm.dataplane.fails_with(error_class(code)("it is like this"))
+    await refused(farm.call("ModelInfer", request()))
+    assert farm.errors == [code]
+
+
+async def test_a_defect_counts_once(farm: RunningFrontend) -> None:
+    farm.dataplane.fails_with(ValueError("the secret"))
+    await refused(farm.call("ModelInfer", request()))
+    assert farm.errors == [ErrorCode.INTERNAL]
+
+
+async def test_a_stream_that_fails_counts_once(farm: RunningFrontend) -> None:
+    raw = WatchSnapshotsRequest(interval_ns=-1).SerializeToString()
+    await refused(farm.channel.unary_stream(METHODS["WatchSnapshots"].path)(raw).read())
+    assert farm.errors == [ErrorCode.INVALID_REQUEST]
+
+
+async def test_an_answer_counts_nothing(farm: RunningFrontend) -> None:
+    await farm.call("ModelInfer", request())
+    await farm.call("ServerLive")
+    assert farm.errors == []
+
+
 # -- health and reflection ------------------------------------------------------------
 
 

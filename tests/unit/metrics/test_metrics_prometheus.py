@@ -85,9 +85,11 @@ def test_failures_are_counted_by_code_and_not_timed(observer: PrometheusObserver
     assert value(observer, "farm_request_latency_seconds_count", **LABELS) is None
 
 
-def test_refusals_are_counted_without_the_model(observer: PrometheusObserver) -> None:
-    observer.request_refused(ErrorCode.MODEL_NOT_FOUND)
-    assert value(observer, "farm_requests_refused_total", code="model_not_found") == 1
+def test_errors_are_counted_without_the_model(observer: PrometheusObserver) -> None:
+    for code in (ErrorCode.MODEL_NOT_FOUND, ErrorCode.QUEUE_FULL, ErrorCode.MODEL_NOT_FOUND):
+        observer.error_answered(code)
+    assert value(observer, "farm_errors_total", code="model_not_found") == 2
+    assert value(observer, "farm_errors_total", code="queue_full") == 1
 
 
 def test_batches_are_counted_by_node_and_outcome(observer: PrometheusObserver) -> None:

@@ -45,6 +45,10 @@ def test_everything_that_is_applied() -> None:
         inputs=(TensorSpec(name="image", datatype=Datatype.FP32, shape=(-1, 1, 8, -1)),),
         outputs=(TensorSpec(name="label", datatype=Datatype.BYTES, shape=(-1, 1)),),
         parameters=(("farm.a", "1"), ("farm.b", "2")),
+        warnings=(
+            "digits/config.pbtxt: parameters['farm.a'] has no effect on this farm",
+            "digits/config.pbtxt: parameters['farm.b'] has no effect on this farm",
+        ),
     )
 
 
@@ -153,14 +157,15 @@ def test_class_names_are_a_warning() -> None:
     assert "output[0].label_filename has no effect" in warning
 
 
-def test_a_parameter_of_another_server_is_kept_with_a_warning() -> None:
+def test_parameters_are_kept_and_each_gives_a_warning() -> None:
     parsed = parse(
         'parameters { key: "intra_op_thread_count" value { string_value: "2" } }'
         'parameters { key: "farm.x" value { string_value: "1" } }'
     )
     assert dict(parsed.parameters) == {"farm.x": "1", "intra_op_thread_count": "2"}
-    (warning,) = parsed.warnings
-    assert "parameters['intra_op_thread_count'] has no effect" in warning
+    first, second = parsed.warnings
+    assert "parameters['farm.x'] has no effect" in first
+    assert "parameters['intra_op_thread_count'] has no effect" in second
 
 
 def test_a_transaction_policy_that_asks_for_nothing_is_accepted() -> None:

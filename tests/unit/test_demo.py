@@ -1,0 +1,169 @@
+"""The demo notices a wrong answer and says so: its exit code is what a script believes."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+from farm import demo
+from farm.cli.main import app
+from farm.client import InferResult, ReceiptView
+from farm.core.errors import FarmError, NodeLostError
+from farm.demo import ATOL, MODEL, RTOL, Digits, Outcome
+
+CERTAINLY_THREE = np.full(10, 0.01, dtype=np.float32)
+CERTAINLY_THREE[3] = 0.91
+
+DIGITS = Digits(
+    images=np.zeros((2, 1, 8, 8), dtype=np.float32),
+    labels=np.array([3, 8]),
+    expected=np.stack([CERTAINLY_THREE, CERTAINLY_THREE]),
+)
+
+
+def answer(probabilities: np.ndarray = CERTAINLY_THREE, label: int = 3) -> InferResult:
+    return InferResult(
+        model=MODEL,
+        version="1",
+        id="",
+        outputs={"probabilities": probabilities[np.newaxis], "label": np.array([label])},
+        receipt=ReceiptView({"farm_batch_size": 4, "farm_node": "local-1"}),
+    )
+
+
+class OneReply:
+    """A client of a farm that always says the same."""
+
+    def __init__(self, reply: InferResult | FarmError) -> None:
+        self.reply = reply
+
+    async def infer(self, model: str, inputs: object, *, timeout_s: float) -> InferResult:
+        assert model == MODEL
+        if isinstance(self.reply, FarmError):
+            raise self.reply
+        return self.reply
+
+
+async def outcome_of(reply: InferResult | FarmError, index: int = 0) -> Outcome:
+    outcome = Outcome()
+    await demo._send_one(OneReply(reply), DIGITS, index, outcome)  # type: ignore[arg-type]
+    return outcome
+
+
+# -- judging --------------------------------------------------------------------------
+
+
+async def test_the_local_models_answer_is_right() -> None:
+    outcome = await outcome_of(answer())
+    assert outcome.ok
+    assert (outcome.wrong, outcome.correct, len(outcome.latencies)) == (0, 1, 1)
+    assert (outcome.batch_sizes, outcome.nodes) == (Counter({4: 1}), Counter({"local-1": 1}))
+    assert outcome.receipt == answer().receipt
+
+
+async def test_a_model_that_errs_is_no_farm_that_errs() -> None:
+    outcome = await outcome_of(answer(), index=1)
+    assert outcome.ok
+    assert (outcome.wrong, outcome.correct) == (0, 0)
+
+
+@pytest.mark.parametrize("position", range(10))
+async def test_one_wrong_probability_is_a_wrong_answer(position: int) -> None:
+    probabilities = CERTAINLY_THREE.copy()
+    probabilities[position] += 2 * (ATOL + RTOL * probabilities[position])
+    outcome = await outcome_of(answer(probabilities))
+    assert outcome.wrong == 1
+    assert not outcome.ok
+
+
+async def test_another_order_of_additions_is_not_wrong() -> None:
+    assert (await outcome_of(answer(CERTAINLY_THREE + np.float32(ATOL / 2)))).ok
+
+
+async def test_no_number_is_a_wrong_answer() -> None:
+    assert (await outcome_of(answer(np.full(10, np.nan, dtype=np.float32)))).wrong == 1
+
+
+async def test_the_wrong_label_is_a_wrong_answer() -> None:
+    # Even where it happens to be what the image shows.
+    for index in (0, 1):
+        outcome = await outcome_of(answer(label=8), index)
+        assert outcome.wrong == 1
+        assert not outcome.ok
+
+
+async def test_a_failure_is_not_ok() -> None:
+    outcome = await outcome_of(NodeLostError("gone"))
+    assert outcome.failures == Counter({"gone": 1})
+    assert outcome.latencies == []
+    assert not outcome.ok
+
+
+def test_no_answer_at_all_is_not_ok() -> None:
+    assert not Outcome().ok
+
+
+# -- the command ----------------------------------------------------------------------
+
+
+def run_demo(monkeypatch: pytest.MonkeyPatch, outcome: Outcome) -> Result:
+    stopped = []
+
+    @contextmanager
+    def running_farm(nodes: int) -> Iterator[str]:
+        assert nodes == 2
+        yield "127.0.0.1:1"
+        stopped.append(nodes)
+
+    async def send_digits(address: str, digits: Digits, **options: object) -> Outcome:
+        assert (address, digits, options["requests"]) == ("127.0.0.1:1", DIGITS, 5)
+        return outcome
+
+    monkeypatch.setattr(demo, "load_digits", lambda: DIGITS)
+    monkeypatch.setattr(demo, "running_farm", running_farm)
+    monkeypatch.setattr(demo, "send_digits", send_digits)
+    result = CliRunner().invoke(app, ["demo", "--nodes", "2", "--requests", "5"])
+    assert stopped == [2], "the farm ends before the report"
+    return result
+
+
+def answered(**fields: object) -> Outcome:
+    return Outcome(
+        seconds=1.0,
+        latencies=[0.01] * 5,
+        correct=5,
+        batch_sizes=Counter({4: 5}),
+        nodes=Counter({"local-1": 5}),
+        **fields,  # type: ignore[arg-type]
+    )
+
+
+def test_a_demo_that_went_well_ends_with_0(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = run_demo(monkeypatch, answered())
+    assert result.exit_code == 0, result.output
+    assert "5 of 5" in result.stdout
+    assert "farm:" not in result.stderr
+
+
+def test_a_wrong_answer_ends_the_demo_with_1(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = run_demo(monkeypatch, answered(wrong=2))
+    assert result.exit_code == 1
+    assert "3 of 5" in result.stdout
+    assert "2 answers differ from the local model's" in result.stderr
+
+
+def test_a_failed_request_ends_the_demo_with_1(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = run_demo(monkeypatch, answered(failures=Counter({"the node is gone": 3})))
+    assert result.exit_code == 1
+    assert "3 requests failed: the node is gone" in result.stderr
+    assert "differ" not in result.stderr
+
+
+def test_a_demo_without_any_answer_ends_with_1(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = run_demo(monkeypatch, Outcome(failures=Counter({"gone": 5})))
+    assert result.exit_code == 1
+    assert "0 of 5" in result.stdout
+    assert "5 requests failed: gone" in result.stderr
