@@ -66,8 +66,7 @@ def remote_actor(settings: NodeSettings) -> Any:
 
     # Ray's stubs do not know concurrency_groups.
     remote: Any = ray.remote
-    # A batch that waits for a slot has a thread too: it is unpacked while another runs.
-    groups = {INFERENCE: settings.slots + settings.lookahead, TELEMETRY: 1, MODELS: 1}
+    groups = {INFERENCE: settings.slots, TELEMETRY: 1, MODELS: 1}
     return (
         remote(num_cpus=0, max_restarts=0, max_task_retries=0, concurrency_groups=groups)(NodeActor)
         .options(

@@ -1,13 +1,12 @@
 """A node without its transport: files in, models ready, batches run, vitals out."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from os import getpid
 from pathlib import Path
 from platform import machine, node
-from threading import Lock, Semaphore
+from threading import Lock
 from time import perf_counter_ns
 from uuid import uuid4
 
@@ -60,7 +59,6 @@ class NodeService:
         )
         self._qualifying = Lock()
         self._ready: dict[str, _Ready] = {}
-        self._slots = Semaphore(settings.slots)
         self._counting = Lock()
         self._busy = 0
         self._batches = 0
@@ -75,7 +73,6 @@ class NodeService:
             incarnation=self.incarnation,
             slots=settings.slots,
             threads_per_slot=settings.threads_per_slot,
-            lookahead=settings.lookahead,
             host=node(),
             pid=getpid(),
             board=probes.read_board(),
@@ -163,6 +160,8 @@ class NodeService:
 
     def infer(self, call: bytes, *raws: bytes) -> bytes:
         """Run a batch; failures come back as replies, never as exceptions."""
+        with self._counting:
+            self._busy += 1
         failed = True
         rows = 0
         reply: Reply
@@ -181,6 +180,7 @@ class NodeService:
             reply = encode_failure(self.incarnation, what, retryable=True)
         finally:
             with self._counting:
+                self._busy -= 1
                 self._batches += 1
                 self._rows += rows
                 self._failures += failed
@@ -198,30 +198,16 @@ class NodeService:
             for (name, datatype, shape), raw in zip(tensors, raws, strict=True)
         }
         prepared = perf_counter_ns()
-        with self._slot():
-            began = perf_counter_ns()
-            outputs = session.run(model, feeds)
-            ran = perf_counter_ns()
+        outputs = session.run(model, feeds)
+        ran = perf_counter_ns()
         names = session.output_names
         members: tuple[tuple[WireTensor, ...], ...]
         if rows is None:
             members = (tuple(map(to_wire, names, outputs)),)
         else:
             members = split_rows(names, outputs, rows)
-        timing = (prepared - started, ran - began, perf_counter_ns() - ran)
+        timing = (prepared - started, ran - prepared, perf_counter_ns() - ran)
         return ("ok", PROTOCOL, self.incarnation, timing, members)
-
-    @contextmanager
-    def _slot(self) -> Iterator[None]:
-        """Hold one of the node's slots, waiting for it if need be."""
-        with self._slots:
-            with self._counting:
-                self._busy += 1
-            try:
-                yield
-            finally:
-                with self._counting:
-                    self._busy -= 1
 
     def _session(self, digest: str, ready: _Ready) -> Session:
         """Return a model's session; its files are verified whenever it is opened anew."""

@@ -8,8 +8,7 @@ from pathlib import Path
 class NodeSettings:
     """What a node is allowed. Pickled to the actor, so plain values only.
 
-    `slots` batches run at once, each on `threads_per_slot` threads; `lookahead` more may
-    be here already, unpacked and waiting for a slot. `cache_dir` belongs
+    `slots` batches run at once, each on `threads_per_slot` threads. `cache_dir` belongs
     to this node alone. `max_store_bytes` caps files on disk, `max_sessions` and
     `max_session_bytes` (of model files) the sessions in memory.
     """
@@ -17,7 +16,6 @@ class NodeSettings:
     node_id: str
     cache_dir: Path
     slots: int = 1
-    lookahead: int = 1
     threads_per_slot: int = 1
     max_store_bytes: int = 4 << 30
     max_sessions: int = 64

@@ -2,12 +2,9 @@
 
 import pickle
 import shutil
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from threading import Event, Semaphore
-from typing import Any
 
 import numpy as np
 import onnx_models
@@ -18,9 +15,7 @@ from farm.core.actor_messages import PROTOCOL, CallHead
 from farm.core.errors import IntegrityError, ModelUnavailableError
 from farm.core.models import ModelArtifact
 from farm.core.pool import BlobSource
-from farm.node.arrays import to_array
 from farm.node.service import NodeService
-from farm.node.sessions import Session
 from farm.node.settings import NodeSettings
 from farm.repository.blobs import RepositoryBlobs
 from farm.repository.layout import scan
@@ -254,10 +249,9 @@ def test_a_node_describes_itself(loaded: tuple[NodeService, ModelArtifact]) -> N
     assert profile == service.describe()
 
 
-def test_a_node_tells_its_slots_and_how_much_may_wait(tmp_path: Path) -> None:
-    assert make_service(tmp_path).describe().lookahead == 1
-    profile = make_service(tmp_path, slots=3, lookahead=2, threads_per_slot=4).describe()
-    assert (profile.slots, profile.lookahead, profile.threads_per_slot) == (3, 2, 4)
+def test_a_node_tells_its_slots(tmp_path: Path) -> None:
+    profile = make_service(tmp_path, slots=3, threads_per_slot=4).describe()
+    assert (profile.slots, profile.threads_per_slot) == (3, 4)
 
 
 def test_an_unloaded_model_is_not_run(service: NodeService) -> None:
@@ -309,77 +303,6 @@ def test_a_refused_model_leaves_its_room_to_others(service: NodeService, tmp_pat
     with pytest.raises(ModelUnavailableError, match="does not accept"):
         service.load(onnx_models.artifact({"model.onnx": b"garbage"}))
     assert list((tmp_path / "cache" / "models").iterdir()) == []
-
-
-class Door(Semaphore):
-    """A semaphore that notes who found it open, and then lets them in as ever."""
-
-    def __init__(self, value: int) -> None:
-        super().__init__(value)
-        self.found_open: list[bool] = []
-        self.two_came = Event()
-
-    def __enter__(self) -> bool:
-        is_open = self.acquire(blocking=False)
-        self.found_open.append(is_open)
-        if len(self.found_open) == 2:
-            self.two_came.set()
-        return is_open or self.acquire()
-
-
-@pytest.mark.parametrize("slots", [1, 2])
-def test_a_batch_is_unpacked_beside_the_running_one_and_waits_for_its_slot(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slots: int
-) -> None:
-    monkeypatch.setattr("farm.node.service.Semaphore", Door)
-    service = make_service(tmp_path, slots=slots)
-    door = service._slots
-    assert isinstance(door, Door)
-    data = onnx_models.doubles()
-    wanted = onnx_models.artifact({"model.onnx": data}, max_batch_size=4)
-    send_files(service, data)
-    service.load(wanted)
-    service._qualifier.close()
-
-    happened: list[str] = []
-    first_runs = Event()
-
-    def noted(what: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        def noting(*arguments: Any) -> Any:
-            happened.append(what)
-            return function(*arguments)
-
-        return noting
-
-    def session_run(session: Session, model: str, feeds: dict[str, Any]) -> Any:
-        happened.append("run begins")
-        if not first_runs.is_set():
-            first_runs.set()
-            assert door.two_came.wait(WAIT_S), "the second batch waits outside of its slot"
-        outputs = real_run(session, model, feeds)
-        happened.append("run ends")
-        return outputs
-
-    real_run = Session.run
-    monkeypatch.setattr(Session, "run", session_run)
-    monkeypatch.setattr("farm.node.service.to_array", noted("unpacked", to_array))
-    head: CallHead = (PROTOCOL, "tiny", wanted.digest, (1,), (("x", "FP32", (1, 3)),))
-    values = [np.full((1, 3), number, np.float32) for number in (1, 2)]
-    with ThreadPoolExecutor(2) as threads:
-        first = threads.submit(run, service, head, values[0].tobytes())
-        assert first_runs.wait(WAIT_S)
-        second = threads.submit(run, service, head, values[1].tobytes())
-        replies = [caller.result(WAIT_S) for caller in (first, second)]
-    assert [reply[0] for reply in replies] == ["ok", "ok"], replies
-    assert [reply[4][0][0][3] for reply in replies] == [(v * 2).tobytes() for v in values]
-    # The second came to the door, unpacked, while the first was in its run.
-    assert happened[:3] == ["unpacked", "run begins", "unpacked"]
-    assert door.found_open == [True, slots == 2]
-    if slots == 1:
-        assert happened[3:] == ["run ends", "run begins", "run ends"]
-    # Both gave their slots back.
-    assert all(door.acquire(blocking=False) for _ in range(slots))
-    assert not door.acquire(blocking=False)
 
 
 def test_files_are_verified_whenever_a_session_opens_anew(tmp_path: Path) -> None:
