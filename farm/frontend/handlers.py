@@ -1,6 +1,6 @@
 """gRPC handlers for a servicer, from the descriptor of its service."""
 
-import inspect
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import grpc
@@ -23,15 +23,17 @@ def service_handler(service: str, servicer: object) -> GenericHandler:
 
 
 def _handler(method: Method, behaviour: Any) -> Handler:
-    if method.client_streaming:
-        raise NotImplementedError(f"{method.path}: no client-streaming method is served yet")
-    make = (
-        grpc.unary_stream_rpc_method_handler
-        if inspect.isasyncgenfunction(behaviour)
-        else grpc.unary_unary_rpc_method_handler
-    )
+    make = _MAKERS[method.client_streaming, method.server_streaming]
     return make(
         behaviour,
         request_deserializer=method.request_type.FromString,
         response_serializer=method.response_type.SerializeToString,
     )
+
+
+# By whether the client and the server stream; no method of the protocols is client-only.
+_MAKERS: Mapping[tuple[bool, bool], Callable[..., Handler]] = {
+    (False, False): grpc.unary_unary_rpc_method_handler,
+    (False, True): grpc.unary_stream_rpc_method_handler,
+    (True, True): grpc.stream_stream_rpc_method_handler,
+}
