@@ -42,6 +42,8 @@ class LocalCluster:
         self.node_ids = tuple(node_ids)
         self._reaper: subprocess.Popen[bytes] | None = None
         self._vital: dict[psutil.Process, str] = {}
+        # Children this process had before; they are none of the cluster's.
+        self._foreign: frozenset[psutil.Process] = frozenset()
         # Ray's sockets need a short path, whatever TMPDIR says.
         self.folder = Path(tempfile.mkdtemp(prefix="farm-", dir=_short_tmp()))
 
@@ -59,6 +61,7 @@ class LocalCluster:
                 "ray was imported before the embedded farm was started, so it would run without"
                 " its token; start the farm first"
             )
+        self._foreign = frozenset(psutil.Process().children(recursive=True))
         self._reaper = subprocess.Popen(
             [sys.executable, "-m", "farm.cluster.reaper", str(os.getpid()), str(self.folder)],
             stdin=subprocess.PIPE,
@@ -102,11 +105,11 @@ class LocalCluster:
 
     def stop(self) -> None:
         """End Ray's processes and remove their files."""
-        if "ray" in sys.modules:
+        if self._reaper is not None:
             import ray
 
             ray.shutdown()
-        self._end_children()
+            self._end_children()
         shutil.rmtree(self.folder, ignore_errors=True)
         if self._reaper is not None and self._reaper.stdin is not None:
             self._reaper.stdin.close()
@@ -116,7 +119,8 @@ class LocalCluster:
     def _end_children(self) -> None:
         """End what Ray itself does not, when it was interrupted while it started."""
         reaper = self._reaper.pid if self._reaper is not None else 0
-        left = [p for p in psutil.Process().children(recursive=True) if p.pid != reaper]
+        children = set(psutil.Process().children(recursive=True)) - self._foreign
+        left = [process for process in children if process.pid != reaper]
         for process in left:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
