@@ -14,6 +14,7 @@ class ErrorCode(StrEnum):
     INVALID_REQUEST = "invalid_request"
     MODEL_NOT_FOUND = "model_not_found"
     MODEL_UNAVAILABLE = "model_unavailable"
+    LOAD_FAILED = "load_failed"
     QUEUE_FULL = "queue_full"
     QUEUE_TIMEOUT = "queue_timeout"
     DEADLINE_EXCEEDED = "deadline_exceeded"
@@ -61,6 +62,12 @@ class ModelUnavailableError(FarmError):
     """The model is known but not served now: loading, refused, or unloaded."""
 
     code = ErrorCode.MODEL_UNAVAILABLE
+
+
+class LoadFailedError(FarmError):
+    """A model could not be loaded as asked; what was served before is served still."""
+
+    code = ErrorCode.LOAD_FAILED
 
 
 class QueueFullError(FarmError):
@@ -158,6 +165,7 @@ _BY_CODE: dict[ErrorCode, type[FarmError]] = {
         InvalidRequestError,
         ModelNotFoundError,
         ModelUnavailableError,
+        LoadFailedError,
         QueueFullError,
         QueueTimeoutError,
         DeadlineExceededError,

@@ -1,10 +1,11 @@
 """Models as the farm serves them, and the curve that says what a batch of one costs."""
 
 from bisect import bisect_left
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
-from farm.core.tensors import TensorSpec
+from farm.core.tensors import Datatype, TensorSpec
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -23,7 +24,53 @@ class ModelState(StrEnum):
 
     LOADING = "loading"
     READY = "ready"
+    UNLOADING = "unloading"
     UNAVAILABLE = "unavailable"
+
+
+class TimeoutAction(StrEnum):
+    """What becomes of a request whose time in the queue is up."""
+
+    REJECT = "reject"
+    DELAY = "delay"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueuePolicy:
+    """How requests of one priority wait, as Triton's `ModelQueuePolicy` has it.
+
+    `max_queue_size` 0 leaves only the farm's own bound. With a `default_timeout_s` a
+    request's own timeout counts only if `allow_timeout_override` is set and it is shorter;
+    without one it always counts. A delayed request goes behind all others of its priority.
+    """
+
+    max_queue_size: int = 0
+    default_timeout_s: float | None = None
+    allow_timeout_override: bool = False
+    timeout_action: TimeoutAction = TimeoutAction.REJECT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DynamicBatching:
+    """What a model's config says of its queue; the defaults leave all to the farm.
+
+    A batch waits up to `max_queue_delay_s` for company, only while a slot is free and only
+    where the measured curve says that a larger batch takes less time a row. Where some of
+    the `preferred_batch_sizes` can be filled, one of them is chosen. With `priority_levels`
+    a request's priority is 1 (first) up to that number; anything else means
+    `default_priority`. Policies are by priority, `queue` for those without their own.
+    """
+
+    preferred_batch_sizes: tuple[int, ...] = ()
+    max_queue_delay_s: float = 0.0
+    priority_levels: int = 0
+    default_priority: int = 0
+    queue: QueuePolicy = QueuePolicy()
+    queue_by_priority: Mapping[int, QueuePolicy] = field(default_factory=dict)
+
+    def policy(self, priority: int) -> QueuePolicy:
+        """Return how requests of a priority wait."""
+        return self.queue_by_priority.get(priority, self.queue)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +78,9 @@ class ModelSpec:
     """A version that may be served.
 
     `max_batch_size` counts rows along axis 0; 0 means that the model has no batch axis
-    and every request runs by itself. `batching_reason` says how that was decided.
+    and every request runs by itself. `batching_reason` says how that was decided. At most
+    `max_instances` batches of it run on one node at once, or, for 0, as many as the node
+    has slots.
     """
 
     key: ModelKey
@@ -40,6 +89,8 @@ class ModelSpec:
     outputs: tuple[TensorSpec, ...]
     max_batch_size: int
     batching_reason: str = ""
+    batching: DynamicBatching = DynamicBatching()
+    max_instances: int = 0
 
     @property
     def batched(self) -> bool:
@@ -56,9 +107,45 @@ class ModelFile:
     size_bytes: int
 
 
+class WarmupData(StrEnum):
+    """What a warm-up input is filled with."""
+
+    ZERO = "zero"
+    RANDOM = "random"
+    FILE = "file"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WarmupInput:
+    """One input of a warm-up request.
+
+    `shape` is the model's own, without the batch axis. `file` holds the raw bytes of one
+    row, as the wire carries them, for `WarmupData.FILE`.
+    """
+
+    name: str
+    datatype: Datatype
+    shape: tuple[int, ...]
+    data: WarmupData
+    file: ModelFile | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Warmup:
+    """A request that a node runs `count` times before a model gets traffic.
+
+    It has `batch_size` equal rows; 0 is a request without a batch axis.
+    """
+
+    name: str
+    batch_size: int
+    count: int
+    inputs: tuple[WarmupInput, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelArtifact:
-    """What travels to a node: the files a digest names, and goldens to check them with.
+    """What travels to a node: the files a digest names, and what to try them with.
 
     `digest` covers `files` alone, so better goldens do not make it another model.
     `max_batch_size` is what the model's config asks for, or None to let the node find out.
@@ -68,7 +155,19 @@ class ModelArtifact:
     digest: str
     files: tuple[ModelFile, ...]
     goldens: tuple[ModelFile, ...] = ()
+    warmups: tuple[Warmup, ...] = ()
     max_batch_size: int | None = None
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the model's files."""
+        return sum(file.size_bytes for file in self.files)
+
+    @property
+    def blobs(self) -> tuple[ModelFile, ...]:
+        """Every file that a node needs: model files, goldens, warm-up data."""
+        warm = (i.file for w in self.warmups for i in w.inputs if i.file is not None)
+        return (*self.files, *self.goldens, *warm)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +194,13 @@ class LatencyCurve:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelReport:
-    """What a node found out about a model in a child process: the basis of its spec."""
+    """What a node found out about a model in a child process: the basis of its spec.
+
+    Inputs that the model has a default for are `optional`.
+    """
 
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     max_batch_size: int
     batching_reason: str
-    curve: LatencyCurve | None
     goldens_checked: int

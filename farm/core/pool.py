@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Coroutine, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from farm.core.models import ModelArtifact, ModelReport
+from farm.core.models import LatencyCurve, ModelArtifact, ModelReport
 from farm.core.nodes import NodeProfile, NodeVitals
 from farm.core.requests import Batch, BatchCompleted, BatchFailed
 
@@ -81,6 +81,22 @@ class WorkerPool(Protocol):
         Raises:
             ModelUnavailableError: the model itself is at fault.
             NodeLostError: the node went away meanwhile.
+        """
+        ...
+
+    async def measure(self, node_id: str, digest: str) -> LatencyCurve | None:
+        """Return the latency curve of a model that a node holds; None where it has none.
+
+        Raises:
+            FarmError: it could not be measured; `NodeLostError` if the node went away.
+        """
+        ...
+
+    async def unload(self, node_id: str, digest: str) -> None:
+        """Make a node forget a model. Batches of it that run now end their run.
+
+        Raises:
+            NodeLostError: the node went away, and the model with it.
         """
         ...
 

@@ -71,12 +71,16 @@ class Tensor:
 class TensorSpec:
     """What a model takes or gives: -1 in `shape` is a dimension the request chooses.
 
-    The shape is the whole shape, batch axis included.
+    Shapes are whole shapes, batch axis included. `shape` is what requests and answers show,
+    `model_shape` the model's own where its config reshapes the tensor: the same elements in
+    the same order. An `optional` input may be left out of a request.
     """
 
     name: str
     datatype: Datatype
     shape: tuple[int, ...]
+    optional: bool = False
+    model_shape: tuple[int, ...] | None = None
 
 
 def join(tensors: Sequence[Tensor]) -> Tensor:

@@ -14,6 +14,7 @@ STATUS: Mapping[ErrorCode, StatusCode] = {
     ErrorCode.INVALID_REQUEST: StatusCode.INVALID_ARGUMENT,
     ErrorCode.MODEL_NOT_FOUND: StatusCode.NOT_FOUND,
     ErrorCode.MODEL_UNAVAILABLE: StatusCode.UNAVAILABLE,
+    ErrorCode.LOAD_FAILED: StatusCode.FAILED_PRECONDITION,
     ErrorCode.QUEUE_FULL: StatusCode.UNAVAILABLE,
     ErrorCode.QUEUE_TIMEOUT: StatusCode.UNAVAILABLE,
     ErrorCode.DEADLINE_EXCEEDED: StatusCode.DEADLINE_EXCEEDED,
