@@ -134,7 +134,7 @@ class WarmupInput:
 class Warmup:
     """A request that a node runs `count` times before a model gets traffic.
 
-    It has `batch_size` equal rows; 0 is a request without a batch axis.
+    It has `batch_size` equal rows, or, for a model without a batch axis, none of its own.
     """
 
     name: str
@@ -149,6 +149,7 @@ class ModelArtifact:
 
     `digest` covers `files` alone, so better goldens do not make it another model.
     `max_batch_size` is what the model's config asks for, or None to let the node find out.
+    `main` is the path of the file to open among `files`; the others are what it refers to.
     """
 
     key: ModelKey
@@ -157,6 +158,7 @@ class ModelArtifact:
     goldens: tuple[ModelFile, ...] = ()
     warmups: tuple[Warmup, ...] = ()
     max_batch_size: int | None = None
+    main: str = "model.onnx"
 
     @property
     def size_bytes(self) -> int:

@@ -53,7 +53,10 @@ class Batch:
     """Requests that run as one call.
 
     `batched` tells whether axis 0 is a batch axis; without one there is one member.
-    `trigger` says why the batch was formed now.
+    `trigger` says why the batch was formed now: "free_slot" or "lookahead", a node had room
+    and no reason to wait; or, for a model with a queue delay, "full" or "preferred_size",
+    enough rows waited, "queue_delay", the delay was over, "deadline", a member had no time
+    to wait longer.
     """
 
     id: int

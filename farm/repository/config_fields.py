@@ -1,4 +1,4 @@
-"""Which fields of Triton's config.pbtxt the farm applies, ignores or refuses.
+"""Which fields of Triton's model config the farm applies, ignores or refuses.
 
 A field that may change an answer and is not applied refuses the model: an answer that
 differs from Triton's without a word is worse than none.
@@ -9,7 +9,12 @@ from typing import Final
 
 from google.protobuf.message import Message
 
+from farm.core.errors import UnsupportedError
 from farm.pb.model_config_pb2 import ModelConfig
+from farm.repository.names import shown
+
+PLATFORM: Final = "onnxruntime_onnx"
+BACKEND: Final = "onnxruntime"
 
 HONOURED: Final = frozenset(
     {
@@ -19,6 +24,9 @@ HONOURED: Final = frozenset(
         "default_model_filename",
         "version_policy",
         "max_batch_size",
+        "dynamic_batching",
+        "instance_group",
+        "model_warmup",
         "parameters",
         "input",
         "output",
@@ -26,19 +34,49 @@ HONOURED: Final = frozenset(
 )
 
 HARMLESS: Final = {
-    "instance_group": "a node runs as many copies as it has slots, always on its CPU",
-    "dynamic_batching": "batches follow measured latency, and queue limits are the farm's own",
     "optimization": "nodes always run ONNX Runtime's CPU provider with its own optimisations",
-    "model_warmup": "a node runs a model several times before it gets requests",
+    "cc_model_filenames": "nodes have no CUDA device, and all open the default file",
     "metric_tags": "metrics carry the farm's own labels",
     "model_metrics": "metrics have the farm's own buckets",
     "response_cache": "every request is computed",
 }
 """Fields that cannot change an answer, with what the farm does instead."""
 
-_HONOURED_INPUT: Final = frozenset({"name", "data_type", "dims", "format"})
-_HONOURED_OUTPUT: Final = frozenset({"name", "data_type", "dims"})
-_HARMLESS_OUTPUT: Final = {"label_filename": "class names are not added to answers"}
+# `allow_ragged_batch` is refused: Triton then hands the model all rows as one flat tensor.
+_HONOURED_INPUT: Final = frozenset({"name", "data_type", "dims", "format", "reshape", "optional"})
+_HONOURED_OUTPUT: Final = frozenset({"name", "data_type", "dims", "reshape", "label_filename"})
+_HARMLESS_GROUP: Final = {
+    "kind": "a node runs models on its CPU",
+    "gpus": "nodes have no GPU",
+    "secondary_devices": "nodes have no accelerator",
+    "profile": "profiles are TensorRT's",
+    "host_policy": "a node's own settings place its threads",
+    "rate_limiter": "a node's slots bound what runs at once",
+    "passive": "the group is not counted, as it gets no requests",
+}
+_CPU_KINDS: Final = (0, 2)  # KIND_AUTO, KIND_CPU
+
+
+def refuse_unsupported(config: ModelConfig, where: str) -> None:
+    """Check that the farm applies all of a config that could change an answer.
+
+    Raises:
+        UnsupportedError: it does not; the message names the fields.
+    """
+    for field, value, only in (
+        ("platform", config.platform, PLATFORM),
+        ("backend", config.backend, BACKEND),
+    ):
+        if value not in ("", only):
+            raise UnsupportedError(
+                f"{where}: {field} is '{shown(value)}', and this version of the farm supports"
+                f" only '{only}'; export the model to ONNX and leave {field} out"
+            )
+    if refused := unsupported_fields(config):
+        raise UnsupportedError(
+            f"{where}: this version of the farm does not support {shown(', '.join(refused))};"
+            " remove it if the model's answers do not depend on it, or serve the model elsewhere"
+        )
 
 
 def unsupported_fields(config: ModelConfig) -> tuple[str, ...]:
@@ -59,7 +97,7 @@ def unsupported_fields(config: ModelConfig) -> tuple[str, ...]:
         refused += [
             f"output[{index}].{name}"
             for name in _set_fields(output)
-            if name not in _HONOURED_OUTPUT and name not in _HARMLESS_OUTPUT
+            if name not in _HONOURED_OUTPUT
         ]
     return tuple(refused)
 
@@ -67,11 +105,22 @@ def unsupported_fields(config: ModelConfig) -> tuple[str, ...]:
 def ignored_fields(config: ModelConfig) -> tuple[tuple[str, str], ...]:
     """Return the fields that have no effect, each with what the farm does instead."""
     ignored = [(name, HARMLESS[name]) for name in _set_fields(config) if name in HARMLESS]
-    for index, output in enumerate(config.output):
+    for index, group in enumerate(config.instance_group):
         ignored += [
-            (f"output[{index}].{name}", _HARMLESS_OUTPUT[name])
-            for name in _set_fields(output)
-            if name in _HARMLESS_OUTPUT
+            (f"instance_group[{index}].{name}", _HARMLESS_GROUP[name])
+            for name in _set_fields(group)
+            if name in _HARMLESS_GROUP and (name != "kind" or group.kind not in _CPU_KINDS)
+        ]
+    batching = config.dynamic_batching
+    if batching.preserve_ordering:
+        ignored.append(
+            ("dynamic_batching.preserve_ordering", "answers carry the ids of their requests")
+        )
+    if batching.priority_levels == 0:
+        ignored += [
+            (f"dynamic_batching.{name}", "priority_levels is 0")
+            for name in ("default_priority_level", "priority_queue_policy")
+            if name in set(_set_fields(batching))
         ]
     return tuple(ignored)
 

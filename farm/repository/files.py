@@ -9,11 +9,11 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from farm.core.errors import ModelUnavailableError
-from farm.repository.digests import stream_digest
 from farm.repository.names import shown
 
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
@@ -41,26 +41,56 @@ def open_regular(root: Path, path: str) -> Iterator[BinaryIO]:
         yield stream
 
 
-def file_digest(root: Path, path: str) -> tuple[str, int]:
-    """Return the SHA-256 in hex and the size in bytes of the file at `path` under `root`.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signature:
+    """What tells one state of a file from another without reading it."""
+
+    device: int
+    inode: int
+    size_bytes: int
+    modified_ns: int
+    changed_ns: int
+
+
+def signature(stream: BinaryIO) -> Signature:
+    """Return the signature of an open file."""
+    status = os.fstat(stream.fileno())
+    return Signature(
+        device=status.st_dev,
+        inode=status.st_ino,
+        size_bytes=status.st_size,
+        modified_ns=status.st_mtime_ns,
+        changed_ns=status.st_ctime_ns,
+    )
+
+
+def being_written(path: str) -> ModelUnavailableError:
+    """Return the error that says that a file changed while it was read."""
+    return ModelUnavailableError(
+        f"{shown(path)} was being written while it was read; load the model again when the copy"
+        " is complete"
+    )
+
+
+def read_bounded(root: Path, path: str, max_bytes: int) -> bytes:
+    """Return the content of the file at `path` under `root`.
 
     Raises:
-        ModelUnavailableError: as `open_regular`, and if the file is missing or was being
-            written while it was read.
+        FileNotFoundError: there is no such file.
+        ModelUnavailableError: as `open_regular`, and if it is larger than `max_bytes`.
     """
     try:
         with open_regular(root, path) as stream:
-            before = os.fstat(stream.fileno())
-            sha256, size_bytes = stream_digest(stream)
-            after = os.fstat(stream.fileno())
+            data = stream.read(max_bytes + 1)
+    except FileNotFoundError:
+        raise
     except OSError as error:
         raise unreadable(path, error) from error
-    if size_bytes != after.st_size or before.st_mtime_ns != after.st_mtime_ns:
+    if len(data) > max_bytes:
         raise ModelUnavailableError(
-            f"{shown(path)} was being written while it was read; load the model again when"
-            " the copy is complete"
+            f"{shown(path)} is larger than {max_bytes} bytes; make it smaller"
         )
-    return sha256, size_bytes
+    return data
 
 
 def visible_files(root: Path, folder: str) -> Iterator[str]:

@@ -1,68 +1,36 @@
-"""Listing a repository: a corrupt or odd model never keeps the others from being listed."""
+"""Listing models: a corrupt or odd one never keeps the others from being listed."""
 
 import os
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from farm.core.errors import ConfigurationError, FarmError, ModelUnavailableError
 from farm.core.models import ModelKey
-from farm.repository.artifacts import read_artifact
-from farm.repository.files import open_regular, refuse_link, unreadable
-from farm.repository.listing import (
-    AvailableVersion,
-    RefusedModel,
-    RefusedVersion,
-    RepositoryListing,
-)
-from farm.repository.model_config import (
+from farm.repository.artifacts import VersionReader
+from farm.repository.config_text import (
     CONFIG_FILENAME,
     MAX_CONFIG_BYTES,
-    ModelSettings,
-    parse_model_config,
+    DeclaredConfig,
+    parse_text,
 )
+from farm.repository.files import open_regular, refuse_link, unreadable
+from farm.repository.listing import AvailableVersion, ModelListing, RefusedVersion
+from farm.repository.model_config import ModelSettings, read_settings
 from farm.repository.names import name_problem, shown
 from farm.repository.versions import chosen_versions, looks_like_version, version_number
 
 _SHOWN_FOLDERS: Final = 5
 
 
-def scan(root: Path) -> RepositoryListing:
-    """List the repository at `root`, hashing every version that is to be served.
+def model_folders(root: Path) -> list[str]:
+    """Return the names of the models of `root`, in ascending order.
 
-    Every folder of `root` is a model, but for those with a dot in front. `root` itself may
-    be a symbolic link; nothing below it may.
+    Every folder is a model, but for those with a dot in front. A link to a folder is one
+    too, so that it is refused by name. `root` itself may be a link.
 
     Raises:
         ConfigurationError: `root` is missing, not a folder, or cannot be read.
     """
-    findings = _Findings()
-    for name in _model_folders(root):
-        try:
-            _scan_model(root, name, findings)
-        except FarmError as error:
-            findings.refused_models.append(RefusedModel(name=shown(name), reason=error.message))
-    return RepositoryListing(
-        root=root,
-        available=tuple(sorted(findings.available, key=lambda found: found.artifact.key)),
-        refused_versions=tuple(sorted(findings.refused_versions, key=lambda found: found.key)),
-        refused_models=tuple(sorted(findings.refused_models, key=lambda found: found.name)),
-        excluded=tuple(sorted(findings.excluded)),
-        warnings=tuple(sorted(findings.warnings)),
-    )
-
-
-@dataclass(slots=True)
-class _Findings:
-    available: list[AvailableVersion] = field(default_factory=list)
-    refused_versions: list[RefusedVersion] = field(default_factory=list)
-    refused_models: list[RefusedModel] = field(default_factory=list)
-    excluded: list[ModelKey] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-
-
-def _model_folders(root: Path) -> list[str]:
-    """Return the names of the folders of `root`, and of links to folders, which are refused."""
     try:
         with os.scandir(root) as entries:
             return sorted(
@@ -76,6 +44,59 @@ def _model_folders(root: Path) -> list[str]:
         ) from error
 
 
+def is_model_folder(root: Path, name: str) -> bool:
+    """Whether `model_folders` would name it; `name` may be anything a client sends."""
+    if not name or name.startswith(".") or "/" in name or "\0" in name:
+        return False
+    try:
+        return (root / name).is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def list_model(
+    root: Path, name: str, *, reader: VersionReader, config: DeclaredConfig | None = None
+) -> ModelListing:
+    """List the model in the folder `name` of `root`, hashing each version to be served.
+
+    `config` takes the place of the model's own one.
+    """
+    warnings: list[str] = []
+    try:
+        if problem := name_problem(name):
+            raise ModelUnavailableError(
+                f"the folder '{shown(name)}' cannot be a model: {problem} (rename the folder)"
+            )
+        refuse_link(root, name)
+        found = _version_folders(root, name, warnings)
+        settings = _settings(root, name, config)
+    except FarmError as error:
+        return ModelListing(
+            name=shown(name), refusal=error.message, warnings=tuple(sorted(warnings))
+        )
+    chosen = chosen_versions(settings.version_policy, found)
+    available: list[AvailableVersion] = []
+    refused: list[RefusedVersion] = []
+    for version in chosen:
+        key = ModelKey(name, version)
+        try:
+            if version not in found:
+                raise ModelUnavailableError(
+                    f"the version_policy of {name} names version {version}, but there is no folder"
+                    f" {name}/{version}; add it or change the policy"
+                )
+            available.append(reader.read(root, key, settings))
+        except FarmError as error:
+            refused.append(RefusedVersion(key=key, reason=error.message))
+    return ModelListing(
+        name=name,
+        available=tuple(available),
+        refused=tuple(refused),
+        excluded=tuple(ModelKey(name, version) for version in sorted(found.difference(chosen))),
+        warnings=tuple(sorted((*warnings, *settings.warnings))),
+    )
+
+
 def _leads(entry: os.DirEntry[str]) -> bool:
     """Whether an entry is a folder or leads to one; a link in a circle leads nowhere."""
     try:
@@ -84,33 +105,7 @@ def _leads(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _scan_model(root: Path, name: str, findings: _Findings) -> None:
-    if problem := name_problem(name):
-        raise ModelUnavailableError(
-            f"the folder '{shown(name)}' cannot be a model: {problem} (rename the folder)"
-        )
-    refuse_link(root, name)
-    found = _version_folders(root, name, findings)
-    settings = _settings(root, name)
-    findings.warnings.extend(settings.warnings)
-    chosen = chosen_versions(settings.version_policy, found)
-    for version in chosen:
-        key = ModelKey(name, version)
-        try:
-            if version not in found:
-                raise ModelUnavailableError(
-                    f"{name}/{CONFIG_FILENAME}: version_policy names version {version}, but"
-                    f" there is no folder {name}/{version}; add it or change the policy"
-                )
-            artifact = read_artifact(root, key, settings.max_batch_size)
-        except FarmError as error:
-            findings.refused_versions.append(RefusedVersion(key=key, reason=error.message))
-        else:
-            findings.available.append(AvailableVersion(artifact=artifact, settings=settings))
-    findings.excluded.extend(ModelKey(name, version) for version in found.difference(chosen))
-
-
-def _version_folders(root: Path, name: str, findings: _Findings) -> frozenset[int]:
+def _version_folders(root: Path, name: str, warnings: list[str]) -> frozenset[int]:
     """Return the versions of a model; a link counts as one, so that it is refused by name.
 
     Raises:
@@ -130,7 +125,7 @@ def _version_folders(root: Path, name: str, findings: _Findings) -> frozenset[in
                     others.append(entry.name)
     except OSError as error:
         raise unreadable(name, error) from error
-    findings.warnings.extend(
+    warnings.extend(
         f"{name}/{shown(folder)} is ignored: a version is a positive number without leading"
         " zeros that fits 63 bits; rename the folder"
         for folder in others
@@ -145,18 +140,20 @@ def _version_folders(root: Path, name: str, findings: _Findings) -> frozenset[in
     return frozenset(versions)
 
 
-def _settings(root: Path, name: str) -> ModelSettings:
+def _settings(root: Path, name: str, config: DeclaredConfig | None) -> ModelSettings:
     """Read a model's config; without one everything is left to the node.
 
     Raises:
         FarmError: the config is refused.
     """
-    path = f"{name}/{CONFIG_FILENAME}"
-    try:
-        with open_regular(root, path) as stream:
-            text = stream.read(MAX_CONFIG_BYTES + 1)
-    except FileNotFoundError:
-        return ModelSettings()
-    except OSError as error:
-        raise unreadable(path, error) from error
-    return parse_model_config(text, model=name)
+    if config is None:
+        path = f"{name}/{CONFIG_FILENAME}"
+        try:
+            with open_regular(root, path) as stream:
+                text = stream.read(MAX_CONFIG_BYTES + 1)
+        except FileNotFoundError:
+            return ModelSettings()
+        except OSError as error:
+            raise unreadable(path, error) from error
+        config = parse_text(text, where=path)
+    return read_settings(config, root, name)

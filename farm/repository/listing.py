@@ -1,22 +1,27 @@
-"""What a look at a repository found: versions to serve, and what is refused and why.
+"""What a look at a model found: versions to serve, and what is refused and why.
 
 Every reason and warning is a whole sentence that names files relative to the repository,
 so it can be shown to clients as it stands.
 """
 
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 
 from farm.core.models import ModelArtifact, ModelKey
 from farm.repository.model_config import ModelSettings
+from farm.repository.onnx_header import OnnxHeader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AvailableVersion:
-    """A version that may be sent to nodes, and what its model's config asks for."""
+    """A version that may be sent to nodes, and what is known of it without opening it.
+
+    `abi` is "MAJOR.MINOR", declared or else the version's number.
+    """
 
     artifact: ModelArtifact
-    settings: ModelSettings = field(default_factory=ModelSettings)
+    settings: ModelSettings
+    header: OnnxHeader
+    abi: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,28 +33,18 @@ class RefusedVersion:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RefusedModel:
-    """A model that has no version at all to list, or whose config or name is refused.
+class ModelListing:
+    """A model at one moment; all tuples are in ascending order.
 
-    `name` is the folder's, with unprintable characters escaped.
+    A model with a `refusal` has no versions: its name or config is refused, or there is
+    none to list. Otherwise each version that its policy chooses is in `available` or
+    `refused`; those it does not choose are in `excluded`, unread. `name` is the folder's,
+    with unprintable characters escaped.
     """
 
     name: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RepositoryListing:
-    """A repository at one moment; all tuples are in ascending order.
-
-    A model is in `refused_models`, or each version that its policy chooses is in
-    `available` or `refused_versions`; the versions it does not choose are in `excluded`,
-    unread. `root` stays out of the representation, which may be logged and shown.
-    """
-
-    root: Path = field(repr=False)
     available: tuple[AvailableVersion, ...] = ()
-    refused_versions: tuple[RefusedVersion, ...] = ()
-    refused_models: tuple[RefusedModel, ...] = ()
+    refused: tuple[RefusedVersion, ...] = ()
     excluded: tuple[ModelKey, ...] = ()
+    refusal: str = ""
     warnings: tuple[str, ...] = ()

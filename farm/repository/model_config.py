@@ -1,18 +1,21 @@
-"""Reading config.pbtxt, Triton's description of a model, into what the farm applies."""
+"""What a model's config asks for, read into what the farm applies."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 
-from google.protobuf import text_format
-
-from farm.core.errors import ConfigurationError, UnsupportedError
-from farm.core.tensors import Datatype, TensorSpec
-from farm.pb.model_config_pb2 import DataType, ModelConfig, ModelInput, ModelOutput
-from farm.pb.pool import POOL
-from farm.repository.artifacts import MODEL_FILENAME
-from farm.repository.config_fields import ignored_fields, unsupported_fields
-from farm.repository.names import shown
+from farm.core.errors import ConfigurationError
+from farm.core.models import DynamicBatching, Warmup
+from farm.core.tensors import TensorSpec
+from farm.pb.model_config_pb2 import ModelConfig
+from farm.repository.batching_config import dynamic_batching, max_instances
+from farm.repository.config_fields import ignored_fields, refuse_unsupported
+from farm.repository.config_text import DeclaredConfig
+from farm.repository.digests import MODEL_FILENAME
+from farm.repository.farm_parameters import PREFIX, farm_parameters
+from farm.repository.labels import read_labels
+from farm.repository.names import path_problem, shown
+from farm.repository.tensor_config import declared_tensors
 from farm.repository.versions import (
     LATEST_VERSION,
     MAX_VERSION,
@@ -21,115 +24,107 @@ from farm.repository.versions import (
     SpecificVersions,
     VersionPolicy,
 )
-
-CONFIG_FILENAME: Final = "config.pbtxt"
-MAX_CONFIG_BYTES: Final = 1 << 20
-PLATFORM: Final = "onnxruntime_onnx"
-BACKEND: Final = "onnxruntime"
+from farm.repository.warmup_config import WarmupReader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSettings:
     """What a model's config asks for; the defaults are those of a model without one.
 
-    `max_batch_size` is None only without a config. `inputs` and `outputs` are what the
-    config declares, to be compared with the model once a node has opened it: whole shapes,
-    with a -1 in front where the model batches. `parameters` holds every parameter of the
-    config in the order of their names; none is applied yet, and each gives a warning.
+    `max_batch_size` is None where a node shall find it out. `inputs` and `outputs` are what
+    the config declares, to be compared with the model once a node has opened it. `labels`
+    are the names of classes by output, `preprocessing` is by input, as JSON with every key
+    written out. `parameters` holds every parameter of the config, those that begin with
+    `farm.` too. `config` is the declared config as a serialised `inference.ModelConfig`,
+    b"" for a model without one.
     """
 
     max_batch_size: int | None = None
     version_policy: VersionPolicy = LATEST_VERSION
     inputs: tuple[TensorSpec, ...] = ()
     outputs: tuple[TensorSpec, ...] = ()
-    parameters: tuple[tuple[str, str], ...] = ()
+    batching: DynamicBatching = field(default_factory=DynamicBatching)
+    max_instances: int = 0
+    warmups: tuple[Warmup, ...] = ()
+    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    preprocessing: Mapping[str, str] = field(default_factory=dict)
+    abi: str = ""
+    abi_by_version: Mapping[int, str] = field(default_factory=dict)
+    filename: str = MODEL_FILENAME
+    config: bytes = b""
     warnings: tuple[str, ...] = ()
 
+    def declared_abi(self, version: int) -> str:
+        """Return the ABI that the config declares for a version, or "" if it does not."""
+        return self.abi_by_version.get(version, self.abi)
 
-def parse_model_config(text: bytes, *, model: str) -> ModelSettings:
-    """Read the config of the model in the folder `model`.
+
+def read_settings(declared: DeclaredConfig, root: Path, model: str) -> ModelSettings:
+    """Read a config of the model in the folder `model` of `root`, with the files it names.
 
     Raises:
-        ConfigurationError: the text is no config, or contradicts itself or the folder;
-            the message names the model's file, and line and column of a syntax error.
-        UnsupportedError: the config asks for something that the farm does not do and
-            that would change answers; the message names the fields.
+        ConfigurationError: it contradicts itself, the folder, or a file that it names.
+        ModelUnavailableError: a file that it names must not be read.
+        UnsupportedError: it asks for something that the farm does not do and that would
+            change answers; the message names the fields.
     """
-    where = f"{shown(model)}/{CONFIG_FILENAME}"
-    config = _parse(text, where)
+    config, where = declared.message, declared.where
     if config.name not in ("", model):
         raise ConfigurationError(
             f"{where}: name is '{shown(config.name)}', but the model's folder is"
             f" '{shown(model)}'; make them equal or leave name out"
         )
-    if config.max_batch_size < 0:
-        raise ConfigurationError(
-            f"{where}: max_batch_size is {config.max_batch_size}; set the largest number of rows"
-            " in a batch, or 0 for a model without a batch axis"
-        )
-    _refuse_unsupported(config, where)
+    refuse_unsupported(config, where)
+    max_batch_size = _max_batch_size(declared)
+    batched = bool(max_batch_size)
+    inputs = declared_tensors("input", config.input, batched=batched, where=where)
+    outputs = declared_tensors("output", config.output, batched=batched, where=where)
+    parameters = {name: config.parameters[name].string_value for name in sorted(config.parameters)}
+    farm = farm_parameters(parameters, inputs=[spec.name for spec in inputs], where=where)
+    warmups, skipped = WarmupReader(
+        root, model, inputs=inputs, max_batch_size=max_batch_size, where=where
+    ).read(config)
     return ModelSettings(
-        max_batch_size=config.max_batch_size,
+        max_batch_size=max_batch_size,
         version_policy=_version_policy(config, where),
-        inputs=_tensors("input", config.input, config.max_batch_size, where),
-        outputs=_tensors("output", config.output, config.max_batch_size, where),
-        parameters=tuple(
-            (name, config.parameters[name].string_value) for name in sorted(config.parameters)
-        ),
-        warnings=_warnings(config, where),
+        inputs=inputs,
+        outputs=outputs,
+        batching=dynamic_batching(config, max_batch_size=max_batch_size, where=where),
+        max_instances=max_instances(config, where),
+        warmups=warmups,
+        labels=read_labels(root, model, config, where),
+        parameters=parameters,
+        preprocessing=farm.preprocessing,
+        abi=farm.abi,
+        abi_by_version=farm.abi_by_version,
+        filename=_filename(config, where),
+        config=config.SerializeToString(deterministic=True),
+        warnings=(*_warnings(config, where), *skipped),
     )
 
 
-def _parse(text: bytes, where: str) -> ModelConfig:
-    if len(text) > MAX_CONFIG_BYTES:
+def _max_batch_size(declared: DeclaredConfig) -> int | None:
+    """Return the batch size of a config; one that says nothing of tensors leaves it open."""
+    config = declared.message
+    if config.max_batch_size < 0:
         raise ConfigurationError(
-            f"{where} is larger than {MAX_CONFIG_BYTES} bytes; a config describes a model, so"
-            " keep data out of it"
+            f"{declared.where}: max_batch_size is {config.max_batch_size}; set the largest number"
+            " of rows in a batch, or 0 for a model without a batch axis"
         )
-    try:
-        # Triton skips a byte order mark too.
-        decoded = text.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = error.object.count(b"\n", 0, error.start) + 1
-        column = error.start - error.object.rfind(b"\n", 0, error.start)
+    if not declared.states_max_batch_size and not config.input and not config.output:
+        return None
+    return config.max_batch_size
+
+
+def _filename(config: ModelConfig, where: str) -> str:
+    filename = config.default_model_filename
+    if filename and (problem := path_problem(filename)):
         raise ConfigurationError(
-            f"{where}, line {line}, column {column}: the text is not UTF-8; save the file as UTF-8"
-        ) from error
-    config = ModelConfig()
-    try:
-        text_format.Parse(decoded, config, descriptor_pool=POOL)
-    except text_format.ParseError as error:
-        raise ConfigurationError(_syntax_message(error, where)) from error
-    return config
-
-
-def _syntax_message(error: text_format.ParseError, where: str) -> str:
-    """Say where and what a syntax error is; protobuf puts the position in front itself."""
-    line, column = error.GetLine(), error.GetColumn()
-    what = str(error)
-    if line is None or column is None:
-        return f"{where}: {shown(what)}; correct the file"
-    what = what.removeprefix(f"{line}:{column} : ").rstrip(".")
-    return f"{where}, line {line}, column {column}: {shown(what)}; correct it there"
-
-
-def _refuse_unsupported(config: ModelConfig, where: str) -> None:
-    for field, value, only in (
-        ("platform", config.platform, PLATFORM),
-        ("backend", config.backend, BACKEND),
-        ("default_model_filename", config.default_model_filename, MODEL_FILENAME),
-    ):
-        if value not in ("", only):
-            raise UnsupportedError(
-                f"{where}: {field} is '{shown(value)}', and this version of the farm supports"
-                f" only '{only}'; export the model to ONNX as {MODEL_FILENAME} and leave"
-                f" {field} out"
-            )
-    if refused := unsupported_fields(config):
-        raise UnsupportedError(
-            f"{where}: this version of the farm does not support {shown(', '.join(refused))};"
-            " remove it if the model's answers do not depend on it, or serve the model elsewhere"
+            f"{where}: default_model_filename is '{shown(filename)}', which cannot be a file's"
+            f" name: {problem} (correct it)"
         )
+    return filename or MODEL_FILENAME
 
 
 def _version_policy(config: ModelConfig, where: str) -> VersionPolicy:
@@ -154,40 +149,6 @@ def _version_policy(config: ModelConfig, where: str) -> VersionPolicy:
     return AllVersions()
 
 
-def _tensors(
-    field: str,
-    declared: Iterable[ModelInput | ModelOutput],
-    max_batch_size: int,
-    where: str,
-) -> tuple[TensorSpec, ...]:
-    batch_axis = (-1,) if max_batch_size > 0 else ()
-    specs: list[TensorSpec] = []
-    for index, tensor in enumerate(declared):
-        datatype = _datatype(tensor.data_type)
-        if not tensor.name or datatype is None or not tensor.dims:
-            raise ConfigurationError(
-                f"{where}: {field}[{index}] must have name, data_type and dims; complete it, or"
-                f" leave {field} out to take it from the model"
-            )
-        if any(size < 1 and size != -1 for size in tensor.dims):
-            raise ConfigurationError(
-                f"{where}: {field}[{index}].dims is {shown(str(list(tensor.dims)))}; a dimension"
-                " is 1 or more, or -1 for any size"
-            )
-        specs.append(
-            TensorSpec(name=tensor.name, datatype=datatype, shape=(*batch_axis, *tensor.dims))
-        )
-    return tuple(specs)
-
-
-def _datatype(number: int) -> Datatype | None:
-    """Return the protocol's type for a number of the config's enum, if there is one."""
-    if number not in DataType.values() or number == DataType.TYPE_INVALID:
-        return None
-    spelling = DataType.Name(number).removeprefix("TYPE_")
-    return Datatype.BYTES if spelling == "STRING" else Datatype(spelling)
-
-
 def _warnings(config: ModelConfig, where: str) -> tuple[str, ...]:
     fields = [
         f"{where}: {field} has no effect: {instead}" for field, instead in ignored_fields(config)
@@ -195,5 +156,6 @@ def _warnings(config: ModelConfig, where: str) -> tuple[str, ...]:
     parameters = [
         f"{where}: parameters['{shown(name)}'] has no effect on this farm"
         for name in sorted(config.parameters)
+        if not name.startswith(PREFIX)
     ]
     return (*fields, *parameters)

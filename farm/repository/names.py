@@ -3,6 +3,8 @@
 from typing import Final
 
 MAX_NAME_LENGTH: Final = 128
+MAX_PATH_LENGTH: Final = 512
+MAX_PART_BYTES: Final = 255
 MAX_SHOWN_LENGTH: Final = 200
 
 
@@ -24,6 +26,27 @@ def name_problem(name: str) -> str | None:
         return "it starts with a dot"
     if name != name.strip():
         return "it starts or ends with a space"
+    return None
+
+
+def path_problem(path: str) -> str | None:
+    """Return why `path` cannot be that of a file below a folder, or None if it can.
+
+    Parts are divided by `/`; none is empty, `..`, or starts with a dot.
+    """
+    if len(path) > MAX_PATH_LENGTH:
+        return f"it has {len(path)} characters, and {MAX_PATH_LENGTH} are allowed"
+    if not path.isprintable():
+        return "it holds a control character or one that cannot be printed"
+    if "\\" in path:
+        return "it holds a backslash"
+    for part in path.split("/"):
+        if not part:
+            return "it is empty, starts or ends with a slash, or holds two in a row"
+        if part.startswith("."):
+            return "a part of it starts with a dot"
+        if len(part.encode()) > MAX_PART_BYTES:
+            return f"a part of it is longer than {MAX_PART_BYTES} bytes"
     return None
 
 

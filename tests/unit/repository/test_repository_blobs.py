@@ -12,25 +12,43 @@ from hypothesis import strategies as st
 from farm.core.errors import IntegrityError
 from farm.core.pool import BlobSource
 from farm.repository.blobs import RepositoryBlobs
-from farm.repository.layout import scan
+from farm.repository.listing import ModelListing
 
 Put = Callable[..., Path]
+Listed = Callable[..., ModelListing]
+BlobsOf = Callable[..., RepositoryBlobs]
 
-MODEL = b"0123456789"
-DIGEST = sha256(MODEL).hexdigest()
+DATA = b"0123456789"
+DIGEST = sha256(DATA).hexdigest()
+FILE = "digits/1/weights.bin"
 
 
 @pytest.fixture
-def blobs(repo: Path, put: Put) -> BlobSource:
-    put("digits/1/model.onnx", MODEL)
+def blobs_of(repo: Path, listed: Listed) -> BlobsOf:
+    """The bytes of some models of the repository, as they are listed now."""
+
+    def look(*names: str) -> RepositoryBlobs:
+        blobs = RepositoryBlobs()
+        for name in names:
+            for version in listed(name).available:
+                blobs.add(repo, version.artifact)
+        return blobs
+
+    return look
+
+
+@pytest.fixture
+def blobs(put: Put, blobs_of: BlobsOf) -> BlobSource:
+    put("digits/1/model.onnx")
+    put(FILE, DATA)
     put("digits/1/golden/any/x.npz", b"golden")
-    return RepositoryBlobs(scan(repo))
+    return blobs_of("digits")
 
 
 def test_chunks_are_full_but_for_the_last(blobs: BlobSource) -> None:
     assert list(blobs.chunks(DIGEST, 4)) == [b"0123", b"4567", b"89"]
     assert list(blobs.chunks(DIGEST, 5)) == [b"01234", b"56789"]
-    assert list(blobs.chunks(DIGEST, 1 << 20)) == [MODEL]
+    assert list(blobs.chunks(DIGEST, 1 << 20)) == [DATA]
 
 
 def test_goldens_can_be_read_too(blobs: BlobSource) -> None:
@@ -38,15 +56,17 @@ def test_goldens_can_be_read_too(blobs: BlobSource) -> None:
 
 
 def test_the_representation_is_one_line_without_paths(blobs: BlobSource) -> None:
-    assert repr(blobs) == "<RepositoryBlobs 2 digests>"
+    assert repr(blobs) == "<RepositoryBlobs 3 digests>"
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.binary(max_size=300), chunk_bytes=st.integers(1, 64))
-def test_chunks_join_to_the_file(repo: Path, put: Put, data: bytes, chunk_bytes: int) -> None:
-    put("any/1/model.onnx", data)
-    blobs = RepositoryBlobs(scan(repo))
-    chunks = list(blobs.chunks(sha256(data).hexdigest(), chunk_bytes))
+def test_chunks_join_to_the_file(
+    put: Put, blobs_of: BlobsOf, data: bytes, chunk_bytes: int
+) -> None:
+    put("any/1/model.onnx")
+    put("any/1/weights.bin", data)
+    chunks = list(blobs_of("any").chunks(sha256(data).hexdigest(), chunk_bytes))
     assert b"".join(chunks) == data
     assert all(len(chunk) == chunk_bytes for chunk in chunks[:-1])
 
@@ -62,12 +82,12 @@ def test_no_chunk_size(blobs: BlobSource) -> None:
 
 
 def swap_bytes(path: Path) -> None:
-    path.write_bytes(MODEL[::-1])
+    path.write_bytes(DATA[::-1])
 
 
 def swap_file(path: Path) -> None:
     fresh = path.with_name("fresh")
-    fresh.write_bytes(MODEL[::-1])
+    fresh.write_bytes(DATA[::-1])
     fresh.rename(path)
 
 
@@ -91,8 +111,8 @@ def pipe(path: Path) -> None:
 CHANGES: dict[str, Callable[[Path], object]] = {
     "other bytes": swap_bytes,
     "other file": swap_file,
-    "shorter": lambda path: path.write_bytes(MODEL[:-1]),
-    "longer": lambda path: path.write_bytes(MODEL + b"!"),
+    "shorter": lambda path: path.write_bytes(DATA[:-1]),
+    "longer": lambda path: path.write_bytes(DATA + b"!"),
     "gone": Path.unlink,
     "symbolic link": symlink,
     "symbolic link to the folder": symlink_folder,
@@ -105,22 +125,22 @@ CHANGES: dict[str, Callable[[Path], object]] = {
 def test_a_changed_file_is_named_with_what_to_do(
     repo: Path, blobs: BlobSource, change: str
 ) -> None:
-    CHANGES[change](repo / "digits/1/model.onnx")
+    CHANGES[change](repo / FILE)
     with pytest.raises(IntegrityError) as caught:
         list(blobs.chunks(DIGEST, 4))
     message = caught.value.message
-    assert message.startswith("digits/1/model.onnx was changed, moved or deleted")
+    assert message.startswith(f"{FILE} was changed, moved or deleted")
     assert "new version folder" in message
     assert str(repo) not in message
 
 
 @pytest.mark.parametrize("rest", [b"4567XY", b"4567", b"456789 and on and on"])
-def test_a_file_changed_while_it_is_read(repo: Path, put: Put, rest: bytes) -> None:
+def test_a_file_changed_while_it_is_read(put: Put, blobs_of: BlobsOf, rest: bytes) -> None:
     # Larger than the reader's buffer, so that the change is seen.
     head = bytes(1 << 16)
-    path = put("digits/1/model.onnx", head + b"456789")
-    blobs = RepositoryBlobs(scan(repo))
-    stream = blobs.chunks(sha256(head + b"456789").hexdigest(), len(head))
+    put("digits/1/model.onnx")
+    path = put(FILE, head + b"456789")
+    stream = blobs_of("digits").chunks(sha256(head + b"456789").hexdigest(), len(head))
     assert next(stream) == head
     with path.open("r+b") as file:
         file.seek(len(head))
@@ -130,10 +150,11 @@ def test_a_file_changed_while_it_is_read(repo: Path, put: Put, rest: bytes) -> N
         list(stream)
 
 
-def test_a_file_that_grows_is_not_read_beyond_its_size(repo: Path, put: Put) -> None:
+def test_a_file_that_grows_is_not_read_beyond_its_size(put: Put, blobs_of: BlobsOf) -> None:
     half = bytes(1 << 16)
-    path = put("digits/1/model.onnx", half + half)
-    stream = RepositoryBlobs(scan(repo)).chunks(sha256(half + half).hexdigest(), len(half))
+    put("digits/1/model.onnx")
+    path = put(FILE, half + half)
+    stream = blobs_of("digits").chunks(sha256(half + half).hexdigest(), len(half))
     taken = [next(stream)]
     with path.open("ab") as file:
         file.write(half)
@@ -142,27 +163,72 @@ def test_a_file_that_grows_is_not_read_beyond_its_size(repo: Path, put: Put) -> 
     assert taken == [half, half]
 
 
-def test_a_shared_file_outlives_one_of_its_versions(repo: Path, put: Put) -> None:
+def test_a_shared_file_outlives_one_of_its_versions(
+    repo: Path, put: Put, blobs_of: BlobsOf
+) -> None:
     for model in ("a", "b"):
-        put(f"{model}/1/model.onnx", MODEL)
-    blobs = RepositoryBlobs(scan(repo))
-    put("a/1/model.onnx", MODEL[:-1])
-    assert list(blobs.chunks(DIGEST, 100)) == [MODEL]
-    (repo / "a/1/model.onnx").unlink()
-    assert list(blobs.chunks(DIGEST, 100)) == [MODEL]
-    (repo / "b/1/model.onnx").unlink()
+        put(f"{model}/1/model.onnx")
+        put(f"{model}/1/weights.bin", DATA)
+    blobs = blobs_of("a", "b")
+    put("a/1/weights.bin", DATA[:-1])
+    assert list(blobs.chunks(DIGEST, 100)) == [DATA]
+    (repo / "a/1/weights.bin").unlink()
+    assert list(blobs.chunks(DIGEST, 100)) == [DATA]
+    (repo / "b/1/weights.bin").unlink()
     with pytest.raises(IntegrityError):
         list(blobs.chunks(DIGEST, 100))
 
 
-def test_a_refused_version_has_no_blobs(repo: Path, put: Put) -> None:
-    put("digits/1/model.onnx", MODEL)
+def test_what_is_forgotten_is_not_handed_out(put: Put, blobs_of: BlobsOf) -> None:
+    for model in ("a", "b"):
+        put(f"{model}/1/model.onnx")
+        put(f"{model}/1/weights.bin", DATA)
+    blobs = blobs_of("a", "a", "b")
+    assert blobs.keep_only("a", []) == frozenset()
+    assert list(blobs.chunks(DIGEST, 100)) == [DATA]
+    blobs.keep_only("b", [])
+    with pytest.raises(IntegrityError):
+        list(blobs.chunks(DIGEST, 100))
+    assert repr(blobs) == "<RepositoryBlobs 0 digests>"
+
+
+def test_what_is_still_served_is_kept(
+    repo: Path, put: Put, listed: Listed, blobs_of: BlobsOf
+) -> None:
+    put("a/1/model.onnx")
+    put("a/1/weights.bin", DATA)
+    blobs = blobs_of("a")
+    (old,) = listed("a").available
+    put("a/1/weights.bin", DATA[::-1])
+    (new,) = listed("a").available
+    blobs.add(repo, new.artifact)
+    assert blobs.keep_only("a", [new.artifact]) == {repo}
+    assert list(blobs.chunks(sha256(DATA[::-1]).hexdigest(), 100)) == [DATA[::-1]]
+    with pytest.raises(IntegrityError, match="no model"):
+        list(blobs.chunks(DIGEST, 100))
+    assert old.artifact.digest != new.artifact.digest
+
+
+def test_bytes_of_warm_ups_are_handed_out(put: Put, blobs_of: BlobsOf) -> None:
+    put("w/1/model.onnx")
+    put("w/warmup/row.bin", b"1234")
+    put(
+        "w/config.pbtxt",
+        b'model_warmup { batch_size: 1 inputs { key: "x" value { data_type: TYPE_FP32 dims: 1'
+        b' input_data_file: "row.bin" } } }',
+    )
+    assert list(blobs_of("w").chunks(sha256(b"1234").hexdigest(), 100)) == [b"1234"]
+
+
+def test_a_refused_version_has_no_blobs(put: Put, blobs_of: BlobsOf) -> None:
+    put("digits/1/model.onnx")
+    put(FILE, DATA)
     put("digits/1/ops.so")
     with pytest.raises(IntegrityError):
-        list(RepositoryBlobs(scan(repo)).chunks(DIGEST, 4))
+        list(blobs_of("digits").chunks(DIGEST, 4))
 
 
-def test_an_abandoned_stream_closes_its_file(repo: Path, blobs: BlobSource) -> None:
+def test_an_abandoned_stream_closes_its_file(blobs: BlobSource) -> None:
     stream = blobs.chunks(DIGEST, 1)
     next(stream)
     before = len(list(Path("/proc/self/fd").iterdir()))

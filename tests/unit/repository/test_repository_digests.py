@@ -7,62 +7,66 @@ from pathlib import Path
 from random import Random
 
 import pytest
+import tiny_onnx
 from hypothesis import given
 from hypothesis import strategies as st
 
 from farm.core.models import ModelFile
 from farm.repository.digests import READ_BYTES, canonical_text, stream_digest, version_digest
-from farm.repository.layout import scan
+from farm.repository.listing import ModelListing
 
 Put = Callable[..., Path]
+Listed = Callable[..., ModelListing]
 
 # FIPS 180-2, appendix B.1: the digest of the three bytes "abc".
 ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 
-def digest(repo: Path) -> str:
-    (version,) = scan(repo).available
+def digest(listing: ModelListing) -> str:
+    (version,) = listing.available
     return version.artifact.digest
 
 
-def test_a_digest_computed_by_hand(repo: Path, put: Put) -> None:
-    put("digits/1/model.onnx", b"abc")
+def test_a_digest_computed_by_hand(put: Put, listed: Listed) -> None:
+    put("digits/1/model.onnx")
     put("digits/1/Weights.bin", b"")
     put("digits/1/data/é.bin", b"abc")
-    text = f"Weights.bin\t0\t{EMPTY}\ndata/é.bin\t3\t{ABC}\nmodel.onnx\t3\t{ABC}\n"
-    assert digest(repo) == sha256(text.encode()).hexdigest()
+    model = f"{len(tiny_onnx.MODEL)}\t{sha256(tiny_onnx.MODEL).hexdigest()}"
+    text = f"Weights.bin\t0\t{EMPTY}\ndata/é.bin\t3\t{ABC}\nmodel.onnx\t{model}\n"
+    assert digest(listed()) == sha256(text.encode()).hexdigest()
 
 
-def test_the_format_has_not_changed(repo: Path, put: Put) -> None:
+def test_the_format_has_not_changed() -> None:
     # printf 'model.onnx\t3\t<ABC>\n' | sha256sum
-    put("digits/1/model.onnx", b"abc")
-    assert digest(repo) == "1f9a4a04675554d6e4921fb419543f30e87b7df47120d3b95794b12a007dfcd6"
+    file = ModelFile(path="model.onnx", sha256=ABC, size_bytes=3)
+    assert version_digest([file]) == (
+        "1f9a4a04675554d6e4921fb419543f30e87b7df47120d3b95794b12a007dfcd6"
+    )
 
 
-def test_goldens_config_and_hidden_files_do_not_count(repo: Path, put: Put) -> None:
+def test_goldens_config_and_hidden_files_do_not_count(put: Put, listed: Listed) -> None:
     put("digits/1/model.onnx")
-    before = digest(repo)
+    before = digest(listed())
     put("digits/1/golden/any/x.npz")
     put("digits/1/.DS_Store")
     put("digits/config.pbtxt", b"max_batch_size: 4")
-    assert digest(repo) == before
+    assert digest(listed()) == before
 
 
-def test_model_and_version_names_do_not_count(repo: Path, put: Put) -> None:
+def test_model_and_version_names_do_not_count(put: Put, listed: Listed) -> None:
     put("a/1/model.onnx")
     put("b/7/model.onnx")
-    first, second = scan(repo).available
-    assert first.artifact.digest == second.artifact.digest
+    assert digest(listed("a")) == digest(listed("b"))
 
 
 @pytest.mark.parametrize("path", ["model.onnx", "weights.bin", "data/more.bin"])
-def test_every_model_file_counts(repo: Path, put: Put, path: str) -> None:
-    put("digits/1/model.onnx", b"1")
-    put("digits/1/weights.bin", b"2")
-    before = digest(repo)
-    put(f"digits/1/{path}", b"3")
-    assert digest(repo) != before
+def test_every_model_file_counts(put: Put, listed: Listed, path: str) -> None:
+    put("digits/1/model.onnx")
+    put("digits/1/weights.bin")
+    before = digest(listed())
+    put(f"digits/1/{path}", tiny_onnx.model(tiny_onnx.node(), tiny_onnx.node()))
+    assert digest(listed()) != before
 
 
 FILES = st.lists(

@@ -1,0 +1,16 @@
+"""What a repository may hold; the section `repository` of the configuration."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepositoryLimits:
+    """Bounds on what is listed; what exceeds one is refused with the setting's name.
+
+    `max_model_bytes` is for all files of a version, `max_operators` for the operators of a
+    model with those of its subgraphs and functions.
+    """
+
+    max_model_bytes: int = 2 << 30
+    max_operators: int = 100_000
+    max_models: int = 10_000
