@@ -8,15 +8,16 @@ from farm.core.errors import (
 )
 from farm.core.models import ModelSpec
 from farm.core.requests import InferenceRequest
+from farm.core.tensors import Tensor, TensorSpec
 from farm.scheduling.limits import SchedulingLimits
+from farm.scheduling.queue import Queues
 
 
 def refusal(
     request: InferenceRequest,
     spec: ModelSpec,
     *,
-    queued: int,
-    queued_bytes: int,
+    queues: Queues,
     limits: SchedulingLimits,
     now: float,
 ) -> FarmError | None:
@@ -25,38 +26,66 @@ def refusal(
     Args:
         request: the request, for the model of `spec`.
         spec: what is served under its model's name and version.
-        queued: requests that wait for this model.
-        queued_bytes: input bytes that wait for any model.
+        queues: what waits already.
         limits: the bounds.
         now: seconds on the driver's clock.
     """
-    if request.size_bytes > limits.max_queued_bytes:
+    size_bytes = request.size_bytes
+    if size_bytes > limits.max_queued_bytes:
         return InvalidRequestError(
-            f"the request has {request.size_bytes} bytes, more than the"
+            f"the request has {size_bytes} bytes, more than the"
             f" {limits.max_queued_bytes} this farm ever queues; send it in smaller parts"
         )
-    too_large = misfit(request, spec)
-    if too_large is not None:
-        return too_large
+    if spec.batched and request.rows > spec.max_batch_size:
+        return InvalidRequestError(
+            f"the request has {request.rows} rows, but model '{spec.key.name}' takes at most"
+            f" {spec.max_batch_size}; send it in smaller parts"
+        )
     if request.deadline is not None and request.deadline <= now:
         return DeadlineExceededError("the deadline had passed when the request arrived")
     if (
-        queued >= limits.max_queue_size
-        or queued_bytes + request.size_bytes > limits.max_queued_bytes
+        queues.waiting(spec.key) >= limits.max_queue_size
+        or queues.size_bytes + size_bytes > limits.max_queued_bytes
     ):
         return QueueFullError(
             f"the queue of model '{request.model.name}' is full; retry after"
             f" {limits.pushback_s:g} s",
             retry_after_s=limits.pushback_s,
         )
+    bound = spec.batching.policy(request.priority).max_queue_size
+    if bound and queues.waiting_at(spec.key, request.priority) >= bound:
+        return QueueFullError(
+            f"{bound} requests of priority {request.priority} wait for model"
+            f" '{request.model.name}', as many as its config lets wait; retry after"
+            f" {limits.pushback_s:g} s",
+            retry_after_s=limits.pushback_s,
+        )
     return None
 
 
-def misfit(request: InferenceRequest, spec: ModelSpec) -> InvalidRequestError | None:
-    """Return why a request is too large for a model, if it is."""
-    if not spec.batched or request.rows <= spec.max_batch_size:
-        return None
-    return InvalidRequestError(
-        f"the request has {request.rows} rows, but model '{spec.key.name}' takes at most"
-        f" {spec.max_batch_size}; send it in smaller parts"
+def fits(request: InferenceRequest, spec: ModelSpec) -> bool:
+    """Whether a request that was validated for another spec is one for this spec too.
+
+    Its tensors have the model's own shapes, as `TensorSpec.model_shape` gives them.
+    """
+    given = {tensor.name: tensor for tensor in request.inputs}
+    known = {wanted.name for wanted in spec.inputs}
+    if not given.keys() <= known:
+        return False
+    for wanted in spec.inputs:
+        tensor = given.get(wanted.name)
+        if not (wanted.optional if tensor is None else _matches(tensor, wanted)):
+            return False
+    if not spec.batched:
+        return request.rows == 1
+    same_rows = all(tensor.shape[:1] == (request.rows,) for tensor in request.inputs)
+    return same_rows and request.rows <= spec.max_batch_size
+
+
+def _matches(tensor: Tensor, wanted: TensorSpec) -> bool:
+    shape = wanted.shape if wanted.model_shape is None else wanted.model_shape
+    return (
+        tensor.datatype is wanted.datatype
+        and len(tensor.shape) == len(shape)
+        and all(bound in (-1, size) for size, bound in zip(tensor.shape, shape, strict=True))
     )

@@ -1,5 +1,7 @@
 """How many rows to run at once, from a node's measured curve."""
 
+from collections.abc import Sequence
+
 from farm.core.models import LatencyCurve
 
 # A larger batch must be this much better per row, or the smaller one's latency wins.
@@ -14,6 +16,7 @@ def target_rows(
     max_rows: int,
     overhead_s: float,
     time_left_s: float,
+    preferred: Sequence[int] = (),
 ) -> int:
     """Return the rows a batch should have: the best rows per second that is still in time.
 
@@ -24,17 +27,41 @@ def target_rows(
         max_rows: the model's bound, at least 1.
         overhead_s: seconds a dispatch costs beside compute; it favours larger batches.
         time_left_s: seconds until the tightest deadline, infinite without one.
+        preferred: sizes that the model's config prefers.
 
-    Sizes tried are the measured ones and whatever is waiting. A larger one wins only
-    where it takes less than `WORTHWHILE` of the smaller one's seconds a row, so a flat
-    or worsening curve gives `first`.
+    Sizes tried are the measured ones and whatever is waiting; where preferred ones can be
+    filled in time, only those. A larger one wins only where it takes less than `WORTHWHILE`
+    of the smaller one's seconds a row, so a flat or worsening curve gives the smallest.
     """
-    best = max(first, 1)
-    limit = min(waiting, max_rows)
-    if curve is None or limit <= best:
-        return max(limit, best)
+    smallest = max(first, 1)
+    limit = max(min(waiting, max_rows), smallest)
+    fitting = sorted(rows for rows in preferred if smallest <= rows <= limit) if preferred else ()
+    if curve is None:
+        return fitting[-1] if fitting else limit
+    if fitting and overhead_s + curve.seconds(fitting[0]) <= time_left_s:
+        return _best(curve, fitting[0], fitting[1:], overhead_s, time_left_s)
+    if limit == smallest:
+        return limit
+    sizes = [rows for rows, _ in curve.points if smallest < rows < limit]
+    sizes.append(limit)
+    return _best(curve, smallest, sizes, overhead_s, time_left_s)
+
+
+def growth_pays(*, curve: LatencyCurve, rows: int, up_to: int, overhead_s: float) -> bool:
+    """Whether a batch of `rows` that grew, to at most `up_to`, would take less time a row."""
+    bound = (overhead_s + curve.seconds(rows)) / rows * WORTHWHILE
+    sizes = [size for size, _ in curve.points if rows < size < up_to]
+    if rows < up_to:
+        sizes.append(up_to)
+    return any((overhead_s + curve.seconds(size)) / size < bound for size in sizes)
+
+
+def _best(
+    curve: LatencyCurve, best: int, larger: Sequence[int], overhead_s: float, time_left_s: float
+) -> int:
+    """Return the best of ascending sizes; `best`, the smallest, is there in any case."""
     best_per_row = (overhead_s + curve.seconds(best)) / best
-    for rows in (*(rows for rows, _ in curve.points if best < rows < limit), limit):
+    for rows in larger:
         seconds = overhead_s + curve.seconds(rows)
         if seconds > time_left_s:
             break

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from farm.core.models import LatencyCurve
+from farm.core.models import LatencyCurve, ModelKey
 from farm.core.nodes import NodeProfile
 from farm.core.requests import Batch
 from farm.scheduling.limits import SchedulingLimits
-from farm.scheduling.queue import Ticket
+from farm.scheduling.queue import Identity, Ticket
 
 
 @dataclass(slots=True)
@@ -42,7 +42,7 @@ class Node:
     flights: dict[int, Flight] = field(default_factory=dict)
 
     @property
-    def identity(self) -> tuple[str, str]:
+    def identity(self) -> Identity:
         """Node and incarnation: what a failed request avoids."""
         return self.profile.node_id, self.profile.incarnation
 
@@ -54,6 +54,10 @@ class Node:
     @property
     def has_free_slot(self) -> bool:
         return len(self.flights) < self.profile.slots
+
+    def running(self, key: ModelKey) -> int:
+        """Return how many batches of a model's version are here, the look-ahead included."""
+        return sum(flight.batch.model == key for flight in self.flights.values())
 
     def lookahead_at(self, now: float, horizon_s: float) -> float | None:
         """Return when one more batch may be queued behind the running ones.

@@ -7,7 +7,7 @@ from referee import Referee
 
 from farm.core.energy import EnergyReading, EnergySource
 from farm.core.errors import ErrorCode
-from farm.core.models import LatencyCurve, ModelKey, ModelSpec
+from farm.core.models import DynamicBatching, LatencyCurve, ModelKey, ModelSpec
 from farm.core.nodes import NodeProfile
 from farm.core.requests import Batch, BatchCompleted, BatchFailed, BatchTiming, InferenceRequest
 from farm.core.tensors import Datatype, Tensor, TensorSpec
@@ -50,14 +50,37 @@ def digest(key: ModelKey) -> str:
     return f"digest-{key}"
 
 
-def spec(key: ModelKey = SCALE, *, max_batch_size: int = 8, digest_: str = "") -> ModelSpec:
+def spec(
+    key: ModelKey = SCALE,
+    *,
+    max_batch_size: int = 8,
+    digest_: str = "",
+    inputs: tuple[TensorSpec, ...] = (),
+    batching: DynamicBatching | None = None,
+    max_instances: int = 0,
+) -> ModelSpec:
     """A model of one FP32 input, whose inner shape is free; 0 rows makes it unbatched."""
     return ModelSpec(
         key=key,
         digest=digest_ or digest(key),
-        inputs=(TensorSpec(name="x", datatype=Datatype.FP32, shape=(-1, -1)),),
+        inputs=inputs or (tensor_spec(),),
         outputs=(TensorSpec(name="y", datatype=Datatype.UINT64, shape=(-1, 1)),),
         max_batch_size=max_batch_size,
+        batching=batching or DynamicBatching(),
+        max_instances=max_instances,
+    )
+
+
+def tensor_spec(
+    name: str = "x",
+    *,
+    datatype: Datatype = Datatype.FP32,
+    shape: tuple[int, ...] = (-1, -1),
+    model_shape: tuple[int, ...] | None = None,
+    optional: bool = False,
+) -> TensorSpec:
+    return TensorSpec(
+        name=name, datatype=datatype, shape=shape, model_shape=model_shape, optional=optional
     )
 
 
@@ -67,13 +90,14 @@ def request(
     model: ModelKey = SCALE,
     rows: int = 1,
     width: int = 2,
+    name: str = "x",
     arrived_at: float = 0.0,
     priority: int = 1,
     deadline: float | None = None,
     queue_deadline: float | None = None,
 ) -> InferenceRequest:
     """A request of `rows` rows with `width` FP32 each: 4 x rows x width bytes."""
-    x = Tensor(name="x", datatype=Datatype.FP32, shape=(rows, width), raw=bytes(4 * rows * width))
+    x = Tensor(name=name, datatype=Datatype.FP32, shape=(rows, width), raw=bytes(4 * rows * width))
     return InferenceRequest(
         id=id_,
         model=model,
@@ -100,11 +124,12 @@ def joined(
     lookahead: int = 0,
     curve: LatencyCurve | None = None,
     models: Iterable[ModelKey] = (SCALE,),
+    digests: Iterable[str] = (),
 ) -> NodeJoined:
-    """A node that is ready for `models`, with the same curve for each."""
+    """A node that is ready for `models` and other `digests`, with the same curve for each."""
     return NodeJoined(
         profile=profile(node_id, incarnation=incarnation, slots=slots, lookahead=lookahead),
-        ready={digest(key): curve for key in models},
+        ready={**{digest(key): curve for key in models}, **dict.fromkeys(digests, curve)},
     )
 
 
@@ -280,6 +305,9 @@ class Driver:
         for key in self._models:
             of_model = sum(referee.requests[id_].model == key for id_ in waiting)
             assert self.machine.queued(key) == of_model
+        flying = [batch.digest for batch, _ in referee.flights.values()]
+        for digest_ in {batch.digest for batch, _, _ in self.dispatched.values()}:
+            assert self.machine.inflight_of(digest_) == flying.count(digest_)
         assert repr(self.machine) == (
             f"<Machine {len(referee.unanswered)} requests ({len(waiting)} queued),"
             f" {len(referee.flights)} batches, {len(referee.seats)} nodes>"

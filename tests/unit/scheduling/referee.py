@@ -1,12 +1,14 @@
 """What must hold of every run of the scheduler, judged from its events and effects alone."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf, isclose
 
+from patience import DELAY_TRIGGERS, TRIGGERS, held_until, shapes, suits
+
 from farm.core.errors import ErrorCode
-from farm.core.models import LatencyCurve, ModelKey, ModelSpec
+from farm.core.models import LatencyCurve, ModelKey, ModelSpec, TimeoutAction
 from farm.core.nodes import NodeProfile
 from farm.core.requests import Batch, BatchCompleted, BatchFailed, InferenceRequest
 from farm.scheduling.effects import (
@@ -28,6 +30,7 @@ from farm.scheduling.events import (
     NodeLost,
     RequestArrived,
     RequestCancelled,
+    TimerFired,
 )
 from farm.scheduling.limits import SchedulingLimits
 
@@ -54,14 +57,6 @@ class Seat:
         return digest in self.ready and not barred
 
 
-def urgency(request: InferenceRequest) -> tuple[int, float, int]:
-    return request.priority, inf if request.deadline is None else request.deadline, request.id
-
-
-def shapes(request: InferenceRequest) -> list[tuple[object, ...]]:
-    return [(tensor.name, tensor.datatype, tensor.shape[1:]) for tensor in request.inputs]
-
-
 class Referee:
     """Follows a history step by step and raises AssertionError at the first foul."""
 
@@ -79,6 +74,8 @@ class Referee:
         self._to_retry: set[int] = set()
         self._alone: set[int] = set()
         self._cancelled: set[int] = set()
+        self._delayed: set[int] = set()
+        self._alarm = inf
 
     @property
     def waiting(self) -> set[int]:
@@ -94,8 +91,11 @@ class Referee:
         self._resolved: dict[int, ResolveRequest] = {}
         self._blamed: set[int] = set()
         self._left: set[int] = set()
+        events, effects = list(events), list(effects)
+        self._rule_admission(events, effects)
         for event in events:
             self._see(event)
+        self._see_time(now)
         for effect in effects:
             self._rule(effect, now)
         self._end_of_step(now)
@@ -126,10 +126,32 @@ class Referee:
                     self._answers[completed.batch_id] = completed
             case BatchFailed():
                 self._see_failure(event)
+            case TimerFired():
+                self._alarm = inf
             case ModelChanged(key, None):
                 self.specs.pop(key, None)
             case ModelChanged(key, spec) if spec is not None:
                 self.specs[key] = spec
+
+    def _see_time(self, now: float) -> None:
+        """Requests whose time in the queue is up go behind, where their policy says so."""
+        for request in (self.requests[id_] for id_ in self.waiting):
+            spec = self.specs.get(request.model)
+            up = request.queue_deadline is not None and request.queue_deadline <= now
+            if spec is not None and up and not self._runs[request.id]:
+                policy = spec.batching.policy(request.priority)
+                if policy.timeout_action is TimeoutAction.DELAY:
+                    self._delayed.add(request.id)
+
+    def _urgency(self, request: InferenceRequest) -> tuple[int, bool, float, int]:
+        deadline = inf if request.deadline is None else request.deadline
+        return request.priority, request.id in self._delayed, deadline, request.id
+
+    def _in_time(self, request: InferenceRequest, now: float) -> bool:
+        """Whether a request that has not run yet may still wait or go."""
+        if request.id in self._delayed or request.queue_deadline is None:
+            return True
+        return request.queue_deadline > now
 
     def _see_failure(self, failed: BatchFailed) -> None:
         if failed.batch_id not in self.flights:
@@ -193,7 +215,13 @@ class Referee:
                 self.unanswered.remove(request_id)
                 if error.code is ErrorCode.EXECUTION_FAILED:
                     assert request_id in self._blamed, "a request pays for its batch-mates"
+                if error.code is ErrorCode.MODEL_UNAVAILABLE:
+                    request = self.requests[request_id]
+                    spec = self.specs.get(request.model)
+                    assert spec is None or not suits(request, spec), "it could have run"
             case WakeAt(at):
+                assert at < self._alarm, "an alarm that changes nothing"
+                self._alarm = at
                 assert at > now, "an alarm that is due at once makes the driver spin"
             case CancelBatch(batch_id, node_id):
                 assert self.flights[batch_id][1] == node_id
@@ -229,6 +257,9 @@ class Referee:
             assert batch.rows <= spec.max_batch_size, "too many rows"
         else:
             assert len(members) == 1, "an unbatched model got company"
+        assert all(suits(member, spec) for member in members), "not the model's inputs"
+        delays = spec.batching.max_queue_delay_s > 0
+        assert batch.trigger in TRIGGERS | (DELAY_TRIGGERS if delays else set())
         size = sum(member.size_bytes for member in members)
         assert len(members) == 1 or size <= self.limits.max_batch_bytes, "too many bytes"
 
@@ -237,11 +268,10 @@ class Referee:
         for member in batch.members:
             assert member.id in waiting, f"request {member.id} is answered or already at a node"
             assert member.deadline is None or member.deadline > now, "expired work is dispatched"
-            if not self._runs[member.id]:
-                assert member.queue_deadline is None or member.queue_deadline > now
+            assert self._runs[member.id] or self._in_time(member, now)
         if any(self._runs[member.id] for member in batch.members):
             return
-        order = [urgency(member) for member in batch.members]
+        order = [self._urgency(member) for member in batch.members]
         assert order == sorted(order)
         ids = {member.id for member in batch.members}
         for request in (self.requests[id_] for id_ in waiting - ids):
@@ -251,7 +281,7 @@ class Referee:
                 and shapes(request) == shapes(first)
                 and not self._runs[request.id]
             ):
-                assert urgency(request) > order[-1], f"request {request.id} was jumped"
+                assert self._urgency(request) > order[-1], f"request {request.id} was jumped"
 
     def _rule_node(self, batch: Batch, node_id: str, now: float) -> None:
         assert node_id in self.seats, "a batch goes to a lost node"
@@ -259,6 +289,40 @@ class Referee:
         assert seat.usable(batch.digest, now), "a batch goes to a node that must get none"
         room = seat.profile.slots + seat.profile.lookahead
         assert len(seat.flights) < room, "a node is overfull"
+        assert self._may_add(seat, self.specs[batch.model]), "more batches than instances"
+
+    def _may_add(self, seat: Seat, spec: ModelSpec) -> bool:
+        of_model = sum(self.flights[id_][0].model == spec.key for id_ in seat.flights)
+        return not spec.max_instances or of_model < spec.max_instances
+
+    def _rule_admission(self, events: Sequence[Event], effects: Sequence[Effect]) -> None:
+        """Of requests that arrive alone, exactly those that a bound leaves room for come in."""
+        if not all(isinstance(event, RequestArrived) for event in events):
+            return
+        refused = {
+            effect.request_id: effect.error.code
+            for effect in effects
+            if isinstance(effect, RejectRequest)
+            and effect.error.code is not ErrorCode.QUEUE_TIMEOUT
+        }
+        queued = [self.requests[id_] for id_ in self.waiting]
+        for event in events:
+            assert isinstance(event, RequestArrived)
+            request = event.request
+            if request.id in refused and refused[request.id] is not ErrorCode.QUEUE_FULL:
+                continue
+            of_model = [other for other in queued if other.model == request.model]
+            of_priority = [other for other in of_model if other.priority == request.priority]
+            policy = self.specs[request.model].batching.policy(request.priority)
+            size_bytes = sum(other.size_bytes for other in queued) + request.size_bytes
+            full = (
+                len(of_model) >= self.limits.max_queue_size
+                or size_bytes > self.limits.max_queued_bytes
+                or 0 < policy.max_queue_size <= len(of_priority)
+            )
+            assert full == (request.id in refused)
+            if not full:
+                queued.append(request)
 
     def _rule_retries(self, batch: Batch, node_id: str, now: float) -> None:
         seat = self.seats[node_id]
@@ -312,8 +376,8 @@ class Referee:
         for request in (self.requests[id_] for id_ in self.unanswered):
             assert request.deadline is None or request.deadline > now, "an expired request lives"
             if request.id in waiting and not self._runs[request.id]:
-                assert request.queue_deadline is None or request.queue_deadline > now
-                assert request.model in self.specs
+                assert self._in_time(request, now)
+                assert suits(request, self.specs[request.model])
         self._nobody_waits_for_nothing(now, waiting)
 
     def _conserves(self, completed: BatchCompleted) -> None:
@@ -333,7 +397,7 @@ class Referee:
             assert joules <= completed.energy.joules * (1 + 1e-9)
 
     def _nobody_waits_for_nothing(self, now: float, waiting: set[int]) -> None:
-        """A request that has not run yet never waits beside a free slot.
+        """A request that has not run yet never waits beside a free slot, but for company.
 
         Left out are models of which a waiting request has run: it may block its lane.
         """
@@ -341,9 +405,20 @@ class Referee:
         for request in (self.requests[id_] for id_ in waiting):
             if request.model in retried or request.model not in self.specs:
                 continue
-            digest = self.specs[request.model].digest
-            for seat in self.seats.values():
-                if seat.usable(digest, now):
-                    assert len(seat.flights) >= seat.profile.slots, (
-                        f"request {request.id} waits beside a free slot of {seat.identity}"
-                    )
+            spec = self.specs[request.model]
+            free = [
+                seat
+                for seat in self.seats.values()
+                if seat.usable(spec.digest, now)
+                and len(seat.flights) < seat.profile.slots
+                and self._may_add(seat, spec)
+            ]
+            if not free:
+                continue
+            mates = (self.requests[id_] for id_ in waiting)
+            lane = [m for m in mates if m.model == spec.key and shapes(m) == shapes(request)]
+            curves = [seat.ready[spec.digest] for seat in free]
+            until = held_until(lane, spec, curves, self.limits, self._delayed)
+            assert until is not None, f"request {request.id} waits beside a free slot"
+            assert now < until, f"request {request.id} waits too long beside a free slot"
+            assert self._alarm <= until, f"nobody will wake request {request.id}"

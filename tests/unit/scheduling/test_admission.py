@@ -78,3 +78,18 @@ def test_whoever_leaves_the_queue_makes_room(make_driver: MakeDriver) -> None:
     driver.send(*arrivals(1))
     driver.send(RequestCancelled(1))
     assert driver.send(*arrivals(2)) == []
+
+
+def test_a_model_that_is_unloaded_makes_room(make_driver: MakeDriver) -> None:
+    driver = make_driver(max_queued_bytes=8)
+    driver.send(ModelChanged(OTHER, spec(OTHER)))
+    driver.send(*arrivals(1))
+    assert driver.send(ModelChanged(SCALE, None)) == ["reject 1 model_unavailable"]
+    assert driver.send(RequestArrived(request(2, model=OTHER))) == []
+
+
+def test_a_reload_counts_nothing_twice(make_driver: MakeDriver) -> None:
+    driver = make_driver(max_queued_bytes=16)
+    driver.send(*arrivals(1))
+    driver.send(ModelChanged(SCALE, spec(digest_="newer")))
+    assert driver.send(*arrivals(2, 3)) == ["reject 3 queue_full"]

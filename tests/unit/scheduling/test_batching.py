@@ -17,7 +17,7 @@ from harness import (
     spec,
 )
 
-from farm.core.models import LatencyCurve, ModelKey
+from farm.core.models import DynamicBatching, LatencyCurve, ModelKey
 from farm.scheduling.batching import target_rows
 from farm.scheduling.effects import DispatchBatch
 from farm.scheduling.events import ModelChanged, RequestArrived, RequestCancelled
@@ -63,6 +63,48 @@ def test_the_first_request_rides_whatever_the_curve_says() -> None:
     sizes = {"curve": FLAT, "max_rows": 8, "overhead_s": 0.001, "time_left_s": inf}
     assert target_rows(first=4, waiting=4, **sizes) == 4
     assert target_rows(first=4, waiting=8, **sizes) == 4
+
+
+@pytest.mark.parametrize(
+    ("curve", "preferred", "first", "waiting", "time_left_s", "rows"),
+    [
+        pytest.param(PAYING, (4, 2), 1, 5, inf, 4, id="the best of those that fit"),
+        pytest.param(FLAT, (4, 2), 1, 5, inf, 2, id="flat, so the smallest that fits"),
+        pytest.param(KNEE, (8, 4), 1, 8, inf, 4, id="worse beyond 4"),
+        pytest.param(None, (2, 4), 1, 5, inf, 4, id="no curve, so the largest that fits"),
+        pytest.param(None, (8,), 1, 5, inf, 5, id="none can be filled"),
+        pytest.param(FLAT, (8,), 1, 5, inf, 1, id="none can be filled, by the curve"),
+        pytest.param(PAYING, (2, 6), 3, 5, inf, 5, id="none has room for the first"),
+        pytest.param(PAYING, (16,), 1, 20, inf, 8, id="above the model's bound"),
+        pytest.param(HALVING, (4, 8), 1, 8, 0.25, 4, id="8 would be late"),
+        pytest.param(HALVING, (8,), 1, 8, 0.25, 4, id="all would be late, others are not"),
+    ],
+)
+def test_preferred_sizes(
+    curve: LatencyCurve | None,
+    preferred: tuple[int, ...],
+    first: int,
+    waiting: int,
+    time_left_s: float,
+    rows: int,
+) -> None:
+    assert rows == target_rows(
+        curve=curve,
+        first=first,
+        waiting=waiting,
+        max_rows=8,
+        overhead_s=0.001,
+        time_left_s=time_left_s,
+        preferred=preferred,
+    )
+
+
+def test_a_batch_has_a_preferred_size_where_one_can_be_filled(driver: Driver) -> None:
+    driver.send(ModelChanged(SCALE, spec(batching=DynamicBatching(preferred_batch_sizes=(4,)))))
+    assert driver.send(joined(curve=PAYING), *arrivals(1, 2, 3, 4, 5)) == [
+        "dispatch #1 [1 2 3 4] to a"
+    ]
+    assert driver.finish(1)[-1] == "dispatch #2 [5] to a"
 
 
 def test_a_request_of_many_rows_goes_where_that_many_are_done_first(driver: Driver) -> None:

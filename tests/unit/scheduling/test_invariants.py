@@ -19,6 +19,7 @@ from harness import (
     outputs_of,
     request,
     spec,
+    tensor_spec,
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -32,7 +33,14 @@ from hypothesis.stateful import (
 )
 
 from farm.core.errors import ErrorCode
-from farm.core.models import LatencyCurve, ModelKey
+from farm.core.models import (
+    DynamicBatching,
+    LatencyCurve,
+    ModelKey,
+    ModelSpec,
+    QueuePolicy,
+    TimeoutAction,
+)
 from farm.scheduling.effects import Effect, RejectRequest
 from farm.scheduling.events import (
     ModelChanged,
@@ -50,7 +58,10 @@ SPECS = {
     SOLO: spec(SOLO, max_batch_size=0),
 }
 NODES = ("a", "b", "c")
-READY = {digest(key): FLAT for key in SPECS}
+NEWER = "digest-newer"
+READY = {digest(key): FLAT for key in SPECS} | {NEWER: FLAT}
+NARROW = (tensor_spec(shape=(-1, 4), model_shape=(-1, 2)),)
+RENAMED = (tensor_spec("z"),)
 LIMITS = (
     SchedulingLimits(),
     SchedulingLimits(
@@ -63,6 +74,34 @@ LIMITS = (
     ),
     SchedulingLimits(retry_reserve=1, retry_ratio=0.0, eject_after_failures=1, max_attempts=3),
 )
+
+
+@st.composite
+def batchings(draw: st.DrawFn) -> DynamicBatching:
+    policies = st.builds(
+        QueuePolicy,
+        max_queue_size=st.sampled_from([0, 0, 2, 5]),
+        timeout_action=st.sampled_from(TimeoutAction),
+    )
+    return DynamicBatching(
+        preferred_batch_sizes=draw(st.sampled_from([(), (), (4,), (8, 2), (6, 3)])),
+        max_queue_delay_s=draw(st.sampled_from([0.0, 0.05, 0.5, 3.0])),
+        queue=draw(policies),
+        queue_by_priority=draw(st.dictionaries(st.sampled_from([1, 2]), policies)),
+    )
+
+
+@st.composite
+def specs(draw: st.DrawFn, key: ModelKey) -> ModelSpec:
+    """What a version may be reloaded as: other files, inputs, bounds or waiting rules."""
+    return spec(
+        key,
+        max_batch_size=draw(st.sampled_from([4, 8, 8, 8, 0])),
+        digest_=draw(st.sampled_from([digest(key), digest(key), NEWER])),
+        inputs=draw(st.sampled_from([(), (), NARROW, RENAMED])),
+        batching=draw(batchings()),
+        max_instances=draw(st.sampled_from([0, 0, 1, 2])),
+    )
 
 
 @settings(max_examples=60, deadline=None)
@@ -129,13 +168,22 @@ class Runs(RuleBasedStateMachine):
         self.ids = count(1)
         self.incarnations = count(1)
         self.present: dict[str, str] = {}
+        self.specs: dict[ModelKey, ModelSpec] = {}
         self.driver = Driver()
 
-    @initialize(limits=st.sampled_from(LIMITS), answers_all=st.booleans())
-    def start(self, limits: SchedulingLimits, answers_all: bool) -> None:
+    @initialize(
+        limits=st.sampled_from(LIMITS),
+        answers_all=st.booleans(),
+        configured=st.none() | specs(SCALE),
+    )
+    def start(
+        self, limits: SchedulingLimits, answers_all: bool, configured: ModelSpec | None
+    ) -> None:
         self.driver = Driver(limits)
         self.answers_all = answers_all
-        self.driver.send(*(ModelChanged(key, spec_) for key, spec_ in SPECS.items()))
+        self.serve(*SPECS.values())
+        if configured is not None:
+            self.serve(configured)
         everything = {"slots": 1, "lookahead": 1, "models": tuple(SPECS)}
         self.join("a", restarted=True, curve=PAYING, **everything)
         self.join("b", restarted=True, curve=None, **everything)
@@ -160,14 +208,17 @@ class Runs(RuleBasedStateMachine):
         queue_in: float | None,
     ) -> None:
         now = self.driver.now
+        served = self.specs.get(model, SPECS[model])
+        (wanted,) = served.inputs
         self.driver.send(
             *(
                 RequestArrived(
                     request(
                         next(self.ids),
                         model=model,
-                        rows=1 if model == SOLO else n,
-                        width=width,
+                        rows=n if served.batched else 1,
+                        width=width if wanted.model_shape is None else 2,
+                        name=wanted.name,
                         arrived_at=now,
                         priority=priority,
                         deadline=None if deadline_in is None else now + deadline_in,
@@ -218,6 +269,7 @@ class Runs(RuleBasedStateMachine):
                 slots=slots,
                 lookahead=lookahead,
                 models=models,
+                digests=(NEWER,) if SCALE in models else (),
             )
         )
 
@@ -232,7 +284,7 @@ class Runs(RuleBasedStateMachine):
         node_id=st.sampled_from(NODES),
         cordoned=st.sampled_from([None, False, False, True]),
         suspect=st.sampled_from([None, False, False, True]),
-        ready=st.sampled_from([None, None, None, READY, {digest(SCALE): None}, {}]),
+        ready=st.sampled_from([None, None, None, READY, {digest(SCALE): None, NEWER: PAYING}, {}]),
     )
     def change(
         self, node_id: str, cordoned: bool | None, suspect: bool | None, ready: Ready | None
@@ -244,7 +296,7 @@ class Runs(RuleBasedStateMachine):
     @precondition(lambda self: not self.driver.machine.inflight)
     @rule(restarted=st.booleans())
     def recover(self, restarted: bool) -> None:
-        self.driver.send(*(ModelChanged(key, spec_) for key, spec_ in SPECS.items()))
+        self.serve(*(self.specs.get(key, spec_) for key, spec_ in SPECS.items()))
         for node_id in NODES:
             self.join(node_id, restarted, PAYING, 1, 1, tuple(SPECS))
             self.change(node_id, False, False, None)
@@ -302,9 +354,21 @@ class Runs(RuleBasedStateMachine):
             self.driver.now += seconds
             self.driver.send(TimerFired())
 
-    @rule(key=st.sampled_from([SCALE, OTHER, SOLO]), serve=st.sampled_from([True, True, False]))
-    def change_model(self, key: ModelKey, serve: bool) -> None:
-        self.driver.send(ModelChanged(key, SPECS[key] if serve else None))
+    @rule(key=st.sampled_from([SCALE, OTHER, SOLO]), served=st.sampled_from([True, True, False]))
+    def change_model(self, key: ModelKey, served: bool) -> None:
+        if served:
+            self.serve(SPECS[key])
+        else:
+            self.specs.pop(key, None)
+            self.driver.send(ModelChanged(key, None))
+
+    @rule(newer=specs(SCALE) | specs(OTHER))
+    def reload(self, newer: ModelSpec) -> None:
+        self.serve(newer)
+
+    def serve(self, *served: ModelSpec) -> None:
+        self.specs |= {spec_.key: spec_ for spec_ in served}
+        self.driver.send(*(ModelChanged(spec_.key, spec_) for spec_ in served))
 
     # -- what must hold ---------------------------------------------------------------
 

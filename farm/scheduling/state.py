@@ -1,0 +1,70 @@
+"""What the machine knows, and the ways in which a request changes its place."""
+
+from farm.core.errors import FarmError, ModelUnavailableError
+from farm.core.models import ModelKey, ModelSpec
+from farm.scheduling.admission import fits
+from farm.scheduling.deadlines import DeadlineHeap
+from farm.scheduling.effects import CancelBatch, Effect, RejectRequest
+from farm.scheduling.limits import SchedulingLimits
+from farm.scheduling.nodes import Flight, Node
+from farm.scheduling.queue import Queues, Ticket
+
+
+class State:
+    """Models, nodes and requests, and the effects of the events that are being handled.
+
+    A ticket is in `tickets` from acceptance to reply; until then it is either in its
+    model's queue or in exactly one flight. A queue has tickets only while its model has a
+    spec.
+    """
+
+    def __init__(self, limits: SchedulingLimits) -> None:
+        self.limits = limits
+        # The only mutable collections of the scheduler, beside a node's own flights.
+        self.specs: dict[ModelKey, ModelSpec] = {}
+        self.queues = Queues()
+        self.nodes: dict[str, Node] = {}
+        self.tickets: dict[int, Ticket] = {}
+        self.flights: dict[int, Flight] = {}
+        self.deadlines = DeadlineHeap()
+        self.effects: list[Effect] = []
+
+    def reject(self, entry: Ticket, error: FarmError) -> None:
+        """End a request that is in no queue and in no flight."""
+        del self.tickets[entry.request.id]
+        self.effects.append(RejectRequest(entry.request.id, error))
+
+    def abandon(self, entry: Ticket, error: FarmError) -> None:
+        """End a request wherever it is, without touching its batch-mates."""
+        if entry.batch_id is None:
+            self.queues.remove(entry)
+        else:
+            flight = self.flights[entry.batch_id]
+            flight.tickets[flight.tickets.index(entry)] = None
+            if not flight.wanted:
+                self.effects.append(CancelBatch(flight.batch.id, flight.node_id))
+        self.reject(entry, error)
+
+    def requeue(self, entry: Ticket) -> None:
+        """Queue a request again that is in no queue and in no flight, if its model takes it."""
+        request = entry.request
+        spec = self.specs.get(request.model)
+        name = f"model '{request.model.name}' version {request.model.version}"
+        if spec is None:
+            self.reject(entry, ModelUnavailableError(f"{name} was unloaded"))
+        elif not fits(request, spec):
+            error = ModelUnavailableError(
+                f"{name} was reloaded with other inputs; send the request again",
+                retry_after_s=self.limits.pushback_s,
+            )
+            self.reject(entry, error)
+        else:
+            entry.batch_id = None
+            self.queues.push(entry)
+
+    def land(self, batch_id: int) -> Flight | None:
+        """Take a batch out of the air; None if it was settled before (a late answer)."""
+        flight = self.flights.pop(batch_id, None)
+        if flight is not None and (node := self.nodes.get(flight.node_id)) is not None:
+            node.flights.pop(batch_id, None)
+        return flight
