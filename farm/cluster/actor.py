@@ -6,7 +6,7 @@ Made remote by `remote_actor`, not by a decorator, so that importing this loads 
 from collections.abc import Mapping
 from typing import Any
 
-from farm.core.actor_messages import decode_artifact, encode_record
+from farm.core.actor_messages import decode_artifact, encode_curve, encode_record
 from farm.node.service import NodeService
 from farm.node.settings import NodeSettings
 
@@ -22,6 +22,7 @@ class NodeActor:
 
     def __init__(self, settings: NodeSettings) -> None:
         self._service = NodeService(settings)
+        self._service.expect_models()
 
     def describe(self) -> dict[str, Any]:
         return encode_record(self._service.describe())
@@ -32,14 +33,17 @@ class NodeActor:
     def infer(self, call: bytes, *raws: bytes) -> bytes:
         return self._service.infer(call, *raws)
 
-    def missing_files(self, sizes: Mapping[str, int]) -> tuple[str, ...]:
-        return self._service.missing_files(sizes)
+    def missing_files(self, artifact: Mapping[str, Any]) -> tuple[str, ...]:
+        return self._service.missing_files(decode_artifact(artifact))
 
     def receive(self, sha256: str, offset: int, chunk: bytes, last: bool) -> None:
         self._service.receive(sha256, offset, chunk, last)
 
-    def load(self, artifact: Mapping[str, Any]) -> dict[str, Any]:
-        return encode_record(self._service.load(decode_artifact(artifact)))
+    def load(self, artifact: Mapping[str, Any], contents: Mapping[str, bytes]) -> dict[str, Any]:
+        return encode_record(self._service.load(decode_artifact(artifact), contents))
+
+    def measure(self, digest: str) -> dict[str, Any]:
+        return encode_curve(self._service.measure(digest))
 
     def unload(self, digest: str) -> None:
         self._service.unload(digest)

@@ -38,6 +38,7 @@ class ActorCalls:
         self._missing = handle.missing_files.options(concurrency_group=MODELS)
         self._receive = handle.receive.options(concurrency_group=MODELS)
         self._load = handle.load.options(concurrency_group=MODELS)
+        self._measure = handle.measure.options(concurrency_group=MODELS)
         self._unload = handle.unload.options(concurrency_group=MODELS)
 
     async def describe(self) -> Mapping[str, Any]:
@@ -48,16 +49,22 @@ class ActorCalls:
         message: Mapping[str, Any] = await _result(self._vitals.remote())
         return message
 
-    async def missing_files(self, sizes: Mapping[str, int]) -> tuple[str, ...]:
-        missing: tuple[str, ...] = await _result(self._missing.remote(sizes))
+    async def missing_files(self, artifact: Mapping[str, Any]) -> tuple[str, ...]:
+        missing: tuple[str, ...] = await _result(self._missing.remote(artifact))
         return missing
 
     async def receive(self, sha256: str, offset: int, chunk: bytes, *, last: bool) -> None:
         await _result(self._receive.remote(sha256, offset, chunk, last))
 
-    async def load(self, artifact: Mapping[str, Any]) -> Mapping[str, Any]:
-        report: Mapping[str, Any] = await _result(self._load.remote(artifact))
+    async def load(
+        self, artifact: Mapping[str, Any], contents: Mapping[str, bytes]
+    ) -> Mapping[str, Any]:
+        report: Mapping[str, Any] = await _result(self._load.remote(artifact, contents))
         return report
+
+    async def measure(self, digest: str) -> Mapping[str, Any]:
+        curve: Mapping[str, Any] = await _result(self._measure.remote(digest))
+        return curve
 
     async def unload(self, digest: str) -> None:
         await _result(self._unload.remote(digest))

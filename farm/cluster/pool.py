@@ -1,7 +1,7 @@
 """`WorkerPool` over Ray actors."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,9 +9,15 @@ import structlog
 
 from farm.cluster.calls import ActorCalls
 from farm.cluster.supervisor import Heartbeats, Supervisor
-from farm.core.actor_messages import decode_reply, decode_report, encode_call, encode_record
+from farm.core.actor_messages import (
+    decode_curve,
+    decode_reply,
+    decode_report,
+    encode_call,
+    encode_record,
+)
 from farm.core.errors import ErrorCode, FarmError, InternalError, NodeLostError
-from farm.core.models import ModelArtifact, ModelReport
+from farm.core.models import LatencyCurve, ModelArtifact, ModelReport
 from farm.core.pool import BlobSource, NodeHeartbeat, PoolEvent
 from farm.core.requests import Batch, BatchCompleted, BatchFailed
 from farm.node.settings import NodeSettings
@@ -20,6 +26,10 @@ _log = structlog.get_logger()
 
 # Transfers go in chunks of this size, so that a Pi never holds a model in memory twice.
 CHUNK_BYTES = 1 << 20
+
+# A model whose files are smaller together goes in one call, read from memory: three calls
+# and more a model would add up where a repository has hundreds of them.
+WHOLE_BYTES = 1 << 20
 
 # What the queue of node events may hold; a heartbeat is dropped when it is full.
 _MAX_EVENTS = 10_000
@@ -109,13 +119,28 @@ class RayWorkerPool:
     async def prepare(
         self, node_id: str, artifact: ModelArtifact, blobs: BlobSource
     ) -> ModelReport:
+        calls = self._calls(node_id)
+        message = encode_record(artifact)
+        sizes = {file.sha256: file.size_bytes for file in artifact.blobs}
+        contents: dict[str, bytes] = {}
+        if sum(sizes.values()) <= WHOLE_BYTES:
+            contents = await asyncio.to_thread(_read, sizes, blobs)
+        else:
+            for digest in await calls.missing_files(message):
+                await self._send(calls, digest, sizes[digest], blobs)
+        return decode_report(await calls.load(message, contents))
+
+    async def measure(self, node_id: str, digest: str) -> LatencyCurve | None:
+        return decode_curve(await self._calls(node_id).measure(digest))
+
+    async def unload(self, node_id: str, digest: str) -> None:
+        await self._calls(node_id).unload(digest)
+
+    def _calls(self, node_id: str) -> ActorCalls:
         calls = self._supervisors[node_id].calls
         if calls is None:
             raise NodeLostError(f"node '{node_id}' is not up")
-        sizes = {file.sha256: file.size_bytes for file in (*artifact.files, *artifact.goldens)}
-        for digest in await calls.missing_files(sizes):
-            await self._send(calls, digest, sizes[digest], blobs)
-        return decode_report(await calls.load(encode_record(artifact)))
+        return calls
 
     async def _send(
         self, calls: ActorCalls, sha256: str, size_bytes: int, blobs: BlobSource
@@ -124,7 +149,8 @@ class RayWorkerPool:
             await calls.receive(sha256, 0, b"", last=True)
             return
         offset = 0
-        for chunk in blobs.chunks(sha256, CHUNK_BYTES):
+        chunks = blobs.chunks(sha256, CHUNK_BYTES)
+        while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
             last = offset + len(chunk) >= size_bytes
             await calls.receive(sha256, offset, chunk, last=last)
             offset += len(chunk)
@@ -134,6 +160,10 @@ class RayWorkerPool:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _read(sizes: Mapping[str, int], blobs: BlobSource) -> dict[str, bytes]:
+    return {sha256: b"".join(blobs.chunks(sha256, CHUNK_BYTES)) for sha256 in sizes}
 
 
 def _report_end(task: "asyncio.Task[None]") -> None:

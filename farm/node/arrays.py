@@ -6,12 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from farm.core.actor_messages import WireTensor
-from farm.core.errors import ExecutionFailedError, InvalidRequestError, UnsupportedError
+from farm.core.errors import ExecutionFailedError, InvalidRequestError
 from farm.core.tensors import Datatype, pack_strings, unpack_strings
+from farm.node.bfloat16 import BF16
 
 AnyArray = NDArray[np.generic]
 
-# BF16 has no numpy type; a model that uses it is refused when it is loaded.
 DTYPES: dict[Datatype, np.dtype[np.generic]] = {
     Datatype.BOOL: np.dtype(np.bool_),
     Datatype.UINT8: np.dtype("<u1"),
@@ -23,6 +23,7 @@ DTYPES: dict[Datatype, np.dtype[np.generic]] = {
     Datatype.INT32: np.dtype("<i4"),
     Datatype.INT64: np.dtype("<i8"),
     Datatype.FP16: np.dtype("<f2"),
+    Datatype.BF16: BF16,
     Datatype.FP32: np.dtype("<f4"),
     Datatype.FP64: np.dtype("<f8"),
     Datatype.BYTES: np.dtype(np.object_),
@@ -36,19 +37,20 @@ def to_array(name: str, datatype: str, shape: tuple[int, ...], raw: bytes) -> An
     Raises:
         InvalidRequestError: `raw` does not hold what `shape` promises, or holds strings
             that are not UTF-8.
-        UnsupportedError: the datatype is BF16.
     """
-    dtype = DTYPES.get(Datatype(datatype))
-    if dtype is None:
-        raise UnsupportedError(f"input '{name}' is {datatype}, which this node cannot run yet")
+    dtype = DTYPES[Datatype(datatype)]
     try:
         if dtype.hasobject:
             return _strings(raw, shape)
         return np.frombuffer(raw, dtype=dtype).reshape(shape)
+    except UnicodeDecodeError as error:
+        raise InvalidRequestError(
+            f"input '{name}' holds a string that is not UTF-8, and the strings of ONNX models are"
+            " text; encode it as UTF-8, base64 for instance"
+        ) from error
     except ValueError as error:
         raise InvalidRequestError(
             f"input '{name}' has {len(raw)} bytes, which is not {datatype} of shape {list(shape)}"
-            + (" in UTF-8" if dtype.hasobject else "")
         ) from error
 
 

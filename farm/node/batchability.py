@@ -10,6 +10,7 @@ import numpy as np
 
 from farm.core.errors import FarmError, ModelUnavailableError
 from farm.core.tensors import TensorSpec
+from farm.node.bfloat16 import BF16, to_floats
 from farm.node.rows import Rows, row
 from farm.node.sessions import Session
 
@@ -20,6 +21,8 @@ _ROWS = 4
 # Relative to the output's own magnitude: rounding in another order stays below, a
 # quantisation range shared across rows (5e-3 measured) does not.
 _TOLERANCE = 1e-4
+# Short floats round more coarsely than that: two units in the last place.
+_SHORT_TOLERANCES = {np.dtype("<f2"): 2.0**-9, BF16: 2.0**-6}
 
 
 def find_max_batch_size(session: Session, rows: Rows, declared: int | None) -> tuple[int, str]:
@@ -46,7 +49,8 @@ def find_max_batch_size(session: Session, rows: Rows, declared: int | None) -> t
 
 def _fixed_first_axis(specs: Sequence[TensorSpec]) -> str:
     """Return the name of a tensor whose first dimension is not open, or nothing."""
-    return next((spec.name for spec in specs if not spec.shape or spec.shape[0] != -1), "")
+    required = (spec for spec in specs if not spec.optional)
+    return next((spec.name for spec in required if not spec.shape or spec.shape[0] != -1), "")
 
 
 def _dependence(session: Session, rows: Rows) -> str:
@@ -65,7 +69,7 @@ def _dependence(session: Session, rows: Rows) -> str:
             single = alone[index][position]
             if single.shape[:1] != (1,):
                 return f"output '{name}' has no first dimension for a single row"
-            if not _close(single[0], joined[index]):
+            if not _close(single, joined[index : index + 1]):
                 return f"output '{name}' of a row depends on the other rows"
     return ""
 
@@ -73,9 +77,12 @@ def _dependence(session: Session, rows: Rows) -> str:
 def _close(alone: np.ndarray, joined: np.ndarray) -> bool:
     if alone.shape != joined.shape:
         return False
+    tolerance = _SHORT_TOLERANCES.get(alone.dtype, _TOLERANCE)
+    if alone.dtype == BF16:
+        alone, joined = to_floats(alone), to_floats(joined)
     if alone.dtype.kind != "f":
         return bool(np.array_equal(alone, joined))
     magnitude = float(np.max(np.abs(alone), initial=0.0, where=np.isfinite(alone)))
     return bool(
-        np.allclose(alone, joined, rtol=_TOLERANCE, atol=_TOLERANCE * magnitude, equal_nan=True)
+        np.allclose(alone, joined, rtol=tolerance, atol=tolerance * magnitude, equal_nan=True)
     )

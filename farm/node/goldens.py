@@ -2,7 +2,7 @@
 
 A golden is an `.npz` without pickles: arrays `input:<name>` and `output:<name>`, and the
 scalars `rtol` and `atol` of numpy's comparison `|a - b| <= atol + rtol * |b|`. Integer,
-boolean and string outputs must be equal.
+boolean and string outputs must be equal. BF16 is stored as its bits, in uint16.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from farm.core.errors import FarmError, ModelUnavailableError
+from farm.core.tensors import Datatype
 from farm.node.arrays import AnyArray
+from farm.node.bfloat16 import BF16, to_floats
 from farm.node.sessions import Session
 
 
@@ -55,10 +57,10 @@ def check_golden(session: Session, golden: Golden) -> None:
     Raises:
         ModelUnavailableError: the model fails on them or answers something else.
     """
+    brain = {spec.name for spec in session.inputs if spec.datatype is Datatype.BF16}
+    inputs = {name: _as_bf16(a) if name in brain else a for name, a in golden.inputs.items()}
     try:
-        answers = dict(
-            zip(session.output_names, session.run(golden.name, golden.inputs), strict=True)
-        )
+        answers = dict(zip(session.output_names, session.run(golden.name, inputs), strict=True))
     except FarmError as error:
         raise ModelUnavailableError(f"golden '{golden.name}': {error.message}") from error
     for name, expected in golden.outputs.items():
@@ -77,6 +79,8 @@ def check_golden(session: Session, golden: Golden) -> None:
 def _difference(actual: AnyArray, expected: AnyArray, golden: Golden) -> str:
     if actual.shape != expected.shape:
         return f"has shape {list(actual.shape)} instead of {list(expected.shape)}"
+    if actual.dtype == BF16:
+        actual, expected = to_floats(actual), to_floats(_as_bf16(expected))
     if expected.dtype.kind != "f":
         if expected.dtype.kind in "SU":
             actual, expected = _as_text(actual), _as_text(expected)
@@ -86,6 +90,15 @@ def _difference(actual: AnyArray, expected: AnyArray, golden: Golden) -> str:
         return ""
     worst = float(np.max(np.abs(actual.astype(np.float64) - expected.astype(np.float64))))
     return f"differs by up to {worst:.3g} (rtol {golden.rtol:g}, atol {golden.atol:g})"
+
+
+def _as_bf16(array: AnyArray) -> AnyArray:
+    """Return bits that were stored as any two-byte numbers."""
+    if array.dtype.itemsize != BF16.itemsize:
+        raise ModelUnavailableError(
+            f"a golden holds {array.dtype} for a BF16 tensor; store its bits as uint16"
+        )
+    return np.ascontiguousarray(array).view(BF16).reshape(array.shape)
 
 
 def _as_text(strings: AnyArray) -> AnyArray:

@@ -9,54 +9,70 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from farm.core.actor_messages import decode_warmup, encode_record
 from farm.core.errors import FarmError
-from farm.core.tensors import TensorSpec
+from farm.core.models import ModelReport
 from farm.node.batchability import find_max_batch_size
-from farm.node.goldens import check_golden, read_golden
+from farm.node.goldens import Golden, check_golden, read_golden
 from farm.node.latency import measure_curve
 from farm.node.rows import Rows
 from farm.node.sessions import Session
+from farm.node.warmups import run_warmup
 
 
 def qualify(job: dict[str, Any]) -> dict[str, Any]:
-    """Open, check and measure a model; return the report as JSON values.
+    """Open and try a model; return the report as JSON values.
 
     Raises:
         ModelUnavailableError: the model must not be served; the message says why.
     """
-    session = Session(Path(job["path"]), threads=job["threads"])
-    goldens = [read_golden(Path(path)) for path in job["goldens"]]
+    session, goldens = _open(job)
     for golden in goldens:
         check_golden(session, golden)
     rows = Rows(session.inputs, goldens)
     max_batch_size, reason = find_max_batch_size(session, rows, job["max_batch_size"])
-    curve = measure_curve(session, rows, max_rows=max_batch_size, budget_s=job["curve_budget_s"])
-    return {
-        "ok": True,
-        "inputs": [_spec(spec) for spec in session.inputs],
-        "outputs": [_spec(spec) for spec in session.outputs],
-        "max_batch_size": max_batch_size,
-        "batching_reason": reason,
-        "curve": curve.points if curve else None,
-        "goldens_checked": len(goldens),
-    }
+    batched = max_batch_size > 0
+    for message in job["warmups"]:
+        warmup = decode_warmup(message)
+        run_warmup(session, warmup, Path(job["folder"]), batched=batched, count=warmup.count)
+    report = ModelReport(
+        inputs=session.inputs,
+        outputs=session.outputs,
+        max_batch_size=max_batch_size,
+        batching_reason=reason,
+        goldens_checked=len(goldens),
+    )
+    return encode_record(report)
+
+
+def measure(job: dict[str, Any]) -> dict[str, Any]:
+    """Open a model and time it; return its latency curve's points, or None."""
+    session, goldens = _open(job)
+    rows = Rows(session.inputs, goldens)
+    curve = measure_curve(session, rows, max_rows=job["max_rows"], budget_s=job["budget_s"])
+    return {"points": curve.points if curve else None}
 
 
 def main() -> None:
+    # Before the first job, so that a child that was started early has it behind it.
+    import onnxruntime  # noqa: F401
+
     for line in sys.stdin:
         try:
-            report = qualify(json.loads(line))
+            job = json.loads(line)
+            answer = {"ok": True, **(measure(job) if job["do"] == "measure" else qualify(job))}
         except FarmError as error:
-            report = {"ok": False, "reason": error.message}
+            answer = {"ok": False, "reason": error.message}
         except Exception as error:
             what = f"the farm's trial of the model failed ({type(error).__name__}: {error})"
-            report = {"ok": False, "reason": what}
-        sys.stdout.write(json.dumps(report) + "\n")
+            answer = {"ok": False, "reason": what}
+        sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
 
 
-def _spec(spec: TensorSpec) -> dict[str, Any]:
-    return {"name": spec.name, "datatype": spec.datatype, "shape": spec.shape}
+def _open(job: dict[str, Any]) -> tuple[Session, list[Golden]]:
+    session = Session(Path(job["path"]), threads=job["threads"])
+    return session, [read_golden(Path(path)) for path in job["goldens"]]
 
 
 if __name__ == "__main__":

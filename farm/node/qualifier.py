@@ -5,13 +5,28 @@ import select
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from farm.core.actor_messages import decode_curve, decode_report, encode_record
 from farm.core.errors import ModelUnavailableError
-from farm.core.models import LatencyCurve, ModelReport
-from farm.core.tensors import Datatype, TensorSpec
+from farm.core.models import LatencyCurve, ModelReport, Warmup
+
+# Whatever a model leaves behind in the child's memory goes with the child.
+_JOBS_PER_CHILD = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """A model's main file, and what to try it with. `folder` holds the warm-ups' files."""
+
+    path: Path
+    folder: Path
+    goldens: tuple[Path, ...] = ()
+    warmups: Sequence[Warmup] = ()
 
 
 class Qualifier:
@@ -25,45 +40,18 @@ class Qualifier:
         self._timeout_s = timeout_s
         self._curve_budget_s = curve_budget_s
         self._child: subprocess.Popen[str] | None = None
+        self._jobs = 0
         self._last_used = 0.0
 
-    def qualify(
-        self, path: Path, *, goldens: list[Path], max_batch_size: int | None
-    ) -> ModelReport:
-        """Return the report on the model at `path`.
-
-        Raises:
-            ModelUnavailableError: it was refused, crashed the child or did not finish.
-        """
-        job = {
-            "path": str(path),
-            "threads": self._threads,
-            "goldens": [str(golden) for golden in goldens],
-            "max_batch_size": max_batch_size,
-            "curve_budget_s": self._curve_budget_s,
-        }
-        answer = self._ask(json.dumps(job))
-        self._last_used = monotonic()
-        if not answer["ok"]:
-            raise ModelUnavailableError(answer["reason"])
-        return ModelReport(
-            inputs=_specs(answer["inputs"]),
-            outputs=_specs(answer["outputs"]),
-            max_batch_size=answer["max_batch_size"],
-            batching_reason=answer["batching_reason"],
-            curve=_curve(answer["curve"]),
-            goldens_checked=answer["goldens_checked"],
-        )
-
-    def close(self, *, idle_s: float = 0.0) -> None:
-        """End the child if it has been idle for `idle_s` seconds."""
-        if self._child is not None and monotonic() - self._last_used >= idle_s:
-            self._end()
-
-    def _ask(self, job: str) -> Any:
-        if self._child is not None and self._child.poll() is not None:
+    def start(self) -> None:
+        """Begin to start the child, so that the first model need not wait for it."""
+        if self._child is not None and (
+            self._child.poll() is not None or self._jobs >= _JOBS_PER_CHILD
+        ):
             self._end()
         if self._child is None:
+            self._jobs = 0
+            self._last_used = monotonic()
             self._child = subprocess.Popen(
                 [sys.executable, "-m", "farm.node.qualification"],
                 stdin=subprocess.PIPE,
@@ -71,22 +59,67 @@ class Qualifier:
                 stderr=subprocess.DEVNULL,
                 text=True,
             )
-        stdin, stdout = self._child.stdin, self._child.stdout
-        if stdin is None or stdout is None:  # pragma: no cover - both are pipes
+
+    def qualify(self, trial: Trial, *, max_batch_size: int | None) -> ModelReport:
+        """Return the report on a model.
+
+        Raises:
+            ModelUnavailableError: it was refused, crashed the child or did not finish.
+        """
+        warmups = [encode_record(warmup) for warmup in trial.warmups]
+        return decode_report(
+            self._ask("qualify", trial, max_batch_size=max_batch_size, warmups=warmups)
+        )
+
+    def measure(self, trial: Trial, *, max_rows: int) -> LatencyCurve | None:
+        """Return a model's latency curve, or None where sample rows do not run on it.
+
+        Raises:
+            ModelUnavailableError: it crashed the child or did not finish.
+        """
+        return decode_curve(
+            self._ask("measure", trial, max_rows=max_rows, budget_s=self._curve_budget_s)
+        )
+
+    def close(self, *, idle_s: float = 0.0) -> None:
+        """End the child if it has been idle for `idle_s` seconds."""
+        if self._child is not None and monotonic() - self._last_used >= idle_s:
+            self._end()
+
+    def _ask(self, what: str, trial: Trial, **more: Any) -> dict[str, Any]:
+        job = {
+            "do": what,
+            "path": str(trial.path),
+            "folder": str(trial.folder),
+            "threads": self._threads,
+            "goldens": [str(golden) for golden in trial.goldens],
+            **more,
+        }
+        answer: dict[str, Any] = self._answer(json.dumps(job))
+        self._last_used = monotonic()
+        if not answer["ok"]:
+            raise ModelUnavailableError(answer["reason"])
+        return answer
+
+    def _answer(self, job: str) -> Any:
+        self.start()
+        child = self._child
+        if child is None or child.stdin is None or child.stdout is None:  # pragma: no cover
             raise AssertionError
+        self._jobs += 1
         try:
-            stdin.write(job + "\n")
-            stdin.flush()
+            child.stdin.write(job + "\n")
+            child.stdin.flush()
         except BrokenPipeError:
             line = ""
         else:
-            if not select.select([stdout], [], [], self._timeout_s)[0]:
+            if not select.select([child.stdout], [], [], self._timeout_s)[0]:
                 self._end()
                 raise ModelUnavailableError(
                     f"the model did not finish a trial run within {self._timeout_s:g} s; it may"
                     " never return, or this node is too slow for it"
                 )
-            line = stdout.readline()
+            line = child.stdout.readline()
         if not line:
             raise ModelUnavailableError(self._cause_of_death())
         return json.loads(line)
@@ -111,18 +144,3 @@ class Qualifier:
             for pipe in (child.stdin, child.stdout):
                 if pipe is not None:
                     pipe.close()
-
-
-def _specs(items: list[dict[str, Any]]) -> tuple[TensorSpec, ...]:
-    return tuple(
-        TensorSpec(
-            name=item["name"], datatype=Datatype(item["datatype"]), shape=tuple(item["shape"])
-        )
-        for item in items
-    )
-
-
-def _curve(points: list[list[float]] | None) -> LatencyCurve | None:
-    if not points:
-        return None
-    return LatencyCurve(tuple((int(rows), seconds) for rows, seconds in points))

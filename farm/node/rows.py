@@ -7,6 +7,7 @@ import numpy as np
 
 from farm.core.tensors import Datatype, TensorSpec
 from farm.node.arrays import DTYPES, AnyArray
+from farm.node.bfloat16 import BF16, from_floats
 from farm.node.goldens import Golden
 
 # The size given to inner dimensions that the model leaves open.
@@ -14,32 +15,35 @@ OPEN_DIMENSION = 8
 
 
 class Rows:
-    """Inputs of any number of rows for one model."""
+    """Inputs of any number of rows for one model, without those it has a default for."""
 
     def __init__(self, inputs: Sequence[TensorSpec], goldens: Sequence[Golden]) -> None:
-        names = {spec.name for spec in inputs}
-        self._inputs = inputs
-        self._golden = next((g for g in goldens if set(g.inputs) == names), None)
+        self._inputs = [spec for spec in inputs if not spec.optional]
+        names = {spec.name for spec in self._inputs}
+        self._golden = next((_only(names, g.inputs) for g in goldens if names <= set(g.inputs)), {})
 
     def take(self, count: int) -> dict[str, AnyArray]:
         """Return `count` rows: the golden's, over and over, or seeded random ones."""
-        if self._golden is not None:
+        if self._golden and all(array.ndim and array.size for array in self._golden.values()):
             return {
                 name: array[np.arange(count) % array.shape[0]]
-                for name, array in self._golden.inputs.items()
+                for name, array in self._golden.items()
             }
         generator = np.random.default_rng(0)
         return {
-            spec.name: _random(spec, (count, *_closed(spec.shape[1:])), generator)
+            spec.name: random_array(spec.datatype, (count, *_closed(spec.shape[1:])), generator)
             for spec in self._inputs
         }
 
     def whole(self) -> dict[str, AnyArray]:
         """Return one request for a model without a batch axis."""
-        if self._golden is not None:
-            return dict(self._golden.inputs)
+        if self._golden:
+            return dict(self._golden)
         generator = np.random.default_rng(0)
-        return {spec.name: _random(spec, _closed(spec.shape), generator) for spec in self._inputs}
+        return {
+            spec.name: random_array(spec.datatype, _closed(spec.shape), generator)
+            for spec in self._inputs
+        }
 
 
 def row(inputs: dict[str, AnyArray], index: int) -> dict[str, AnyArray]:
@@ -51,19 +55,26 @@ def _closed(shape: Sequence[int]) -> tuple[int, ...]:
     return tuple(OPEN_DIMENSION if dim < 0 else dim for dim in shape)
 
 
-def _random(spec: TensorSpec, shape: tuple[int, ...], generator: np.random.Generator) -> AnyArray:
-    if spec.datatype is Datatype.BYTES:
+def _only(names: set[str], arrays: dict[str, AnyArray]) -> dict[str, AnyArray]:
+    return {name: array for name, array in arrays.items() if name in names}
+
+
+def random_array(
+    datatype: Datatype, shape: tuple[int, ...], generator: np.random.Generator
+) -> AnyArray:
+    """Return values that most models take: numbers around 0, small integers, digits."""
+    if datatype is Datatype.BYTES:
         words = np.empty(prod(shape), dtype=np.object_)
         words[:] = [str(number) for number in range(words.size)]
         return words.reshape(shape)
-    dtype = DTYPES[spec.datatype]
-    if dtype.kind == "f":
+    dtype = DTYPES[datatype]
+    if dtype.kind == "f" or dtype == BF16:
         # Rows of very different magnitude: a model that quantises over the whole batch
         # (dynamic int8) answers each row differently in company, and is found out.
-        values = generator.standard_normal(shape)
+        values = np.asarray(generator.standard_normal(shape))
         if shape:
             scale = 10.0 ** (np.arange(shape[0]) % 3 - 1)
-            values *= scale.reshape(-1, *[1] * (len(shape) - 1))
-        return np.asarray(values).astype(dtype)
+            values = values * scale.reshape(-1, *[1] * (len(shape) - 1))
+        return from_floats(values) if dtype == BF16 else values.astype(dtype)
     # Small non-negative integers are valid almost everywhere: indices, tokens, masks.
     return np.asarray(generator.integers(0, 2, size=shape)).astype(dtype)

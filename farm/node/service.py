@@ -1,13 +1,12 @@
 """A node without its transport: files in, models ready, batches run, vitals out."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from os import getpid
-from pathlib import Path
 from platform import machine, node
 from threading import Lock
 from time import perf_counter_ns
+from types import MappingProxyType
 from uuid import uuid4
 
 from farm.core.actor_messages import (
@@ -20,25 +19,15 @@ from farm.core.actor_messages import (
     encode_reply,
 )
 from farm.core.errors import FarmError, IntegrityError, InternalError, ModelUnavailableError
-from farm.core.models import ModelArtifact, ModelFile, ModelReport
+from farm.core.models import LatencyCurve, ModelArtifact, ModelReport
 from farm.core.nodes import NodeProfile, NodeVitals
 from farm.node import probes
 from farm.node.arrays import split_rows, to_array, to_wire
-from farm.node.qualifier import Qualifier
-from farm.node.sessions import Session, SessionCache
+from farm.node.models import NodeModels
+from farm.node.padding import cut_padding, pad_empty
 from farm.node.settings import NodeSettings
-from farm.node.store import ModelStore, verify
 
-_QUALIFIER_IDLE_S = 3.0
-_MODEL_FILE = "model.onnx"
-
-
-@dataclass(frozen=True, slots=True)
-class _Ready:
-    """A model this node may run: its main file, and every file with its digest."""
-
-    path: Path
-    files: tuple[tuple[Path, str], ...]
+_NOTHING: Mapping[str, bytes] = MappingProxyType({})
 
 
 class NodeService:
@@ -47,18 +36,7 @@ class NodeService:
     def __init__(self, settings: NodeSettings) -> None:
         self._settings = settings
         self.incarnation = uuid4().hex[:12]
-        self._store = ModelStore(settings.cache_dir, max_bytes=settings.max_store_bytes)
-        self._sessions = SessionCache(
-            max_sessions=settings.max_sessions,
-            max_bytes=settings.max_session_bytes,
-        )
-        self._qualifier = Qualifier(
-            threads=settings.threads_per_slot,
-            timeout_s=settings.qualify_timeout_s,
-            curve_budget_s=settings.curve_budget_s,
-        )
-        self._qualifying = Lock()
-        self._ready: dict[str, _Ready] = {}
+        self._models = NodeModels(settings)
         self._counting = Lock()
         self._busy = 0
         self._batches = 0
@@ -84,11 +62,7 @@ class NodeService:
 
     def vitals(self) -> NodeVitals:
         """Return one heartbeat."""
-        if self._qualifying.acquire(blocking=False):
-            try:
-                self._qualifier.close(idle_s=_QUALIFIER_IDLE_S)
-            finally:
-                self._qualifying.release()
+        self._models.rest()
         total, available = probes.memory_bytes()
         return NodeVitals(
             incarnation=self.incarnation,
@@ -101,16 +75,20 @@ class NodeService:
             batches_total=self._batches,
             rows_total=self._rows,
             failures_total=self._failures,
-            digests=tuple(self._ready),
+            digests=self._models.digests,
         )
 
-    def missing_files(self, sizes: Mapping[str, int]) -> tuple[str, ...]:
-        """Return which of a model's files, given with their bytes, must still be sent.
+    def expect_models(self) -> None:
+        """Get ready for models that are about to come, so that the first one loads sooner."""
+        self._models.expect()
+
+    def missing_files(self, artifact: ModelArtifact) -> tuple[str, ...]:
+        """Return the digests of those of a model's files that must still be sent.
 
         Raises:
-            ModelUnavailableError: they do not fit in the store.
+            ModelUnavailableError: the model is too large for this node.
         """
-        return self._store.missing(sizes)
+        return self._models.missing(artifact)
 
     def receive(self, sha256: str, offset: int, chunk: bytes, last: bool) -> None:
         """Take a chunk of a file; the last one makes it available.
@@ -118,45 +96,36 @@ class NodeService:
         Raises:
             IntegrityError: the chunks do not add up to the digest.
         """
-        self._store.append(sha256, offset, chunk)
-        if last:
-            self._store.commit(sha256)
+        self._models.receive(sha256, offset, chunk, last)
 
-    def load(self, artifact: ModelArtifact) -> ModelReport:
-        """Verify, qualify in a child process, and open a model.
+    def load(
+        self, artifact: ModelArtifact, contents: Mapping[str, bytes] = _NOTHING
+    ) -> ModelReport:
+        """Verify, qualify in a child process, open and warm up a model.
+
+        `contents` holds whole files by digest, for a model too small to be sent in chunks.
 
         Raises:
             IntegrityError: a file is missing or damaged.
             ModelUnavailableError: the model must not be served here.
         """
-        with self._qualifying:
-            self._ready.pop(artifact.digest, None)
-            try:
-                folder = self._store.install(artifact)
-                main = next((f for f in artifact.files if f.path == _MODEL_FILE), None)
-                if main is None:
-                    raise ModelUnavailableError(f"the version has no file '{_MODEL_FILE}'")
-                report = self._qualifier.qualify(
-                    folder / main.path,
-                    goldens=[folder / file.path for file in self._own_goldens(artifact)],
-                    max_batch_size=artifact.max_batch_size,
-                )
-                ready = _Ready(
-                    path=folder / main.path,
-                    files=tuple((folder / file.path, file.sha256) for file in artifact.files),
-                )
-                self._session(artifact.digest, ready)
-            except FarmError:
-                self._store.remove(artifact.digest)
-                raise
-            self._ready[artifact.digest] = ready
-        return report
+        return self._models.load(artifact, contents)
+
+    def measure(self, digest: str) -> LatencyCurve | None:
+        """Return a model's latency curve, or None where sample rows do not run on it.
+
+        Raises:
+            ModelUnavailableError: the model is not here, or failed.
+        """
+        return self._models.measure(digest)
 
     def unload(self, digest: str) -> None:
         """Forget a model. A batch that runs now ends its run."""
-        self._ready.pop(digest, None)
-        self._sessions.drop(digest)
-        self._store.remove(digest)
+        self._models.unload(digest)
+
+    def close(self) -> None:
+        """End what this node started."""
+        self._models.close()
 
     def infer(self, call: bytes, *raws: bytes) -> bytes:
         """Run a batch; failures come back as replies, never as exceptions."""
@@ -189,17 +158,19 @@ class NodeService:
     def _infer(self, head: CallHead, raws: tuple[bytes, ...]) -> Reply:
         started = perf_counter_ns()
         _, model, digest, rows, tensors = head
-        ready = self._ready.get(digest)
-        if ready is None:
-            raise ModelUnavailableError(f"model '{model}' is not loaded on this node")
-        session = self._session(digest, ready)
+        session = self._models.session(model, digest)
         feeds = {
             name: to_array(name, datatype, shape, raw)
             for (name, datatype, shape), raw in zip(tensors, raws, strict=True)
         }
+        empty = rows is not None and not any(rows)
+        if empty:
+            feeds = pad_empty(feeds)
         prepared = perf_counter_ns()
         outputs = session.run(model, feeds)
         ran = perf_counter_ns()
+        if empty:
+            outputs = cut_padding(outputs)
         names = session.output_names
         members: tuple[tuple[WireTensor, ...], ...]
         if rows is None:
@@ -208,25 +179,6 @@ class NodeService:
             members = split_rows(names, outputs, rows)
         timing = (prepared - started, ran - prepared, perf_counter_ns() - ran)
         return ("ok", PROTOCOL, self.incarnation, timing, members)
-
-    def _session(self, digest: str, ready: _Ready) -> Session:
-        """Return a model's session; its files are verified whenever it is opened anew."""
-
-        def opener() -> tuple[Session, int]:
-            for path, sha256 in ready.files:
-                verify(path, sha256)
-            size_bytes = sum(path.stat().st_size for path, _ in ready.files)
-            return Session(ready.path, threads=self._settings.threads_per_slot), size_bytes
-
-        return self._sessions.get(digest, opener)
-
-    def _own_goldens(self, artifact: ModelArtifact) -> list[ModelFile]:
-        """Return the goldens of this CPU's class, or those for any where it has none."""
-        for folder in (f"golden/{probes.read_cpu_class()}/", "golden/any/"):
-            own = [file for file in artifact.goldens if file.path.startswith(folder)]
-            if own:
-                return own
-        return []
 
 
 def _runtime_version() -> str:

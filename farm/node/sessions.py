@@ -1,12 +1,9 @@
-"""ONNX Runtime sessions: how one is opened, and how many stay open."""
+"""One model in ONNX Runtime: how it is opened, what it may be, how it is run."""
 
 from __future__ import annotations
 
 import re
-from collections import OrderedDict
-from collections.abc import Callable
 from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from farm.core.errors import (
@@ -16,6 +13,7 @@ from farm.core.errors import (
     ModelUnavailableError,
 )
 from farm.core.tensors import Datatype, TensorSpec
+from farm.node.bfloat16 import run_with_values, to_value
 
 if TYPE_CHECKING:
     from farm.node.arrays import AnyArray
@@ -32,6 +30,7 @@ _DATATYPES = {
     "tensor(int32)": Datatype.INT32,
     "tensor(int64)": Datatype.INT64,
     "tensor(float16)": Datatype.FP16,
+    "tensor(bfloat16)": Datatype.BF16,
     "tensor(float)": Datatype.FP32,
     "tensor(double)": Datatype.FP64,
     "tensor(string)": Datatype.BYTES,
@@ -70,9 +69,17 @@ class Session:
             raise ModelUnavailableError(
                 f"ONNX Runtime {ort.__version__} does not accept the model: {_clean(error)}"
             ) from error
-        self.inputs = tuple(_spec(node) for node in self._session.get_inputs())
-        self.outputs = tuple(_spec(node) for node in self._session.get_outputs())
+        required = [_spec(node, "input") for node in self._session.get_inputs()]
+        self.inputs = (*required, *_optional(self._session.get_overridable_initializers()))
+        self.outputs = tuple(_spec(node, "output") for node in self._session.get_outputs())
         self.output_names = [spec.name for spec in self.outputs]
+        self._bf16_inputs = _bf16(self.inputs)
+        self._bf16_outputs = _bf16(self.outputs)
+        if self._bf16_outputs and any(s.datatype is Datatype.BYTES for s in self.inputs):
+            raise ModelUnavailableError(
+                f"output '{self._bf16_outputs[0]}' is BF16, which ONNX Runtime cannot give a model"
+                " that takes strings; export the model with that output as FP32"
+            )
 
     def run(self, model: str, feeds: dict[str, AnyArray]) -> list[AnyArray]:
         """Run the model once.
@@ -82,69 +89,42 @@ class Session:
             ExecutionFailedError: it failed in any other way.
         """
         try:
+            if self._bf16_inputs or self._bf16_outputs:
+                return self._run_bf16(feeds)
             outputs: list[AnyArray] = self._session.run(self.output_names, feeds)
         except Exception as error:
             raise _run_error(model, error) from error
         return outputs
 
-
-class SessionCache:
-    """The least recently used sessions close when there are too many or they are too big."""
-
-    def __init__(self, *, max_sessions: int, max_bytes: int) -> None:
-        self._max_sessions = max_sessions
-        self._max_bytes = max_bytes
-        self._lock = Lock()
-        self._opening = Lock()
-        self._open: OrderedDict[str, tuple[Session, int]] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self._open)
-
-    def get(self, digest: str, opener: Callable[[], tuple[Session, int]]) -> Session:
-        """Return a model's session, opened with its size in bytes by `opener` if need be."""
-        session = self._lookup(digest)
-        if session is not None:
-            return session
-        with self._opening:
-            session = self._lookup(digest)
-            if session is None:
-                session, size_bytes = opener()
-                with self._lock:
-                    self._open[digest] = (session, size_bytes)
-                    self._shrink(keep=digest)
-            return session
-
-    def _lookup(self, digest: str) -> Session | None:
-        with self._lock:
-            entry = self._open.get(digest)
-            if entry is None:
-                return None
-            self._open.move_to_end(digest)
-            return entry[0]
-
-    def drop(self, digest: str) -> None:
-        """Close a session. One that runs now ends its run first."""
-        with self._lock:
-            self._open.pop(digest, None)
-
-    def _shrink(self, keep: str) -> None:
-        size = sum(size for _, size in self._open.values())
-        for digest in list(self._open):
-            if len(self._open) <= self._max_sessions and size <= self._max_bytes:
-                return
-            if digest != keep:
-                size -= self._open.pop(digest)[1]
+    def _run_bf16(self, feeds: dict[str, AnyArray]) -> list[AnyArray]:
+        given: dict[str, Any] = {**feeds}
+        for name in self._bf16_inputs:
+            if name in given:
+                given[name] = to_value(given[name])
+        if self._bf16_outputs:
+            return run_with_values(self._session, self.output_names, given)
+        outputs: list[AnyArray] = self._session.run(self.output_names, given)
+        return outputs
 
 
-def _spec(node: Any) -> TensorSpec:
+def _spec(node: Any, role: str, *, optional: bool = False) -> TensorSpec:
     datatype = _DATATYPES.get(node.type)
     if datatype is None:
         raise ModelUnavailableError(
-            f"tensor '{node.name}' has type {node.type}, which the farm cannot serve"
+            f"{role} '{node.name}' has type {node.type}, which the protocol cannot carry; export"
+            " the model with plain tensors"
         )
     shape = tuple(dim if isinstance(dim, int) and dim >= 0 else -1 for dim in node.shape)
-    return TensorSpec(name=node.name, datatype=datatype, shape=shape)
+    return TensorSpec(name=node.name, datatype=datatype, shape=shape, optional=optional)
+
+
+def _optional(nodes: list[Any]) -> list[TensorSpec]:
+    """Return the inputs a model has defaults for, but those that no request can carry."""
+    return [_spec(node, "input", optional=True) for node in nodes if node.type in _DATATYPES]
+
+
+def _bf16(specs: tuple[TensorSpec, ...]) -> tuple[str, ...]:
+    return tuple(spec.name for spec in specs if spec.datatype is Datatype.BF16)
 
 
 def _run_error(model: str, error: Exception) -> FarmError:

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from farm.core.errors import IntegrityError, ModelUnavailableError
@@ -11,22 +11,25 @@ from farm.core.models import ModelArtifact, ModelFile
 
 
 class ModelStore:
-    """Files by digest in `blobs/`, and a folder for each model in `models/`.
+    """Files by digest in `blobs/`, and folders that link to them.
 
-    A file becomes visible under its digest only after its bytes were checked. Model
-    folders link to blobs, so a model costs its size once.
+    A file becomes visible under its digest only after its bytes were checked. A model has
+    its folder in `models/`; what one load tries it with has one in `trials/`. Folders link
+    to blobs, so a model costs its size once, and a blob in a folder is not evicted.
     """
 
     def __init__(self, root: Path, *, max_bytes: int) -> None:
         self._blobs = root / "blobs"
         self._models = root / "models"
+        self._trials = root / "trials"
+        self._serial = 0
         self._partial = root / "partial"
         self._max_bytes = max_bytes
         # What the last process was in the middle of, and the folders of its models, whose
         # links would keep blobs from being evicted.
-        for leftover in (self._models, self._partial):
+        for leftover in (self._models, self._trials, self._partial):
             shutil.rmtree(leftover, ignore_errors=True)
-        for folder in (self._blobs, self._models, self._partial):
+        for folder in (self._blobs, self._models, self._trials, self._partial):
             folder.mkdir(parents=True, exist_ok=True)
 
     def missing(self, sizes: Mapping[str, int]) -> tuple[str, ...]:
@@ -82,16 +85,42 @@ class ModelStore:
         path.replace(self._blobs / sha256)
 
     def install(self, artifact: ModelArtifact) -> Path:
-        """Return a folder that holds the model's files and goldens, each one verified.
+        """Return a folder that holds the model's files, each one verified.
+
+        Raises:
+            IntegrityError: a file is missing or damaged; a folder that was there before
+                stays as it was.
+        """
+        self._verify(artifact.files, artifact)
+        folder = self._models / _checked_digest(artifact.digest)
+        shutil.rmtree(folder, ignore_errors=True)
+        self._fill(folder, artifact.files)
+        return folder
+
+    def stage(self, artifact: ModelArtifact) -> Path:
+        """Return a new folder that holds what to try the model with: goldens, warm-up data.
 
         Raises:
             IntegrityError: a file is missing or damaged.
         """
-        folder = self._models / _checked_digest(artifact.digest)
+        files = artifact.blobs[len(artifact.files) :]
+        self._verify(files, artifact)
+        self._serial += 1
+        folder = self._trials / str(self._serial)
+        self._fill(folder, files)
+        return folder
+
+    def discard(self, folder: Path) -> None:
+        """Forget what `stage` made."""
         shutil.rmtree(folder, ignore_errors=True)
-        for file in (*artifact.files, *artifact.goldens):
-            target = folder / _safe_path(file)
-            target.parent.mkdir(parents=True, exist_ok=True)
+
+    def remove(self, digest: str) -> None:
+        """Forget a model's folder; its blobs stay until room is needed."""
+        shutil.rmtree(self._models / _checked_digest(digest), ignore_errors=True)
+
+    def _verify(self, files: Sequence[ModelFile], artifact: ModelArtifact) -> None:
+        for file in files:
+            _safe_path(file)
             blob = self._blobs / _checked_digest(file.sha256)
             if not blob.exists() or _digest_of(blob) != file.sha256:
                 blob.unlink(missing_ok=True)
@@ -99,13 +128,16 @@ class ModelStore:
                     f"file '{file.path}' of model '{artifact.key}' is damaged on this node; it is"
                     " fetched again at the next load"
                 )
+
+    def _fill(self, folder: Path, files: Sequence[ModelFile]) -> None:
+        folder.mkdir(parents=True)
+        # Two warm-ups may read the same file.
+        for path, file in {_safe_path(file): file for file in files}.items():
+            target = folder / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            blob = self._blobs / file.sha256
             os.utime(blob)
             _link(blob, target)
-        return folder
-
-    def remove(self, digest: str) -> None:
-        """Forget a model's folder; its blobs stay until room is needed."""
-        shutil.rmtree(self._models / _checked_digest(digest), ignore_errors=True)
 
     def _make_room(self, needed: int) -> None:
         """Delete the least recently used blobs that no model uses until `needed` bytes fit."""

@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from farm.core.models import ModelArtifact, ModelFile, ModelKey
+from farm.core.models import ModelArtifact, ModelFile, ModelKey, Warmup
 
 FLOAT = TensorProto.FLOAT
 INT64 = TensorProto.INT64
@@ -31,8 +31,13 @@ def model(
         [helper.make_tensor_value_info(*value) for value in outputs],
         list(constants),
     )
-    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
-    made.ir_version = 8
+    return finished(graph, [helper.make_opsetid("", 17)])
+
+
+def finished(graph: onnx.GraphProto, opsets: Sequence[onnx.OperatorSetIdProto]) -> bytes:
+    """A graph as the bytes of a model."""
+    made = helper.make_model(graph, opset_imports=opsets)
+    made.ir_version = 10 if opsets[0].version > 19 else 8
     return made.SerializeToString()
 
 
@@ -164,21 +169,18 @@ def triples() -> bytes:
     )
 
 
-def echo_strings() -> bytes:
-    """Strings [n], unchanged."""
+def large(megabytes: int) -> bytes:
+    """x [n,256] times a matrix of that size, cut to its first column."""
+    columns = megabytes * 1024
+    weights = np.ones((256, columns), np.float32)
     return model(
-        [helper.make_node("Identity", ["x"], ["y"])],
-        [("x", STRING, ["n"])],
-        [("y", STRING, ["n"])],
-    )
-
-
-def brain_float() -> bytes:
-    """An input of a type that the protocol carries but numpy does not have."""
-    return model(
-        [helper.make_node("Identity", ["x"], ["y"])],
-        [("x", TensorProto.BFLOAT16, ["n"])],
-        [("y", TensorProto.BFLOAT16, ["n"])],
+        [
+            helper.make_node("MatMul", ["x", "weights"], ["wide"]),
+            helper.make_node("Gather", ["wide", "first"], ["y"], axis=1),
+        ],
+        [("x", FLOAT, ["n", 256])],
+        [("y", FLOAT, ["n", 1])],
+        [constant("weights", weights), constant("first", np.array([0]))],
     )
 
 
@@ -191,7 +193,9 @@ def artifact(
     *,
     name: str = "tiny",
     goldens: dict[str, bytes] | None = None,
+    warmups: tuple[Warmup, ...] = (),
     max_batch_size: int | None = None,
+    main: str = "model.onnx",
 ) -> ModelArtifact:
     """What a gateway would ask a node to load."""
     return ModelArtifact(
@@ -199,7 +203,9 @@ def artifact(
         digest=sha256(repr(sorted(files.items())).encode()),
         files=_model_files(files),
         goldens=_model_files(goldens or {}),
+        warmups=warmups,
         max_batch_size=max_batch_size,
+        main=main,
     )
 
 
@@ -214,3 +220,11 @@ def write(folder: Path, data: bytes, name: str = "model.onnx") -> Path:
     path = folder / name
     path.write_bytes(data)
     return path
+
+
+def golden_file(folder: Path, **arrays: object) -> bytes:
+    """A golden with no tolerance; `input_x` stands for `input:x`, `output_y` for `output:y`."""
+    path = folder / "golden.npz"
+    named = {name.replace("_", ":", 1): array for name, array in arrays.items()}
+    np.savez(path, **named, rtol=0.0, atol=0.0)
+    return path.read_bytes()

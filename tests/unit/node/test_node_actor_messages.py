@@ -10,17 +10,28 @@ from farm.core.actor_messages import (
     check_protocol,
     decode_artifact,
     decode_call,
+    decode_curve,
     decode_profile,
     decode_reply,
     decode_report,
     decode_vitals,
     encode_call,
+    encode_curve,
     encode_failure,
     encode_record,
     encode_reply,
 )
 from farm.core.errors import ErrorCode, InternalError, ModelUnavailableError
-from farm.core.models import LatencyCurve, ModelArtifact, ModelFile, ModelKey, ModelReport
+from farm.core.models import (
+    LatencyCurve,
+    ModelArtifact,
+    ModelFile,
+    ModelKey,
+    ModelReport,
+    Warmup,
+    WarmupData,
+    WarmupInput,
+)
 from farm.core.nodes import NodeProfile, NodeVitals
 from farm.core.requests import (
     Batch,
@@ -45,13 +56,27 @@ ARTIFACT = ModelArtifact(
     key=ModelKey("digits", 3), digest="d",
     files=(ModelFile(path="model.onnx", sha256="f", size_bytes=10),),
     goldens=(ModelFile(path="golden/any/g.npz", sha256="g", size_bytes=20),),
-    max_batch_size=8,
+    warmups=(
+        Warmup(
+            name="w", batch_size=4, count=2,
+            inputs=(
+                WarmupInput(name="x", datatype=Datatype.FP32, shape=(3,), data=WarmupData.RANDOM),
+                WarmupInput(
+                    name="z", datatype=Datatype.BYTES, shape=(), data=WarmupData.FILE,
+                    file=ModelFile(path="warmup/z", sha256="w", size_bytes=30),
+                ),
+            ),
+        ),
+    ),
+    max_batch_size=8, main="graph.onnx",
 )  # fmt: skip
 REPORT = ModelReport(
-    inputs=(TensorSpec(name="x", datatype=Datatype.FP32, shape=(-1, 3)),),
+    inputs=(
+        TensorSpec(name="x", datatype=Datatype.FP32, shape=(-1, 3)),
+        TensorSpec(name="z", datatype=Datatype.FP32, shape=(3,), optional=True),
+    ),
     outputs=(TensorSpec(name="y", datatype=Datatype.BYTES, shape=(-1,)),),
-    max_batch_size=64, batching_reason="tried", curve=LatencyCurve(((1, 0.5), (2, 0.75))),
-    goldens_checked=1,
+    max_batch_size=64, batching_reason="tried", goldens_checked=1,
 )  # fmt: skip
 
 RECORDS = [
@@ -101,8 +126,33 @@ def test_an_older_node_without_later_fields_gets_their_defaults() -> None:
     )
 
 
-def test_a_report_without_a_curve_has_none() -> None:
-    assert decode_report(encode_record(REPORT) | {"curve": None}).curve is None
+def test_an_artifact_of_an_older_gateway_has_no_warmups_and_the_usual_main_file() -> None:
+    message = encode_record(ARTIFACT)
+    for later in ("warmups", "main"):
+        del message[later]
+    decoded = decode_artifact(message)
+    assert (decoded.warmups, decoded.main) == ((), "model.onnx")
+
+
+def test_the_curve_in_an_older_nodes_report_is_passed_over() -> None:
+    assert decode_report(encode_record(REPORT) | {"curve": {"points": [(1, 0.5)]}}) == REPORT
+
+
+@pytest.mark.parametrize("record", [PROFILE, VITALS, ARTIFACT, REPORT])
+def test_no_record_names_a_class_of_ours(record: Any) -> None:
+    assert b"farm" not in pickle.dumps(encode_record(record))
+
+
+@pytest.mark.parametrize("curve", [None, LatencyCurve(((1, 0.5), (2, 0.75)))])
+def test_a_curve_comes_back_whole(curve: LatencyCurve | None) -> None:
+    message = pickle.dumps(encode_curve(curve))
+    assert b"farm" not in message
+    assert decode_curve(pickle.loads(message)) == curve  # noqa: S301
+
+
+def test_a_curve_of_a_foreign_protocol_is_refused() -> None:
+    with pytest.raises(InternalError, match="upgrade the older"):
+        decode_curve(encode_curve(None) | {"protocol": PROTOCOL + 1})
 
 
 @pytest.mark.parametrize("number", [0, PROTOCOL + 1])

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from farm.core.errors import ExecutionFailedError, InvalidRequestError, UnsupportedError
+from farm.core.errors import ExecutionFailedError, InvalidRequestError
 from farm.core.tensors import Datatype
 from farm.node.arrays import DTYPES, split_rows, to_array, to_wire
 
-NUMBERS = [d for d in Datatype if d not in {Datatype.BYTES, Datatype.BF16}]
+NUMBERS = [d for d in Datatype if d is not Datatype.BYTES]
 
 SHAPES = st.lists(st.integers(0, 3), max_size=3).map(tuple)
 
@@ -86,9 +86,15 @@ def test_bytes_that_do_not_fit_the_shape_are_refused(
         to_array("x", datatype, shape, raw)
 
 
-def test_bf16_is_refused_by_name() -> None:
-    with pytest.raises(UnsupportedError, match="input 'x' is BF16"):
-        to_array("x", "BF16", (1,), b"\x00\x00")
+def test_a_string_that_is_not_utf8_is_refused_in_words() -> None:
+    with pytest.raises(InvalidRequestError, match="input 'x' holds a string that is not UTF-8"):
+        to_array("x", "BYTES", (2,), elements([b"good", b"\xff"]))
+
+
+def test_a_single_string_has_no_dimensions() -> None:
+    array = to_array("x", "BYTES", (), elements([b"one"]))
+    assert (array.shape, array[()]) == ((), "one")
+    assert to_wire("y", array) == ("y", "BYTES", (), elements([b"one"]))
 
 
 def test_members_get_their_own_rows_of_every_output() -> None:

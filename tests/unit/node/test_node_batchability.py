@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx_models
+import onnx_tensors
 import pytest
 
 from farm.core.errors import ModelUnavailableError
@@ -108,3 +109,20 @@ def test_a_model_that_squeezes_a_single_row_away_runs_row_by_row(tmp_path: Path)
 def test_infinite_outputs_do_not_hide_dependence(tmp_path: Path) -> None:
     with np.errstate(all="ignore"):
         assert found(tmp_path, onnx_models.centred_with_mask())[0] == 1
+
+
+def test_strings_are_compared_too(tmp_path: Path) -> None:
+    assert found(tmp_path, onnx_tensors.echo_strings())[0] == 64
+
+
+def test_a_default_is_no_reason_against_batching(tmp_path: Path) -> None:
+    assert found(tmp_path, onnx_tensors.shifted())[0] == 64
+    assert found(tmp_path, onnx_tensors.shifted(), 8)[0] == 8
+
+
+@pytest.mark.parametrize("element_type", [onnx_tensors.FLOAT16, onnx_tensors.BFLOAT16])
+def test_rows_of_short_floats_may_ride_together_unless_they_depend(
+    tmp_path: Path, element_type: int
+) -> None:
+    assert found(tmp_path, onnx_tensors.narrowed(onnx_models.dense, element_type))[0] == 64
+    assert found(tmp_path, onnx_tensors.narrowed(onnx_models.centred, element_type))[0] == 1

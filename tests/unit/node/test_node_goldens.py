@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import onnx_models
+import onnx_tensors
 import pytest
 
 from farm.core.errors import ModelUnavailableError
@@ -121,7 +122,7 @@ def test_a_golden_of_whole_numbers_does_not_round_the_answer(session: Session) -
 
 def test_a_golden_of_strings_does_not_cut_the_answer(tmp_path: Path) -> None:
     session = Session(
-        onnx_models.write(tmp_path, onnx_models.echo_strings(), "echo.onnx"), threads=1
+        onnx_models.write(tmp_path, onnx_tensors.echo_strings(), "echo.onnx"), threads=1
     )
     with pytest.raises(ModelUnavailableError):
         check_golden(session, golden({"x": np.array(["abcdef"])}, {"y": np.array(["abc"])}))

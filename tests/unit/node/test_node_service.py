@@ -1,7 +1,6 @@
 """A whole node without its transport, with the digits that ship with the farm."""
 
 import pickle
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,39 +13,29 @@ from farm import zoo
 from farm.core.actor_messages import PROTOCOL, CallHead
 from farm.core.errors import IntegrityError, ModelUnavailableError
 from farm.core.models import ModelArtifact
-from farm.core.pool import BlobSource
 from farm.node.service import NodeService
 from farm.node.settings import NodeSettings
-from farm.repository.blobs import RepositoryBlobs
-from farm.repository.layout import scan
 
 CHUNK_BYTES = 10_000
 WAIT_S = 10.0
 
 
-class Shelf:
-    """The shipped models, as a gateway would send them."""
-
-    def __init__(self, folder: Path) -> None:
-        # Copied, for installers may hard-link the shipped ones, and links are refused.
-        listing = scan(Path(shutil.copytree(zoo.models_dir(), folder / "models")))
-        self.artifacts = {v.artifact.key.name: v.artifact for v in listing.available}
-        self.blobs: BlobSource = RepositoryBlobs(listing)
-
-
-def send(service: NodeService, artifact: ModelArtifact, blobs: BlobSource) -> None:
-    sizes = {file.sha256: file.size_bytes for file in (*artifact.files, *artifact.goldens)}
-    for digest in service.missing_files(sizes):
-        offset = 0
-        for chunk in blobs.chunks(digest, CHUNK_BYTES):
-            last = offset + len(chunk) == sizes[digest]
-            service.receive(digest, offset, chunk, last)
-            offset += len(chunk)
+def digits() -> tuple[ModelArtifact, list[bytes]]:
+    """The shipped digits, as a gateway would send them: what it names, and the bytes."""
+    folder = zoo.models_dir() / "digits" / "1"
+    contents = {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*.*")}
+    goldens = {path: data for path, data in contents.items() if path.startswith("golden/")}
+    files = {path: data for path, data in contents.items() if path not in goldens}
+    artifact = onnx_models.artifact(files, name="digits", goldens=goldens)
+    return artifact, list(contents.values())
 
 
 def send_files(service: NodeService, *files: bytes) -> None:
     for data in files:
-        service.receive(onnx_models.sha256(data), 0, data, True)
+        for offset in range(0, len(data), CHUNK_BYTES):
+            chunk = data[offset : offset + CHUNK_BYTES]
+            last = offset + len(chunk) == len(data)
+            service.receive(onnx_models.sha256(data), offset, chunk, last)
 
 
 def make_service(folder: Path, **settings: int) -> NodeService:
@@ -56,31 +45,23 @@ def make_service(folder: Path, **settings: int) -> NodeService:
 
 
 @pytest.fixture(scope="module")
-def shelf(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
-    return Shelf(tmp_path_factory.mktemp("shelf"))
-
-
-@pytest.fixture(scope="module")
-def loaded(
-    shelf: Shelf, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[NodeService, ModelArtifact]]:
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[NodeService, ModelArtifact]]:
     """A node that holds the digits. Tests leave it as they found it."""
     service = make_service(tmp_path_factory.mktemp("node"))
-    artifact = shelf.artifacts["digits"]
-    send(service, artifact, shelf.blobs)
+    artifact, contents = digits()
+    send_files(service, *contents)
     report = service.load(artifact)
     assert report.goldens_checked == 1
     assert report.max_batch_size == 64
-    assert report.curve is not None
     yield service, artifact
-    service._qualifier.close()
+    service.close()
 
 
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[NodeService]:
     made = make_service(tmp_path)
     yield made
-    made._qualifier.close()
+    made.close()
 
 
 def images(count: int) -> np.ndarray:
@@ -268,7 +249,7 @@ def test_an_unloaded_model_is_not_run(service: NodeService) -> None:
     assert run(service, head, ones.tobytes())[3] == "model_unavailable"
     assert service.vitals().digests == ()
     service.unload(wanted.digest)
-    assert service.missing_files({onnx_models.sha256(data): len(data)}) == ()
+    assert service.missing_files(wanted) == ()
     service.load(wanted)
     assert run(service, head, ones.tobytes())[0] == "ok"
 
@@ -276,14 +257,22 @@ def test_an_unloaded_model_is_not_run(service: NodeService) -> None:
 def test_bytes_of_another_digest_are_refused(service: NodeService) -> None:
     with pytest.raises(IntegrityError, match="arrived damaged"):
         service.receive("0" * 64, 0, b"graph", True)
-    assert service.missing_files({"0" * 64: 5}) == ("0" * 64,)
+    wanted = onnx_models.artifact({"model.onnx": b"other"})
+    with pytest.raises(IntegrityError, match="arrived damaged"):
+        service.load(wanted, {wanted.files[0].sha256: b"graph"})
+    assert service.missing_files(wanted) == (wanted.files[0].sha256,)
 
 
 def test_a_model_that_never_fits_is_refused_before_it_is_sent(tmp_path: Path) -> None:
-    service = make_service(tmp_path, max_store_bytes=100)
-    assert len(service.missing_files({"0" * 64: 60, "1" * 64: 40})) == 2
+    service = make_service(tmp_path, max_store_bytes=100, max_session_bytes=100)
+    fits = onnx_models.artifact({"model.onnx": bytes(60)}, goldens={"golden/any/g.npz": b"1" * 40})
+    assert len(service.missing_files(fits)) == 2
     with pytest.raises(ModelUnavailableError, match=r"101 more bytes .* max_store_bytes"):
-        service.missing_files({"0" * 64: 60, "1" * 64: 41})
+        service.missing_files(
+            onnx_models.artifact({"model.onnx": bytes(60)}, goldens={"golden/any/g.npz": b"1" * 41})
+        )
+    with pytest.raises(ModelUnavailableError, match=r"has 101 bytes, .* raise max_session_bytes"):
+        service.missing_files(onnx_models.artifact({"model.onnx": bytes(101)}))
 
 
 def test_a_model_whose_files_never_came_is_refused(service: NodeService) -> None:
@@ -315,7 +304,7 @@ def test_files_are_verified_whenever_a_session_opens_anew(tmp_path: Path) -> Non
     send_files(service, *models)
     for artifact in wanted:
         service.load(artifact)
-    service._qualifier.close()
+    service.close()
     first, second = (
         (PROTOCOL, a.key.name, a.digest, (1,), (("x", "FP32", (1, 3)),)) for a in wanted
     )

@@ -7,14 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from farm.core.actor_messages import decode_call, encode_call
-from farm.core.errors import UnsupportedError
 from farm.core.models import ModelKey
 from farm.core.requests import Batch, InferenceRequest
 from farm.core.tensors import Datatype, Tensor, check_size, pack_strings
 from farm.node.arrays import split_rows, to_array
 
 KEY = ModelKey("m", 1)
-RUNNABLE = [d for d in Datatype if d is not Datatype.BF16]
 
 
 def content(draw: st.DrawFn, datatype: Datatype, count: int) -> bytes:
@@ -30,7 +28,7 @@ def batches(draw: st.DrawFn, datatype: Datatype) -> Batch:
     """Members of any rows, none included, with one input of a datatype and one of another."""
     rows = draw(st.lists(st.integers(0, 4), min_size=1, max_size=5))
     inner = st.lists(st.integers(0, 3), max_size=2).map(tuple)
-    inputs = [("x", datatype, draw(inner)), ("z", draw(st.sampled_from(RUNNABLE)), draw(inner))]
+    inputs = [("x", datatype, draw(inner)), ("z", draw(st.sampled_from(Datatype)), draw(inner))]
     members = tuple(
         InferenceRequest(
             id=number,
@@ -55,7 +53,7 @@ def batches(draw: st.DrawFn, datatype: Datatype) -> Batch:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("datatype", RUNNABLE)
+@pytest.mark.parametrize("datatype", Datatype)
 def test_splitting_what_was_joined_is_the_identity(datatype: Datatype) -> None:
     @settings(max_examples=40, deadline=None)
     @given(batches(datatype))
@@ -75,8 +73,3 @@ def test_splitting_what_was_joined_is_the_identity(datatype: Datatype) -> None:
         )
 
     holds()
-
-
-def test_the_one_datatype_left_out_is_refused() -> None:
-    with pytest.raises(UnsupportedError):
-        to_array("x", Datatype.BF16, (0,), b"")

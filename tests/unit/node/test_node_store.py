@@ -7,7 +7,15 @@ import pytest
 from onnx_models import artifact, sha256
 
 from farm.core.errors import IntegrityError, ModelUnavailableError
-from farm.core.models import ModelArtifact, ModelFile, ModelKey
+from farm.core.models import (
+    ModelArtifact,
+    ModelFile,
+    ModelKey,
+    Warmup,
+    WarmupData,
+    WarmupInput,
+)
+from farm.core.tensors import Datatype
 from farm.node.store import ModelStore, verify
 
 CAP = 100
@@ -107,18 +115,48 @@ def test_whole_files_survive_a_restart_and_cut_ones_do_not(store: ModelStore, ro
         again.append(cut, 3, b" short")
 
 
-def test_a_model_folder_holds_every_file_under_its_path(store: ModelStore) -> None:
-    files = {"model.onnx": b"graph", "weights/a.bin": b"weights"}
-    goldens = {"golden/any/g.npz": b"golden"}
-    for data in (*files.values(), *goldens.values()):
-        put(store, data)
-    folder = store.install(artifact(files, goldens=goldens))
-    found = {
+def held(folder: Path) -> dict[str, bytes]:
+    return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in folder.rglob("*")
         if path.is_file()
     }
-    assert found == files | goldens
+
+
+def test_a_model_folder_holds_its_files_and_a_trial_folder_the_rest(store: ModelStore) -> None:
+    files = {"model.onnx": b"graph", "weights/a.bin": b"weights"}
+    goldens = {"golden/any/g.npz": b"golden"}
+    for data in (*files.values(), *goldens.values(), b"row"):
+        put(store, data)
+    wanted = artifact(files, goldens=goldens, warmups=(warmup("w/row"), warmup("w/row")))
+    assert held(store.install(wanted)) == files
+    first, second = store.stage(wanted), store.stage(wanted)
+    assert held(first) == held(second) == goldens | {"w/row": b"row"}
+    store.discard(first)
+    assert (first.exists(), second.exists()) == (False, True)
+
+
+def warmup(path: str) -> Warmup:
+    """A warm-up with one input, read from a file that holds b"row"."""
+    file = ModelFile(path=path, sha256=sha256(b"row"), size_bytes=3)
+    given = WarmupInput(
+        name="x", datatype=Datatype.UINT8, shape=(3,), data=WarmupData.FILE, file=file
+    )
+    return Warmup(name="w", batch_size=1, count=1, inputs=(given,))
+
+
+def test_what_is_installed_stays_when_its_file_was_damaged_since(
+    store: ModelStore, root: Path
+) -> None:
+    wanted = artifact({"model.onnx": b"graph"})
+    put(store, b"graph")
+    folder = store.install(wanted)
+    (root / "blobs" / sha256(b"graph")).write_bytes(b"grapf")
+    with pytest.raises(IntegrityError, match="fetched again at the next load"):
+        store.install(wanted)
+    assert folder.exists()
+    put(store, b"graph")
+    assert held(store.install(wanted)) == {"model.onnx": b"graph"}
 
 
 def test_installing_again_leaves_nothing_of_the_old_folder(store: ModelStore) -> None:
