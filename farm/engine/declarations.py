@@ -8,7 +8,8 @@ from farm.core.tensors import TensorSpec
 def contradiction(kind: str, declared: Sequence[TensorSpec], actual: Sequence[TensorSpec]) -> str:
     """Say how declared tensors (`kind` is "input" or "output") differ, or nothing.
 
-    A config may leave outputs out, but no input; -1 on either side agrees with any size.
+    A config may leave out outputs and inputs that the model has a default for, but no other
+    input; -1 on either side agrees with any size.
     """
     if not declared:
         return ""
@@ -18,12 +19,20 @@ def contradiction(kind: str, declared: Sequence[TensorSpec], actual: Sequence[Te
         if own is None:
             names = ", ".join(f"'{name}'" for name in by_name)
             return f"its config declares {kind} '{spec.name}', but the model has {names}"
-        if spec.datatype is not own.datatype or not _agree(spec.shape, own.shape):
+        shape = spec.model_shape if spec.model_shape is not None else spec.shape
+        if spec.datatype is not own.datatype or not _agree(shape, own.shape):
+            how = "" if spec.model_shape is None else "reshaped to "
             return (
-                f"its config declares {kind} '{spec.name}' as {spec.datatype} {list(spec.shape)},"
+                f"its config declares {kind} '{spec.name}' as {spec.datatype} {how}{list(shape)},"
                 f" but in the model it is {own.datatype} {list(own.shape)}"
             )
-    missing = sorted(set(by_name) - {spec.name for spec in declared})
+        if spec.optional and not own.optional:
+            return (
+                f"its config declares {kind} '{spec.name}' optional, but the model has no default"
+                " for it; remove `optional`, or export the model with an initializer for it"
+            )
+    required = {name for name, spec in by_name.items() if not spec.optional}
+    missing = sorted(required - {spec.name for spec in declared})
     if kind == "input" and missing:
         return f"its config does not declare input '{missing[0]}', which the model has"
     return ""

@@ -1,7 +1,7 @@
 """The loop around the machine: events in, effects carried out, on one asyncio loop."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from farm.core.observer import Observer
 from farm.core.pool import WorkerPool
 from farm.core.requests import Batch, BatchCompleted, BatchFailed, InferenceRequest, Receipt
 from farm.core.tensors import Tensor
+from farm.engine.statistics import VersionStatistics
 from farm.scheduling.effects import (
     AppendLedger,
     CancelBatch,
@@ -44,14 +45,6 @@ class Answer:
     receipt: Receipt
 
 
-@dataclass(slots=True)
-class Tally:
-    """Requests of one version that were accepted and got their reply."""
-
-    answered: int = 0
-    failed: int = 0
-
-
 class Engine:
     """Owns the machine. Everything here runs on the loop it was made in.
 
@@ -67,7 +60,9 @@ class Engine:
         self._clock = clock
         self._observer = observer
         self._waiting: dict[int, tuple[InferenceRequest, asyncio.Future[Answer]]] = {}
-        self.tallies: dict[ModelKey, Tally] = {}
+        self._statistics: dict[ModelKey, VersionStatistics] = {}
+        # Whoever waits for the machine to reach a state, by the question it asks.
+        self._watchers: list[tuple[Callable[[Machine], bool], asyncio.Future[None]]] = []
         self._inbox: list[Event] = []
         self._turn_due = False
         self._batches: set[asyncio.Task[None]] = set()
@@ -107,6 +102,29 @@ class Engine:
         """Wait until every accepted request has its reply."""
         await self._idle.wait()
 
+    async def reached(self, state: Callable[[Machine], bool]) -> None:
+        """Wait until the machine is in a state; asked after every turn, so it must be quick."""
+        if state(self.machine) or self._failed:
+            return
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        watcher = (state, future)
+        self._watchers.append(watcher)
+        try:
+            await future
+        finally:
+            self._watchers.remove(watcher)
+
+    def statistics(self, key: ModelKey) -> VersionStatistics:
+        """Return what a version has done since it was loaded."""
+        known = self._statistics.get(key)
+        if known is None:
+            known = self._statistics[key] = VersionStatistics()
+        return known
+
+    def forget(self, key: ModelKey) -> None:
+        """Drop the statistics of a version that was unloaded."""
+        self._statistics.pop(key, None)
+
     def end_all(self, error: FarmError) -> int:
         """Answer every waiting request with an error; return how many there were."""
         waiting = list(self._waiting)
@@ -136,6 +154,9 @@ class Engine:
             return
         if not self._waiting:
             self._idle.set()
+        for state, future in self._watchers:
+            if not future.done() and state(self.machine):
+                future.set_result(None)
 
     def _carry_out(self, effect: Effect) -> None:
         match effect:
@@ -164,6 +185,7 @@ class Engine:
                 )
                 self._observer.node_ejected(node_id)
             case AppendLedger(entry):
+                self.statistics(entry.model).settled(entry, unix_ns=self._clock.unix_ns())
                 self._observer.batch_settled(entry)
 
     def _reply(self, request_id: int, reply: Answer | FarmError) -> None:
@@ -172,14 +194,14 @@ class Engine:
             return
         request, future = known
         latency_s = self._clock.monotonic() - request.arrived_at
-        tally = self.tallies.setdefault(request.model, Tally())
+        statistics = self.statistics(request.model)
         if isinstance(reply, Answer):
-            tally.answered += 1
+            statistics.answered(rows=request.rows, latency_s=latency_s, receipt=reply.receipt)
             self._observer.request_finished(request.model, None, latency_s, reply.receipt)
             if not future.done():
                 future.set_result(reply)
         else:
-            tally.failed += 1
+            statistics.refused(latency_s=latency_s)
             self._observer.request_finished(request.model, reply.code, latency_s, None)
             if not future.done():
                 future.set_exception(reply)
@@ -209,6 +231,9 @@ class Engine:
         """The machine has a defect and its state cannot be trusted: end every request."""
         self._failed = True
         self.end_all(_restarting())
+        for _, future in self._watchers:
+            if not future.done():
+                future.set_result(None)
         self.broken.set()
         _log.critical("machine_failed", exc_info=error)
 

@@ -1,18 +1,24 @@
 """Nodes as they come and go: each is given the models before it is given traffic."""
 
 import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import structlog
 
 from farm.core.clock import Clock
 from farm.core.errors import FarmError, IntegrityError, ModelUnavailableError, NodeLostError
-from farm.core.models import LatencyCurve, ModelArtifact
+from farm.core.models import LatencyCurve, ModelArtifact, ModelReport
 from farm.core.nodes import NodeProfile, NodeState, NodeVitals
 from farm.core.pool import BlobSource, NodeDown, NodeHeartbeat, NodeUp, WorkerPool
 from farm.engine.catalog import Catalog
+from farm.engine.eligibility import ineligible
 from farm.engine.engine import Engine
-from farm.scheduling.events import ModelChanged, NodeJoined, NodeLost
+from farm.repository.listing import AvailableVersion
+from farm.repository.onnx_header import runtime_floor
+from farm.scheduling.events import ModelChanged, NodeChanged, NodeJoined, NodeLost
 
 _log = structlog.get_logger()
 
@@ -24,7 +30,10 @@ _HOPELESS_LOSSES = 3
 class Member:
     """A node as the gateway knows it.
 
-    `ready` holds the digests it may run; `losses` counts how often it went down.
+    `ready` holds the digests it may run, with their curves once they are measured; `holds`
+    the versions that it qualified, `refused` those that it could not, and why. `unmeasured`
+    are digests whose curve nobody has tried to measure. `losses` counts how often it went
+    down.
     """
 
     node_id: str
@@ -35,6 +44,33 @@ class Member:
     heard_at: float | None = None
     losses: int = 0
     ready: dict[str, LatencyCurve | None] = field(default_factory=dict)
+    holds: set[ModelArtifact] = field(default_factory=set)
+    refused: dict[ModelArtifact, str] = field(default_factory=dict)
+    unmeasured: set[str] = field(default_factory=set)
+
+    @property
+    def incarnation(self) -> str:
+        return self.profile.incarnation if self.profile is not None else ""
+
+    def accept(self, artifact: ModelArtifact) -> None:
+        """Note that the node may run a version."""
+        if artifact.digest not in self.ready:
+            self.ready[artifact.digest] = None
+            self.unmeasured.add(artifact.digest)
+        self.holds = {held for held in self.holds if held.key != artifact.key} | {artifact}
+        self.refused = {a: why for a, why in self.refused.items() if a.key != artifact.key}
+
+    def clear(self) -> None:
+        """Forget what the node held: it is another process now, or none."""
+        self.ready, self.holds, self.refused, self.unmeasured = {}, set(), {}, set()
+
+    def forget(self, digest: str) -> bool:
+        """Note that the node may not run a digest any more; return whether it could."""
+        known = digest in self.ready
+        self.ready.pop(digest, None)
+        self.holds = {held for held in self.holds if held.digest != digest}
+        self.unmeasured.discard(digest)
+        return known
 
 
 class Fleet:
@@ -50,7 +86,10 @@ class Fleet:
         self._clock = clock
         self.members = {node_id: Member(node_id=node_id) for node_id in pool.node_ids}
         self._reconciling: dict[str, asyncio.Task[None]] = {}
+        self._pinned: Counter[str] = Counter()
         self._settled = asyncio.Condition()
+        # Set whenever a node may hold a model that it did not hold before.
+        self.changed = asyncio.Event()
 
     async def run(self) -> None:
         """Follow the nodes until cancelled."""
@@ -99,10 +138,85 @@ class Fleet:
         """Whether any node takes batches now."""
         return any(member.state is NodeState.READY for member in self.members.values())
 
+    def ready_members(self) -> tuple[Member, ...]:
+        """Return the nodes that take batches now."""
+        return tuple(m for m in self.members.values() if m.state is NodeState.READY)
+
+    def obstacle(self, member: Member, available: AvailableVersion) -> str:
+        """Say why a node cannot hold a version at all, or nothing."""
+        if member.profile is None:
+            return "it has not come up yet"
+        return ineligible(
+            available.artifact,
+            runtime_floor=runtime_floor(available.header),
+            profile=member.profile,
+            vitals=member.vitals,
+        )
+
+    async def prepare(self, member: Member, available: AvailableVersion) -> ModelReport:
+        """Bring a version to a node and qualify it there; it does not serve it yet.
+
+        Raises:
+            NodeLostError: the node went away.
+            ModelUnavailableError: the node or the model is at fault; the message says which.
+        """
+        try:
+            return await self._pool.prepare(member.node_id, available.artifact, self._blobs)
+        except (NodeLostError, ModelUnavailableError):
+            raise
+        except IntegrityError as error:
+            raise ModelUnavailableError(error.message) from error
+        except FarmError as error:
+            raise ModelUnavailableError(
+                f"node '{member.node_id}' could not load it: {error.message}"
+            ) from error
+        except Exception as error:
+            _log.error("prepare_failed", node=member.node_id, exc_info=error)
+            raise ModelUnavailableError(
+                f"node '{member.node_id}' failed to load it ({type(error).__name__})"
+            ) from error
+
+    def tell(self, member: Member) -> None:
+        """Let the machine know what a node may run now, and how fast."""
+        if member.state is NodeState.READY:
+            self._engine.post(NodeChanged(node_id=member.node_id, ready=dict(member.ready)))
+        self.changed.set()
+
+    @contextmanager
+    def pinned(self, digests: frozenset[str]) -> Iterator[None]:
+        """Keep digests on the nodes that have them, though no version wants them yet."""
+        self._pinned.update(digests)
+        try:
+            yield
+        finally:
+            self._pinned.subtract(digests)
+
+    async def release(self, digest: str) -> None:
+        """Make every node forget a digest, unless a version still wants it."""
+        if self._in_use(digest):
+            return
+        holders = [m for m in self.members.values() if m.state is not NodeState.LOST]
+        for member in holders:
+            if member.forget(digest):
+                self.tell(member)
+        await asyncio.gather(*(self._unload(member, digest) for member in holders))
+
+    def _in_use(self, digest: str) -> bool:
+        return self._pinned[digest] > 0 or self._catalog.wants(digest)
+
+    async def _unload(self, member: Member, digest: str) -> None:
+        try:
+            await self._pool.unload(member.node_id, digest)
+        except NodeLostError:
+            return
+        except FarmError as error:
+            _log.warning("unload_failed", node=member.node_id, reason=error.message)
+
     def _greet(self, profile: NodeProfile) -> None:
         member = self.members[profile.node_id]
         member.state, member.reason = NodeState.JOINING, "receiving models"
-        member.profile, member.ready = profile, {}
+        member.profile = profile
+        member.clear()
         member.heard_at = self._clock.monotonic()
         self._stop_reconciling(profile.node_id)
         self._reconciling[profile.node_id] = asyncio.create_task(
@@ -113,7 +227,7 @@ class Fleet:
         self._stop_reconciling(node_id)
         self._engine.post(NodeLost(node_id=node_id, reason=reason))
         member = self.members[node_id]
-        member.ready = {}
+        member.clear()
         member.losses += 1
         await self._set_state(member, NodeState.LOST, reason)
 
@@ -125,38 +239,51 @@ class Fleet:
     async def _reconcile(self, member: Member, profile: NodeProfile) -> None:
         """Give a node every desired model, then let it join with those that work on it."""
         try:
-            for artifact in self._catalog.desired():
-                await self._prepare(member, artifact)
+            # What is desired may change while the node receives it.
+            while missing := self._missing(member):
+                for count, available in enumerate(missing):
+                    member.reason = f"received {count} of {len(missing)} models"
+                    await self._supply(member, available)
         except NodeLostError:
             # The supervisor sees it too and will report the node down.
             return
+        # Nothing is awaited between the last look and this, so no load can slip in between.
         self._engine.post(NodeJoined(profile=profile, ready=dict(member.ready)))
         await self._set_state(member, NodeState.READY, "")
+        self.changed.set()
         _log.info("node_ready", node=member.node_id, models=len(member.ready))
+        for digest in [d for d in member.ready if not self._in_use(d)]:
+            await self.release(digest)
 
-    async def _prepare(self, member: Member, artifact: ModelArtifact) -> None:
+    def _missing(self, member: Member) -> list[AvailableVersion]:
+        return [
+            available
+            for available in self._catalog.desired()
+            if available.artifact not in member.holds and available.artifact not in member.refused
+        ]
+
+    async def _supply(self, member: Member, available: AvailableVersion) -> None:
+        """Give a joining node one version, or note why it cannot have it."""
+        artifact = available.artifact
+        reason = self.obstacle(member, available)
+        if reason:
+            member.refused[artifact] = reason
+            return
         try:
-            report = await self._pool.prepare(member.node_id, artifact, self._blobs)
-            spec = self._catalog.qualified(artifact, report)
+            report = await self.prepare(member, available)
+            spec = self._catalog.qualified(available, report)
         except NodeLostError:
             raise
-        except FarmError as error:
-            reason = error.message
-            if not isinstance(error, ModelUnavailableError | IntegrityError):
-                reason = f"node '{member.node_id}' could not load it: {reason}"
-            self._refuse(member, artifact, reason)
+        except ModelUnavailableError as error:
+            member.refused[artifact] = error.message
+            self._catalog.disqualified(available, error.message)
+            _log.warning(
+                "model_refused", model=str(artifact.key), node=member.node_id, reason=error.message
+            )
             return
-        except Exception as error:
-            _log.error("prepare_failed", node=member.node_id, exc_info=error)
-            what = f"node '{member.node_id}' failed to load it ({type(error).__name__})"
-            self._refuse(member, artifact, what)
-            return
-        member.ready[artifact.digest] = report.curve
-        self._engine.post(ModelChanged(artifact.key, spec))
-
-    def _refuse(self, member: Member, artifact: ModelArtifact, reason: str) -> None:
-        self._catalog.disqualified(artifact, reason)
-        _log.warning("model_refused", model=str(artifact.key), node=member.node_id, reason=reason)
+        member.accept(artifact)
+        if spec is not None:
+            self._engine.post(ModelChanged(artifact.key, spec))
 
     async def _set_state(self, member: Member, state: NodeState, reason: str) -> None:
         member.state, member.reason = state, reason

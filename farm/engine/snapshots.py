@@ -4,9 +4,9 @@ from farm.core.clock import Clock
 from farm.core.models import ModelKey, ModelState
 from farm.core.nodes import NodeState
 from farm.core.snapshots import FarmSnapshot, ModelSnapshot, NodeSnapshot
-from farm.engine.catalog import Catalog, Version
+from farm.engine.catalog import Catalog, Model, Version
 from farm.engine.dataplane import DataPlane
-from farm.engine.engine import Engine, Tally
+from farm.engine.engine import Engine
 from farm.engine.fleet import Fleet, Member
 
 
@@ -32,10 +32,8 @@ class Snapshots:
 
     def take(self) -> FarmSnapshot:
         """Return the farm as it is now."""
-        models = [self._model(version) for version in self._catalog.versions()]
-        models += [
-            _refused(name, reason) for name, reason in self._catalog.refused_models().items()
-        ]
+        models = [self.model(version) for version in self._catalog.versions()]
+        models += [_idle(model) for model in self._catalog.models() if not model.versions]
         return FarmSnapshot(
             taken_unix_ns=self._clock.unix_ns(),
             farm_name=self.farm_name,
@@ -59,28 +57,38 @@ class Snapshots:
             ),
         )
 
-    def _model(self, version: Version) -> ModelSnapshot:
+    def model(self, version: Version) -> ModelSnapshot:
+        """Return one version as it is now."""
         nodes = self._fleet.ready_nodes(version.digest)
-        tally = self._engine.tallies.get(version.key, Tally())
+        done = self._engine.statistics(version.key)
         return ModelSnapshot(
             key=version.key,
             state=self._catalog.state(version, served=bool(nodes)),
-            reason=version.refusal,
+            reason=self._reason(version),
             digest=version.digest,
             max_batch_size=version.spec.max_batch_size if version.spec else 0,
             batching_reason=version.spec.batching_reason if version.spec else "",
             ready_nodes=nodes,
             queued_requests=self._engine.machine.queued(version.key),
-            requests_total=tally.answered + tally.failed,
-            failures_total=tally.failed,
+            requests_total=done.success.count + done.fail.count,
+            failures_total=done.fail.count,
         )
 
+    def _reason(self, version: Version) -> str:
+        """Say what is to be known of a version: why it is refused, or what its model is at."""
+        model = self._catalog.model(version.key.name)
+        parts = [version.refusal]
+        if model is not None and version.available is not None:
+            parts += [model.progress and f"a load is under way: {model.progress}", model.complaint]
+        return "; ".join(part for part in parts if part)
 
-def _refused(name: str, reason: str) -> ModelSnapshot:
+
+def _idle(model: Model) -> ModelSnapshot:
+    """Return a model of which no version is wanted, or none can be served."""
     return ModelSnapshot(
-        key=ModelKey(name, 0),
-        state=ModelState.UNAVAILABLE,
-        reason=reason,
+        key=ModelKey(model.name, 0),
+        state=ModelState.LOADING if model.progress else ModelState.UNAVAILABLE,
+        reason=model.progress or model.refusal,
         digest="",
         max_batch_size=0,
         batching_reason="",

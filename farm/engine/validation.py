@@ -5,10 +5,13 @@ from collections.abc import Sequence
 from farm.core.errors import InvalidRequestError
 from farm.core.models import ModelSpec
 from farm.core.tensors import Tensor, TensorSpec, check_size
+from farm.engine.reshaping import to_model
 
 
 def ordered_inputs(spec: ModelSpec, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
-    """Return the inputs in the model's order, each one checked.
+    """Return the inputs in the model's order and shape, each one checked.
+
+    Optional inputs may be missing.
 
     Raises:
         InvalidRequestError: a name, datatype, shape or byte count is wrong, or inputs are
@@ -23,12 +26,13 @@ def ordered_inputs(spec: ModelSpec, inputs: Sequence[Tensor]) -> tuple[Tensor, .
         raise InvalidRequestError(
             _about(spec, f"it has no input {_names(unknown)}; its inputs are {_names(expected)}")
         )
-    missing = [name for name in expected if name not in by_name]
+    missing = [s.name for s in spec.inputs if s.name not in by_name and not s.optional]
     if missing:
         raise InvalidRequestError(_about(spec, f"input {_names(missing)} is missing"))
-    for wanted in spec.inputs:
+    given = [wanted for wanted in spec.inputs if wanted.name in by_name]
+    for wanted in given:
         _check(spec, wanted, by_name[wanted.name])
-    return tuple(by_name[name] for name in expected)
+    return tuple(to_model(by_name[wanted.name], wanted) for wanted in given)
 
 
 def count_rows(spec: ModelSpec, inputs: Sequence[Tensor]) -> int:
@@ -57,12 +61,12 @@ def count_rows(spec: ModelSpec, inputs: Sequence[Tensor]) -> int:
     return count
 
 
-def chosen_outputs(outputs: Sequence[Tensor], wanted: Sequence[str]) -> tuple[Tensor, ...]:
-    """Return the outputs asked for, in the order asked; all where none is named."""
-    if not wanted:
-        return tuple(outputs)
+def chosen_outputs(
+    spec: ModelSpec, outputs: Sequence[Tensor], wanted: Sequence[str]
+) -> tuple[Tensor, ...]:
+    """Return the outputs asked for, in the order asked; all that are served where none is."""
     by_name = {tensor.name: tensor for tensor in outputs}
-    return tuple(by_name[name] for name in wanted)
+    return tuple(by_name[name] for name in wanted or [output.name for output in spec.outputs])
 
 
 def check_wanted(spec: ModelSpec, wanted: Sequence[str]) -> None:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 
 from farm.core.errors import ErrorCode, NodeLostError
-from farm.core.models import ModelArtifact, ModelReport
+from farm.core.models import LatencyCurve, ModelArtifact, ModelReport
 from farm.core.nodes import NodeProfile, NodeVitals
 from farm.core.pool import BlobSource, NodeDown, NodeHeartbeat, NodeUp, PoolEvent
 from farm.core.requests import Batch, BatchCompleted, BatchFailed, BatchTiming
@@ -19,7 +19,6 @@ REPORT = ModelReport(
     ),
     max_batch_size=8,
     batching_reason="tried",
-    curve=None,
     goldens_checked=0,
 )
 
@@ -86,6 +85,10 @@ class FakeNode:
     auto: bool = True
     slots: int = 1
     prepared: list[str] = field(default_factory=list)
+    # Digests that were prepared and not unloaded since.
+    held: set[str] = field(default_factory=set)
+    curve: LatencyCurve | None = None
+    measured: list[str] = field(default_factory=list)
     # What preparing a version does, by its key or its name: a report, or an error that is raised.
     reports: dict[str, ModelReport | Exception] = field(default_factory=dict)
     # Cleared, it holds every preparation until it is set.
@@ -122,7 +125,7 @@ class FakePool:
         node = self.nodes[node_id]
         node.starts += 1
         node.up = True
-        node.prepared = []
+        node.prepared, node.held = [], set()
         self._events.put_nowait(NodeUp(profile=node.profile))
 
     def kill(self, node_id: str, reason: str = "its actor died") -> None:
@@ -183,7 +186,21 @@ class FakePool:
         if isinstance(outcome, Exception):
             raise outcome
         node.prepared.append(str(artifact.key))
+        node.held.add(artifact.digest)
         return outcome
+
+    async def measure(self, node_id: str, digest: str) -> LatencyCurve | None:
+        node = self.nodes[node_id]
+        if not node.up:
+            raise NodeLostError(f"node '{node_id}' is not up")
+        node.measured.append(digest)
+        return node.curve
+
+    async def unload(self, node_id: str, digest: str) -> None:
+        node = self.nodes[node_id]
+        if not node.up:
+            raise NodeLostError(f"node '{node_id}' is not up")
+        node.held.discard(digest)
 
     async def close(self) -> None:
         for flight in self.open_flights():

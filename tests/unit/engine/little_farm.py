@@ -4,25 +4,37 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
+from typing import cast
 
 from fake_pool import FakePool
 
 from farm.core.clock import SystemClock
-from farm.core.errors import ErrorCode
+from farm.core.errors import ErrorCode, ModelNotFoundError
 from farm.core.models import ModelArtifact, ModelFile, ModelKey
+from farm.core.nodes import NodeVitals
 from farm.core.requests import LedgerEntry, Receipt
 from farm.core.snapshots import GatewayState
 from farm.core.tensors import Datatype, Tensor
 from farm.engine.catalog import Catalog
+from farm.engine.control import ModelControl
 from farm.engine.dataplane import DataPlane, InferenceCall, InferenceResult
+from farm.engine.descriptions import Descriptions
 from farm.engine.engine import Engine
 from farm.engine.fleet import Fleet
 from farm.engine.snapshots import Snapshots
+from farm.repository.listing import AvailableVersion, ModelListing
+from farm.repository.model_config import ModelSettings
+from farm.repository.onnx_header import OnnxHeader
+from farm.repository.repository import ModelOverride, Repository, Wish
 from farm.scheduling.limits import SchedulingLimits
 from farm.scheduling.machine import Machine
 from farm.scheduling.placement import LeastExpectedCompletion
 
 WAIT_S = 10.0
+
+HEADER = OnnxHeader(
+    ir_version=8, opsets=(("", 17),), producer="", operators=1, external_files=(), metadata={}
+)
 
 
 async def until(condition: Callable[[], object]) -> None:
@@ -65,11 +77,60 @@ class NoBlobs:
         yield b""
 
 
+class FakeRepository:
+    """A repository whose listings tests choose."""
+
+    def __init__(self) -> None:
+        self.listings: dict[str, ModelListing] = {}
+        self.wishes: dict[str, Wish] = {}
+        self.news: set[str] = set()
+        self.kept: dict[str, set[str]] = {}
+
+    def scan_model(self, name: str, override: ModelOverride | None = None) -> ModelListing:
+        if name not in self.listings:
+            raise ModelNotFoundError(f"the repository has no model '{name}'")
+        return self.listings[name]
+
+    def forget(self, name: str, keep: Sequence[ModelArtifact] = ()) -> None:
+        self.kept[name] = {artifact.digest for artifact in keep}
+
+    def changed(self) -> frozenset[str]:
+        news, self.news = frozenset(self.news), set()
+        return news
+
+    def wish(self, name: str) -> Wish | None:
+        return self.wishes.get(name)
+
+    def record(self, name: str, wish: Wish) -> None:
+        self.wishes[name] = wish
+
+
 def artifact(name: str = "echo", version: int = 1) -> ModelArtifact:
     return ModelArtifact(
         key=ModelKey(name, version),
         digest=f"digest of {name}:{version}",
         files=(ModelFile(path="model.onnx", sha256="f", size_bytes=0),),
+    )
+
+
+def listings(artifacts: Sequence[ModelArtifact]) -> list[ModelListing]:
+    """Return the listings of a repository with these versions and no configs."""
+    names = sorted({artifact.key.name for artifact in artifacts})
+    return [
+        ModelListing(
+            name=name,
+            available=tuple(available(a) for a in artifacts if a.key.name == name),
+        )
+        for name in names
+    ]
+
+
+def available(artifact: ModelArtifact, settings: ModelSettings | None = None) -> AvailableVersion:
+    return AvailableVersion(
+        artifact=artifact,
+        settings=settings or ModelSettings(),
+        header=HEADER,
+        abi=f"{artifact.key.version}.0",
     )
 
 
@@ -87,12 +148,12 @@ class LittleFarm:
         models: Sequence[ModelArtifact] = (artifact(),),
         default_timeout_s: float = 30.0,
         machine: Machine | None = None,
+        polled: bool = False,
+        unloaded: Sequence[str] = (),
     ) -> None:
         self.pool = FakePool(node_ids or ("a",))
         self.notes = Notes()
         self.catalog = Catalog()
-        for model in models:
-            self.catalog.desire(model)
         clock = SystemClock()
         self.machine = machine or Machine(
             limits=SchedulingLimits(), policy=LeastExpectedCompletion()
@@ -116,6 +177,20 @@ class LittleFarm:
             dataplane=self.dataplane,
             clock=clock,
         )
+        self.descriptions = Descriptions(
+            catalog=self.catalog, fleet=self.fleet, snapshots=self.snapshots
+        )
+        self.repository = FakeRepository()
+        self.repository.wishes = {name: Wish(loaded=False, override=None) for name in unloaded}
+        self.control = ModelControl(
+            repository=cast(Repository, self.repository),
+            catalog=self.catalog,
+            fleet=self.fleet,
+            engine=self.engine,
+            clock=clock,
+            polled=polled,
+        )
+        self.control.begin(listings(models))
         self._running: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> "LittleFarm":
@@ -128,6 +203,7 @@ class LittleFarm:
         died = self._running.done()
         self._running.cancel()
         await asyncio.gather(self._running, return_exceptions=True)
+        await self.control.close()
         await self.engine.close()
         await self.pool.close()
         assert not died, "the fleet's task ended by itself"
@@ -138,11 +214,28 @@ class LittleFarm:
             self.pool.start(node_id)
         await asyncio.wait_for(self.fleet.settled(), WAIT_S)
 
+    def vitals(self, node_id: str, *, memory_available_bytes: int) -> NodeVitals:
+        """A heartbeat of a node that is well but for its memory."""
+        return NodeVitals(
+            incarnation=self.pool.nodes[node_id].incarnation,
+            slots_busy=0,
+            cpu_fraction=0.0,
+            memory_total_bytes=1 << 30,
+            memory_available_bytes=memory_available_bytes,
+            temperature_c=None,
+            clock_hz=None,
+            batches_total=0,
+            rows_total=0,
+            failures_total=0,
+            digests=(),
+        )
+
     def infer(
         self,
         *rows: bytes,
         model: str = "echo",
         version: str = "",
+        abi: str = "",
         outputs: tuple[str, ...] = (),
         priority: int = 0,
         timeout_s: float | None = None,
@@ -152,6 +245,7 @@ class LittleFarm:
         call = InferenceCall(
             model=model,
             version=version,
+            abi=abi,
             inputs=(tensor(*(rows or (b"ab",))),),
             outputs=outputs,
             priority=priority,

@@ -14,9 +14,11 @@ from farm.core.errors import (
     ModelNotFoundError,
     ModelUnavailableError,
 )
-from farm.core.models import LatencyCurve, ModelState
+from farm.core.models import LatencyCurve, ModelKey, ModelState
 from farm.core.nodes import NodeState, NodeVitals
 from farm.core.snapshots import GatewayState, ModelSnapshot
+from farm.engine.curves import Curves
+from farm.repository.listing import ModelListing, RefusedVersion
 
 VITALS = NodeVitals(
     incarnation="a-1", slots_busy=0, cpu_fraction=0.5, memory_total_bytes=8,
@@ -236,10 +238,13 @@ async def test_batches_follow_the_measured_curve() -> None:
     # A batch of two takes as long as two of one: not worth it.
     flat = LatencyCurve(((1, 0.1), (8, 0.8)))
     async with LittleFarm("a") as farm:
-        farm.pool.nodes["a"].reports["echo"] = replace(REPORT, curve=flat)
+        farm.pool.nodes["a"].curve = flat
         await farm.start_nodes()
+        measuring = asyncio.create_task(Curves(pool=farm.pool, fleet=farm.fleet).run())
+        await until(lambda: farm.fleet.members["a"].ready[artifact().digest] == flat)
         await asyncio.gather(*(farm.infer() for _ in range(10)))
         assert {flight.batch.rows for flight in farm.pool.flights} == {1}
+        measuring.cancel()
 
 
 # -- versions -------------------------------------------------------------------------
@@ -253,8 +258,8 @@ async def test_without_a_version_the_latest_ready_one_answers() -> None:
         await farm.start_nodes()
         assert (await farm.infer()).model.version == 10
         assert (await farm.infer(version="2")).model.version == 2
-        spec, versions = farm.dataplane.metadata("echo", "")
-        assert (spec.key.version, versions) == (10, (2, 9, 10))
+        _, spec = farm.dataplane.served("echo", "")
+        assert (spec.key.version, farm.dataplane.ready_versions("echo")) == (10, (2, 9, 10))
 
 
 async def test_a_version_that_is_not_ready_is_passed_over() -> None:
@@ -266,7 +271,7 @@ async def test_a_version_that_is_not_ready_is_passed_over() -> None:
             await farm.infer(version="10")
         assert farm.dataplane.model_ready("echo", "")
         assert not farm.dataplane.model_ready("echo", "10")
-        assert farm.dataplane.metadata("echo", "")[1] == (2, 9)
+        assert farm.dataplane.ready_versions("echo") == (2, 9)
 
 
 @pytest.mark.parametrize("version", ["3", "latest", "1.0", "-2", " 2", "²", "٢", "2" * 30])
@@ -275,10 +280,9 @@ async def test_a_version_that_is_not_there_is_not_found(version: str) -> None:
         await farm.start_nodes()
         with pytest.raises(ModelNotFoundError, match=r"'echo' has no version.*it has 2, 9, 10"):
             await farm.infer(version=version)
+        assert not farm.dataplane.model_ready("echo", version)
         with pytest.raises(ModelNotFoundError):
-            farm.dataplane.model_ready("echo", version)
-        with pytest.raises(ModelNotFoundError):
-            farm.dataplane.metadata("echo", version)
+            farm.dataplane.served("echo", version)
 
 
 async def test_a_version_of_very_many_digits_is_not_found() -> None:
@@ -290,16 +294,22 @@ async def test_a_version_of_very_many_digits_is_not_found() -> None:
 
 async def test_models_that_the_repository_refused_say_why() -> None:
     async with LittleFarm("a") as farm:
-        farm.catalog.refuse(artifact("linked").key, "model.onnx is a link")
-        farm.catalog.refuse_model("empty", "it has no version")
+        farm.catalog.put(
+            ModelListing(
+                name="linked",
+                refused=(RefusedVersion(key=ModelKey("linked", 1), reason="model.onnx is a link"),),
+            )
+        )
+        farm.catalog.put(ModelListing(name="empty", refusal="it has no version"))
         await farm.start_nodes()
         with pytest.raises(ModelUnavailableError, match=r"model.onnx is a link"):
             await farm.infer(model="linked")
         with pytest.raises(ModelUnavailableError, match="it has no version"):
             await farm.infer(model="empty")
         assert not farm.dataplane.model_ready("empty", "")
+        assert not farm.dataplane.model_ready("other", "")
         with pytest.raises(ModelNotFoundError, match="no model 'other'"):
-            farm.dataplane.model_ready("other", "")
+            farm.dataplane.served("other", "")
         seen = {
             str(model.key): (model.state, model.reason) for model in farm.snapshots.take().models
         }

@@ -148,9 +148,9 @@ def test_a_model_without_a_batch_axis_counts_no_rows() -> None:
 def test_outputs_are_chosen_by_name() -> None:
     p = Tensor(name="p", datatype=Datatype.FP32, shape=(1,), raw=bytes(4))
     q = Tensor(name="q", datatype=Datatype.FP32, shape=(1,), raw=bytes(4))
-    assert chosen_outputs([p, q], []) == (p, q)
-    assert chosen_outputs([p, q], ["q"]) == (q,)
-    assert chosen_outputs([p, q], ["q", "p"]) == (q, p)
+    assert chosen_outputs(SPEC, [p, q], []) == (p, q)
+    assert chosen_outputs(SPEC, [p, q], ["q"]) == (q,)
+    assert chosen_outputs(SPEC, [p, q], ["q", "p"]) == (q, p)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,331 @@
+"""Loads and unloads while requests come in: all nodes or none, and nothing is lost."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from fake_pool import REPORT
+from little_farm import LittleFarm, artifact, available, listings, until
+
+from farm.core.errors import (
+    ConfigurationError,
+    FarmError,
+    LoadFailedError,
+    ModelNotFoundError,
+    ModelUnavailableError,
+)
+from farm.core.models import LatencyCurve, ModelArtifact, ModelKey, ModelState
+from farm.engine.curves import Curves
+from farm.repository.listing import ModelListing, RefusedVersion
+from farm.repository.repository import Wish
+
+
+def changed(known: ModelArtifact) -> ModelArtifact:
+    """The same version with other files."""
+    return replace(known, digest=f"new {known.digest}")
+
+
+def lies(farm: LittleFarm, *artifacts: ModelArtifact) -> None:
+    """Let the repository hold these versions of one model from now on."""
+    (listing,) = listings(artifacts)
+    farm.repository.listings[listing.name] = listing
+
+
+def served(farm: LittleFarm, name: str = "echo") -> Mapping[int, str]:
+    """The digests of a model's ready versions."""
+    return {
+        s.key.version: s.digest
+        for s in farm.snapshots.take().models
+        if s.key.name == name and s.state is ModelState.READY
+    }
+
+
+async def test_a_new_model_is_loaded_on_every_node() -> None:
+    async with LittleFarm("a", "b") as farm:
+        await farm.start_nodes()
+        lies(farm, artifact("fresh"))
+        await farm.control.load("fresh")
+        assert served(farm, "fresh") == {1: "digest of fresh:1"}
+        assert all("digest of fresh:1" in node.held for node in farm.pool.nodes.values())
+        assert (await farm.infer(b"ab", model="fresh")).outputs[0].raw == b"ab"
+        assert farm.repository.wishes == {"fresh": Wish(loaded=True, override=None)}
+
+
+async def test_a_reload_switches_every_node_at_once_and_drops_the_old_files() -> None:
+    async with LittleFarm("a", "b") as farm:
+        await farm.start_nodes()
+        lies(farm, changed(artifact()))
+        await farm.control.load("echo")
+        assert served(farm) == {1: "new digest of echo:1"}
+        assert (await farm.infer()).receipt.digest == "new digest of echo:1"
+        assert all(node.held == {"new digest of echo:1"} for node in farm.pool.nodes.values())
+
+
+async def test_one_node_that_refuses_leaves_everything_as_it_was() -> None:
+    async with LittleFarm("a", "b") as farm:
+        await farm.start_nodes()
+        lies(farm, changed(artifact()))
+        farm.pool.nodes["b"].reports["echo"] = ModelUnavailableError("a golden differs")
+        with pytest.raises(LoadFailedError, match="a golden differs; what was served before"):
+            await farm.control.load("echo")
+        assert served(farm) == {1: "digest of echo:1"}
+        assert (await farm.infer()).receipt.digest == "digest of echo:1"
+        assert all(node.held == {"digest of echo:1"} for node in farm.pool.nodes.values())
+        assert farm.repository.wishes == {}
+        (model,) = farm.snapshots.take().models
+        assert "the last load failed: a golden differs" in model.reason
+
+
+async def test_a_model_that_contradicts_its_config_is_taken_off_the_nodes_again() -> None:
+    async with LittleFarm("a") as farm:
+        await farm.start_nodes()
+        lies(farm, artifact("fresh"))
+        farm.pool.nodes["a"].reports["fresh"] = RuntimeError("a defect")
+        with pytest.raises(LoadFailedError, match="RuntimeError"):
+            await farm.control.load("fresh")
+        with pytest.raises(ModelUnavailableError, match="RuntimeError"):
+            await farm.infer(model="fresh")
+        assert farm.pool.nodes["a"].held == {"digest of echo:1"}
+
+
+async def test_a_node_that_is_lost_on_the_way_does_not_count() -> None:
+    async with LittleFarm("a", "b") as farm:
+        await farm.start_nodes()
+        lies(farm, changed(artifact()))
+        farm.pool.nodes["b"].may_prepare.clear()
+        loading = asyncio.create_task(farm.control.load("echo"))
+        await until(lambda: "new digest of echo:1" in farm.pool.nodes["a"].held)
+        farm.pool.kill("b")
+        farm.pool.nodes["b"].may_prepare.set()
+        await loading
+        assert (await farm.infer()).receipt.digest == "new digest of echo:1"
+        farm.pool.start("b")
+        await until(lambda: len(farm.fleet.ready_members()) == 2)
+        assert farm.pool.nodes["b"].held == {"new digest of echo:1"}
+
+
+async def test_a_node_that_joins_meanwhile_gets_the_new_files_too() -> None:
+    async with LittleFarm("a", "b") as farm:
+        farm.pool.start("a")
+        await until(farm.fleet.any_ready)
+        lies(farm, changed(artifact()))
+        farm.pool.nodes["a"].may_prepare.clear()
+        loading = asyncio.create_task(farm.control.load("echo"))
+        farm.pool.start("b")
+        await until(lambda: len(farm.fleet.ready_members()) == 2)
+        farm.pool.nodes["a"].may_prepare.set()
+        await loading
+        assert all(node.held == {"new digest of echo:1"} for node in farm.pool.nodes.values())
+
+
+async def test_a_node_without_room_is_passed_over_in_words() -> None:
+    async with LittleFarm("a", "b") as farm:
+        await farm.start_nodes()
+        vitals = farm.vitals("b", memory_available_bytes=10 << 20)
+        farm.pool.beat("b", vitals)
+        await until(lambda: farm.fleet.members["b"].vitals == vitals)
+        large = artifact("large")
+        lies(farm, replace(large, files=(replace(large.files[0], size_bytes=8 << 20),)))
+        await farm.control.load("large")
+        assert farm.fleet.ready_nodes(large.digest) == ("a",)
+        nodes = {n.node_id: n for n in farm.descriptions.describe("large", "")[0].nodes}
+        assert nodes["a"].ready
+        assert "10 MiB of memory left" in nodes["b"].reason
+
+
+async def test_a_model_that_no_node_can_hold_is_not_loaded() -> None:
+    async with LittleFarm("a") as farm:
+        await farm.start_nodes()
+        farm.pool.beat("a", farm.vitals("a", memory_available_bytes=0))
+        await until(lambda: farm.fleet.members["a"].vitals is not None)
+        large = artifact("large")
+        lies(farm, replace(large, files=(replace(large.files[0], size_bytes=8 << 20),)))
+        with pytest.raises(LoadFailedError, match="no node can hold version 1: opening it takes"):
+            await farm.control.load("large")
+
+
+async def test_versions_stand_side_by_side_and_the_newest_is_the_default() -> None:
+    async with LittleFarm("a") as farm:
+        await farm.start_nodes()
+        lies(farm, artifact(version=1), artifact(version=2))
+        await farm.control.load("echo")
+        assert served(farm) == {1: "digest of echo:1", 2: "digest of echo:2"}
+        assert (await farm.infer()).model == ModelKey("echo", 2)
+        assert (await farm.infer(version="1")).model == ModelKey("echo", 1)
+        assert (await farm.infer(abi="<2")).model == ModelKey("echo", 1)
+        with pytest.raises(ModelNotFoundError, match="ABI in '>3'"):
+            await farm.infer(abi=">3")
+
+
+async def test_a_range_falls_back_to_the_newest_version_that_is_ready() -> None:
+    async with LittleFarm("a", models=(artifact(version=1), artifact(version=2))) as farm:
+        farm.pool.nodes["a"].reports["echo:2"] = ModelUnavailableError("it is too new")
+        await farm.start_nodes()
+        assert (await farm.infer(abi=">=1")).model == ModelKey("echo", 1)
+        with pytest.raises(ModelUnavailableError, match="it is too new"):
+            await farm.infer(abi=">=2")
+
+
+async def test_requests_in_the_queue_survive_a_reload() -> None:
+    async with LittleFarm("a") as farm:
+        await farm.start_nodes()
+        farm.pool.nodes["a"].auto = False
+        waiting = [farm.infer(bytes([n, n])) for n in range(20)]
+        await until(farm.pool.open_flights)
+        lies(farm, changed(artifact()))
+        loading = asyncio.create_task(farm.control.load("echo"))
+        await until(lambda: served(farm) == {1: "new digest of echo:1"})
+        # The batch that runs is of the old files, so these are still there.
+        assert "digest of echo:1" in farm.pool.nodes["a"].held
+        farm.pool.nodes["a"].auto = True
+        for flight in farm.pool.open_flights():
+            flight.finish()
+        answers = await asyncio.gather(*waiting)
+        assert [a.outputs[0].raw for a in answers] == [bytes([n, n]) for n in range(20)]
+        assert {a.receipt.digest for a in answers} == {"digest of echo:1", "new digest of echo:1"}
+        await loading
+        assert farm.pool.nodes["a"].held == {"new digest of echo:1"}
+
+
+async def test_an_unload_answers_what_was_accepted_and_refuses_the_rest() -> None:
+    async with LittleFarm("a") as farm:
+        await farm.start_nodes()
+        farm.pool.nodes["a"].auto = False
+        waiting = [farm.infer() for _ in range(20)]
+        await until(farm.pool.open_flights)
+        unloading = asyncio.create_task(farm.control.unload("echo"))
+        await until(lambda: farm.snapshots.take().models[0].state is ModelState.UNLOADING)
+        with pytest.raises(ModelUnavailableError, match="is being unloaded"):
+            await farm.infer()
+        farm.pool.nodes["a"].auto = True
+        for flight in farm.pool.open_flights():
+            flight.finish()
+        assert len(await asyncio.gather(*waiting)) == 20
+        await unloading
+        assert farm.pool.nodes["a"].held == set()
+        with pytest.raises(ModelUnavailableError, match="unloaded; load it again"):
+            await farm.infer()
+        assert farm.repository.wishes == {"echo": Wish(loaded=False, override=None)}
+        lies(farm, artifact())
+        await farm.control.load("echo")
+        assert (await farm.infer()).outputs[0].raw == b"ab"
+
+
+async def test_models_with_the_same_files_do_not_take_them_from_each_other() -> None:
+    twin = replace(artifact("twin"), digest=artifact().digest)
+    async with LittleFarm("a", models=(artifact(), twin)) as farm:
+        await farm.start_nodes()
+        await farm.control.unload("twin")
+        assert farm.pool.nodes["a"].held == {"digest of echo:1"}
+        assert (await farm.infer()).outputs[0].raw == b"ab"
+
+
+async def test_a_version_that_the_repository_refuses_fails_the_load() -> None:
+    async with LittleFarm("a") as farm:
+        await farm.start_nodes()
+        farm.repository.listings["echo"] = ModelListing(
+            name="echo",
+            available=(available(artifact(version=2)),),
+            refused=(RefusedVersion(key=ModelKey("echo", 3), reason="model.onnx is a link"),),
+        )
+        with pytest.raises(LoadFailedError, match=r"model\.onnx is a link"):
+            await farm.control.load("echo")
+        assert served(farm) == {1: "digest of echo:1"}
+
+
+async def test_what_is_not_there_is_not_found() -> None:
+    async with LittleFarm("a") as farm:
+        await farm.start_nodes()
+        with pytest.raises(ModelNotFoundError):
+            await farm.control.load("nobody")
+        with pytest.raises(ModelNotFoundError):
+            await farm.control.unload("nobody")
+
+
+async def test_a_load_goes_on_when_its_caller_leaves() -> None:
+    async with LittleFarm("a") as farm:
+        await farm.start_nodes()
+        lies(farm, artifact("fresh"))
+        farm.pool.nodes["a"].may_prepare.clear()
+        loading = asyncio.create_task(farm.control.load("fresh"))
+        await until(lambda: "0 of 1 nodes" in _reason(farm, "fresh"))
+        loading.cancel()
+        farm.pool.nodes["a"].may_prepare.set()
+        await until(lambda: served(farm, "fresh"))
+
+
+def _reason(farm: LittleFarm, name: str) -> str:
+    return next((m.reason for m in farm.snapshots.take().models if m.key.name == name), "")
+
+
+async def test_a_polled_repository_is_followed_and_not_changed_by_hand() -> None:
+    async with LittleFarm("a", polled=True) as farm:
+        await farm.start_nodes()
+        refused: list[Any] = [farm.control.load("echo"), farm.control.unload("echo")]
+        for operation in refused:
+            with pytest.raises(ConfigurationError, match=r"repository\.control"):
+                await operation
+        following = asyncio.create_task(farm.control.follow(0.0))
+        lies(farm, artifact("fresh"))
+        farm.repository.news = {"fresh"}
+        await until(lambda: served(farm, "fresh"))
+        del farm.repository.listings["fresh"]
+        farm.repository.news = {"fresh"}
+        await until(lambda: farm.catalog.model("fresh") is None)
+        farm.repository.listings["echo"] = ModelListing(name="echo", refusal="config.pbtxt is bad")
+        farm.repository.news = {"echo"}
+        await until(lambda: "config.pbtxt is bad" in _reason(farm, "echo"))
+        assert served(farm) == {1: "digest of echo:1"}
+        following.cancel()
+        assert farm.repository.wishes == {}
+
+
+async def test_what_was_unloaded_before_the_start_stays_unloaded() -> None:
+    async with LittleFarm("a", unloaded=("echo",)) as farm:
+        await farm.start_nodes()
+        assert farm.pool.nodes["a"].held == set()
+        with pytest.raises(ModelUnavailableError, match="unloaded"):
+            await farm.infer()
+
+
+async def test_loads_and_unloads_of_one_model_take_turns() -> None:
+    async with LittleFarm("a") as farm:
+        await farm.start_nodes()
+        lies(farm, artifact())
+        operations = [farm.control.unload("echo"), farm.control.load("echo")] * 5
+        results = await asyncio.gather(*operations, return_exceptions=True)
+        assert not [r for r in results if isinstance(r, Exception) and not isinstance(r, FarmError)]
+        assert farm.pool.nodes["a"].held == {"digest of echo:1"}
+        assert (await farm.infer()).outputs[0].raw == b"ab"
+
+
+async def test_curves_are_measured_once_a_model_serves() -> None:
+    flat = LatencyCurve(((1, 0.01), (8, 0.08)))
+    async with LittleFarm("a", "b") as farm:
+        for node in farm.pool.nodes.values():
+            node.curve = flat
+        await farm.start_nodes()
+        measuring = asyncio.create_task(Curves(pool=farm.pool, fleet=farm.fleet).run())
+        digest = artifact().digest
+        await until(lambda: all(m.ready[digest] == flat for m in farm.fleet.ready_members()))
+        lies(farm, artifact("fresh"))
+        await farm.control.load("fresh")
+        fresh = artifact("fresh").digest
+        await until(lambda: all(m.ready[fresh] == flat for m in farm.fleet.ready_members()))
+        assert [sorted(n.measured) for n in farm.pool.nodes.values()] == [[digest, fresh]] * 2
+        measuring.cancel()
+
+
+async def test_the_most_cautious_node_bounds_the_batch() -> None:
+    async with LittleFarm("a", "b") as farm:
+        await farm.start_nodes()
+        lies(farm, artifact("fresh"))
+        farm.pool.nodes["b"].reports["fresh"] = replace(
+            REPORT, max_batch_size=1, batching_reason="rows depend on each other"
+        )
+        await farm.control.load("fresh")
+        (description,) = farm.descriptions.describe("fresh", "")
+        assert description.snapshot.max_batch_size == 1
+        assert description.snapshot.batching_reason == "rows depend on each other"
