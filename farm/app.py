@@ -5,32 +5,41 @@ import contextlib
 import shutil
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Sequence
+from hashlib import sha256
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import structlog
+from platformdirs import user_state_path
 
 from farm import zoo
 from farm.cluster.local import LocalCluster
-from farm.config import FarmConfig
+from farm.config import ControlMode, FarmConfig
 from farm.core.clock import SystemClock
 from farm.core.errors import DrainingError, InternalError, UnreachableError
 from farm.core.nodes import NodeState
 from farm.core.pool import WorkerPool
 from farm.core.snapshots import GatewayState
 from farm.engine.catalog import Catalog
+from farm.engine.control import ModelControl
+from farm.engine.curves import Curves
 from farm.engine.dataplane import DataPlane
+from farm.engine.descriptions import Descriptions
 from farm.engine.engine import Engine
 from farm.engine.fleet import Fleet
 from farm.engine.snapshots import Snapshots
 from farm.frontend.admin_service import AdminService
 from farm.frontend.inference_service import InferenceService
+from farm.frontend.repository_service import RepositoryService
 from farm.frontend.server import Frontend, FrontendSettings, check_free
+from farm.logs import LogSwitches
 from farm.metrics.prometheus import MetricsServer, PrometheusObserver
 from farm.node.settings import NodeSettings
-from farm.repository.blobs import RepositoryBlobs
-from farm.repository.layout import scan
-from farm.repository.listing import RepositoryListing
+from farm.repository.durable import held
+from farm.repository.listing import ModelListing
+from farm.repository.repository import Repository, RepositoryLimits
 from farm.scheduling.limits import SchedulingLimits
 from farm.scheduling.machine import Machine
 from farm.scheduling.placement import LeastExpectedCompletion
@@ -51,7 +60,15 @@ class Gateway:
     Made inside the event loop it runs on.
     """
 
-    def __init__(self, config: FarmConfig, *, pool: WorkerPool, listing: RepositoryListing) -> None:
+    def __init__(
+        self,
+        config: FarmConfig,
+        *,
+        pool: WorkerPool,
+        repository: Repository,
+        listings: Sequence[ModelListing],
+        log: LogSwitches,
+    ) -> None:
         clock = SystemClock()
         observer = PrometheusObserver()
         scheduling = config.scheduling
@@ -61,7 +78,7 @@ class Gateway:
             max_batch_bytes=scheduling.max_batch_bytes,
             retry_ratio=scheduling.retry_ratio,
         )
-        catalog = _catalog(listing)
+        catalog = Catalog()
         self.engine = Engine(
             machine=Machine(limits=limits, policy=LeastExpectedCompletion()),
             pool=pool,
@@ -72,9 +89,19 @@ class Gateway:
             pool=pool,
             engine=self.engine,
             catalog=catalog,
-            blobs=RepositoryBlobs(listing),
+            blobs=repository,
             clock=clock,
         )
+        self.control = ModelControl(
+            repository=repository,
+            catalog=catalog,
+            fleet=self.fleet,
+            engine=self.engine,
+            clock=clock,
+            polled=config.repository.control is ControlMode.POLL,
+        )
+        self.control.begin(listings)
+        self._curves = Curves(pool=pool, fleet=self.fleet)
         self.dataplane = DataPlane(
             engine=self.engine,
             fleet=self.fleet,
@@ -92,8 +119,12 @@ class Gateway:
         )
         self._frontend = Frontend(
             FrontendSettings(address=config.grpc, max_receive_bytes=config.max_message_bytes),
-            inference=InferenceService(self.dataplane),
-            admin=AdminService(self.snapshots),
+            inference=InferenceService(self.dataplane, observer=observer),
+            repository=RepositoryService(control=self.control, snapshots=self.snapshots, log=log),
+            admin=AdminService(
+                self.snapshots,
+                Descriptions(catalog=catalog, fleet=self.fleet, snapshots=self.snapshots),
+            ),
             observer=observer,
         )
         self._latest = self.snapshots.take()
@@ -129,9 +160,7 @@ class Gateway:
         await self._frontend.start()
         host, _, port = self._config.metrics.rpartition(":")
         self._metrics = MetricsServer(self._registry, host=host.strip("[]"), port=int(port))
-        following = asyncio.create_task(self.fleet.run(), name="fleet")
-        following.add_done_callback(self._fleet_ended)
-        self._tasks.append(following)
+        self._keep(self.fleet.run(), "fleet")
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.fleet.settled(), self._config.start_timeout_s)
         if not self.fleet.any_ready():
@@ -140,7 +169,10 @@ class Gateway:
         self.dataplane.state = GatewayState.SERVING
         await self._frontend.set_serving(True)
         self._latest = self.snapshots.take()
-        self._tasks.append(asyncio.create_task(self._report_health(), name="health"))
+        self._keep(self._report_health(), "health")
+        self._keep(self._curves.run(), "curves")
+        if self._config.repository.control is ControlMode.POLL:
+            self._keep(self.control.follow(self._config.repository.poll_interval_s), "follow")
 
     async def drain(self) -> None:
         """Refuse new requests, answer the accepted ones, close the ports."""
@@ -162,14 +194,21 @@ class Gateway:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.control.close()
         await self.engine.close()
         if self._metrics is not None:
             self._metrics.close()
 
-    def _fleet_ended(self, task: "asyncio.Task[None]") -> None:
-        """Without the fleet no node would ever join again: the gateway must restart."""
+    def _keep(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        """Run a part of the gateway until it is closed."""
+        task = asyncio.create_task(work, name=name)
+        task.add_done_callback(self._part_ended)
+        self._tasks.append(task)
+
+    def _part_ended(self, task: "asyncio.Task[None]") -> None:
+        """No part ends by itself; without one of them the gateway must restart."""
         if not task.cancelled() and task.exception() is not None:
-            _log.critical("fleet_failed", exc_info=task.exception())
+            _log.critical("part_failed", part=task.get_name(), exc_info=task.exception())
             self.engine.broken.set()
 
     async def _report_health(self) -> None:
@@ -184,7 +223,9 @@ class Gateway:
                 await self._frontend.set_serving(serving)
 
 
-def run_embedded(config: FarmConfig, *, on_ready: Callable[[Gateway], None]) -> None:
+def run_embedded(
+    config: FarmConfig, *, log: LogSwitches, on_ready: Callable[[Gateway], None]
+) -> None:
     """Run a farm of local nodes until SIGINT or SIGTERM, then drain.
 
     Raises:
@@ -193,36 +234,44 @@ def run_embedded(config: FarmConfig, *, on_ready: Callable[[Gateway], None]) -> 
     check_free("gRPC", config.grpc)
     check_free("metrics", config.metrics)
     cluster = LocalCluster([f"local-{number}" for number in range(1, config.nodes + 1)])
+    holding = contextlib.ExitStack()
     try:
-        listing = scan(config.models or _own_zoo(cluster.folder))
+        state_dir = _state_dir(config)
+        if state_dir is not None:
+            holding.enter_context(held(state_dir))
+        repository = _repository(config, state_dir, cluster.folder)
+        listings = repository.scan()
         # Until the loop has its own handlers, a signal must unwind what was begun. Ray puts
         # a handler in its place meanwhile that raises SystemExit too.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit())
         cluster.start()
-        asyncio.run(_serve(config, cluster, listing, on_ready))
+        asyncio.run(_serve(config, cluster, repository, listings, log, on_ready))
     except (KeyboardInterrupt, SystemExit):
         _log.info("stopped_while_starting")
     finally:
         cluster.stop()
+        holding.close()
 
 
 async def _serve(
     config: FarmConfig,
     cluster: LocalCluster,
-    listing: RepositoryListing,
+    repository: Repository,
+    listings: Sequence[ModelListing],
+    log: LogSwitches,
     on_ready: Callable[[Gateway], None],
 ) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    for warning in listing.warnings:
+    for warning in chain.from_iterable(listing.warnings for listing in listings):
         _log.warning("repository", warning=warning)
     # Imported after the cluster has set Ray's environment, which Ray reads when imported.
     from farm.cluster.pool import RayWorkerPool
 
     pool = RayWorkerPool([_node_settings(config, cluster, node_id) for node_id in cluster.node_ids])
-    gateway = Gateway(config, pool=pool, listing=listing)
+    gateway = Gateway(config, pool=pool, repository=repository, listings=listings, log=log)
     starting = asyncio.create_task(gateway.start(), name="start")
     stopping = asyncio.create_task(stop.wait(), name="stop")
     broken = asyncio.create_task(gateway.engine.broken.wait(), name="broken")
@@ -269,21 +318,26 @@ def _node_settings(config: FarmConfig, cluster: LocalCluster, node_id: str) -> N
     )
 
 
-def _catalog(listing: RepositoryListing) -> Catalog:
-    catalog = Catalog()
-    for version in listing.available:
-        catalog.desire(
-            version.artifact,
-            declared_inputs=version.settings.inputs,
-            declared_outputs=version.settings.outputs,
-        )
-    for key in listing.excluded:
-        catalog.refuse(key, "the version_policy of the model's config does not choose it")
-    for refused in listing.refused_versions:
-        catalog.refuse(refused.key, refused.reason)
-    for model in listing.refused_models:
-        catalog.refuse_model(model.name, model.reason)
-    return catalog
+def _state_dir(config: FarmConfig) -> Path | None:
+    """Return where wishes are kept: one folder a repository, none for the shipped models."""
+    if config.state_dir is not None or config.models is None:
+        return config.state_dir
+    place = sha256(str(config.models.resolve()).encode()).hexdigest()[:16]
+    return user_state_path("bramble-farm") / place
+
+
+def _repository(config: FarmConfig, state_dir: Path | None, scratch: Path) -> Repository:
+    settings = config.repository
+    return Repository(
+        config.models or _own_zoo(scratch),
+        limits=RepositoryLimits(
+            max_models=settings.max_models,
+            max_model_bytes=settings.max_model_bytes,
+            max_operators=settings.max_operators,
+        ),
+        state_dir=state_dir,
+        scratch_dir=scratch,
+    )
 
 
 def _own_zoo(folder: Path) -> Path:

@@ -6,6 +6,7 @@ else's, such as `FARM_CONNECT`, which is the command line's.
 """
 
 from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -47,6 +48,26 @@ class SchedulingConfig(_Section):
     retry_ratio: Annotated[float, Field(ge=0, le=1)] = 0.2
 
 
+class ControlMode(StrEnum):
+    """Who decides what is loaded after the start."""
+
+    EXPLICIT = "explicit"
+    POLL = "poll"
+
+
+class RepositoryConfig(_Section):
+    """How the model repository is read and followed."""
+
+    control: Annotated[
+        ControlMode,
+        Field(description="explicit: models are loaded by hand; poll: changes are followed"),
+    ] = ControlMode.EXPLICIT
+    poll_interval_s: Annotated[float, Field(ge=0.5)] = 15.0
+    max_models: Positive = 10_000
+    max_model_bytes: Annotated[Positive, Field(description="all files of a version")] = 2 << 30
+    max_operators: Annotated[Positive, Field(description="nodes of a model's graphs")] = 100_000
+
+
 class FarmConfig(_Section):
     """Everything `farm up` needs to know."""
 
@@ -57,6 +78,10 @@ class FarmConfig(_Section):
     models: Annotated[
         Path | None, Field(description="model repository; without one the shipped zoo")
     ] = None
+    state_dir: Annotated[
+        Path | None,
+        Field(description="where loads and unloads by hand are kept; by default one a repository"),
+    ] = None
     max_message_bytes: Annotated[Positive, Field(description="largest gRPC message taken")] = (
         64 << 20
     )
@@ -66,6 +91,7 @@ class FarmConfig(_Section):
     start_timeout_s: Seconds = 180.0
     drain_timeout_s: Seconds = 30.0
     node: NodeConfig = NodeConfig()
+    repository: RepositoryConfig = RepositoryConfig()
     scheduling: SchedulingConfig = SchedulingConfig()
 
 

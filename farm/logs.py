@@ -2,9 +2,80 @@
 
 import contextlib
 import sys
-from typing import TextIO, cast
+from collections.abc import Mapping, MutableMapping
+from typing import Any, TextIO, cast
 
 import structlog
+
+# The protocol's switches, each with the levels that it turns on and off.
+_SWITCHES: Mapping[str, tuple[str, ...]] = {
+    "log_info": ("info",),
+    "log_warning": ("warning",),
+    "log_error": ("error", "critical", "exception"),
+}
+_VERBOSE = "log_verbose_level"
+# Where and how lines are written is the operator's business on the gateway's own machine.
+_FIXED: Mapping[str, str] = {"log_file": "", "log_format": "ISO8601"}
+
+
+class LogSwitches:
+    """Which levels of the log are written; a processor of every line.
+
+    Read by name as the protocol's logging extension has it: `log_info`, `log_warning`,
+    `log_error` (booleans), `log_verbose_level` (0: no debug lines), and `log_file` and
+    `log_format`, which cannot be changed over the network.
+    """
+
+    def __init__(self) -> None:
+        self._on = dict.fromkeys(_SWITCHES, True)
+        self._verbose_level = 0
+
+    def settings(self) -> Mapping[str, bool | int | str]:
+        """Return every setting."""
+        return {**_FIXED, **self._on, _VERBOSE: self._verbose_level}
+
+    def change(self, settings: Mapping[str, bool | int | str]) -> None:
+        """Change settings, all of them or none.
+
+        Raises:
+            ValueError: one is unknown, has the wrong type, or cannot be changed.
+        """
+        for name, value in settings.items():
+            self._check(name, value)
+        for name, value in settings.items():
+            if name in self._on:
+                self._on[name] = bool(value)
+            elif name == _VERBOSE:
+                self._verbose_level = int(value)
+
+    def __call__(
+        self, _logger: Any, method: str, event: MutableMapping[str, Any]
+    ) -> MutableMapping[str, Any]:
+        if method == "debug" and not self._verbose_level:
+            raise structlog.DropEvent
+        for switch, levels in _SWITCHES.items():
+            if method in levels and not self._on[switch]:
+                raise structlog.DropEvent
+        return event
+
+    def _check(self, name: str, value: bool | int | str) -> None:
+        if name in self._on:
+            valid = isinstance(value, bool)
+        elif name == _VERBOSE:
+            valid = isinstance(value, int) and not isinstance(value, bool)
+        elif name in _FIXED:
+            if value != _FIXED[name]:
+                raise ValueError(
+                    f"log setting '{name}' cannot be changed over the network; the log goes to"
+                    " the gateway's standard error"
+                )
+            return
+        else:
+            known = ", ".join(self.settings())
+            raise ValueError(f"there is no log setting '{name[:64]}'; there are {known}")
+        if not valid:
+            wanted = "an unsigned integer" if name == _VERBOSE else "a boolean"
+            raise ValueError(f"log setting '{name}' is {wanted}, not {value!r:.40}")
 
 
 class _Stderr:
@@ -20,15 +91,17 @@ class _Stderr:
             sys.stderr.flush()
 
 
-def configure_logging() -> None:
-    """Set up logging for a process that the farm owns."""
+def configure_logging() -> LogSwitches:
+    """Set up logging for a process that the farm owns; return what turns levels on and off."""
     renderer: structlog.typing.Processor
     if sys.stderr.isatty():
         renderer = structlog.dev.ConsoleRenderer(colors=True)
     else:
         renderer = structlog.processors.JSONRenderer()
+    switches = LogSwitches()
     structlog.configure(
         processors=[
+            switches,
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -38,3 +111,4 @@ def configure_logging() -> None:
         logger_factory=structlog.PrintLoggerFactory(cast(TextIO, _Stderr())),
         cache_logger_on_first_use=False,
     )
+    return switches

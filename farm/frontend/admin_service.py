@@ -5,8 +5,10 @@ from collections.abc import AsyncIterator
 
 from farm import __version__
 from farm.core.errors import InvalidRequestError
-from farm.core.snapshots import FarmSnapshot, ModelSnapshot, NodeSnapshot
+from farm.core.snapshots import FarmSnapshot, NodeSnapshot
+from farm.engine.descriptions import Descriptions
 from farm.engine.snapshots import Snapshots
+from farm.frontend.description_messages import to_description, to_model
 from farm.frontend.grpc_types import Context
 from farm.pb import farm_admin_pb2 as pb
 
@@ -18,8 +20,9 @@ MIN_INTERVAL_NS = 50_000_000
 class AdminService:
     """Methods are named as in the protocol; `handlers.py` finds them by that name."""
 
-    def __init__(self, snapshots: Snapshots) -> None:
+    def __init__(self, snapshots: Snapshots, descriptions: Descriptions) -> None:
         self._snapshots = snapshots
+        self._descriptions = descriptions
 
     async def Version(  # noqa: N802
         self, _request: pb.VersionRequest, _context: Context
@@ -44,6 +47,12 @@ class AdminService:
                 return
             await asyncio.sleep(request.interval_ns / 1e9)
 
+    async def DescribeModel(  # noqa: N802
+        self, request: pb.DescribeModelRequest, _context: Context
+    ) -> pb.DescribeModelResponse:
+        versions = self._descriptions.describe(request.name, request.version)
+        return pb.DescribeModelResponse(versions=[to_description(version) for version in versions])
+
 
 def to_snapshot(snapshot: FarmSnapshot) -> pb.FarmSnapshot:
     """Return a snapshot as a message."""
@@ -52,7 +61,7 @@ def to_snapshot(snapshot: FarmSnapshot) -> pb.FarmSnapshot:
         farm_name=snapshot.farm_name,
         gateway_state=snapshot.gateway_state,
         nodes=[_node(node) for node in snapshot.nodes],
-        models=[_model(model) for model in snapshot.models],
+        models=[to_model(model) for model in snapshot.models],
         queued_requests=snapshot.queued_requests,
         inflight_batches=snapshot.inflight_batches,
     )
@@ -86,19 +95,3 @@ def _node(node: NodeSnapshot) -> pb.NodeSnapshot:
     if node.heartbeat_age_s is not None:
         message.heartbeat_age_ns = round(node.heartbeat_age_s * 1e9)
     return message
-
-
-def _model(model: ModelSnapshot) -> pb.ModelSnapshot:
-    return pb.ModelSnapshot(
-        name=model.key.name,
-        version=model.key.version,
-        state=model.state,
-        reason=model.reason,
-        digest=model.digest,
-        max_batch_size=model.max_batch_size,
-        batching_reason=model.batching_reason,
-        ready_nodes=model.ready_nodes,
-        queued_requests=model.queued_requests,
-        requests_total=model.requests_total,
-        failures_total=model.failures_total,
-    )

@@ -1,9 +1,8 @@
-"""Protocol messages to the farm's types and back."""
+"""Inference messages to the farm's types and back."""
 
 from collections.abc import Mapping
 
 from farm.core.errors import InvalidRequestError, UnsupportedError
-from farm.core.models import ModelSpec
 from farm.core.requests import Parameter, Receipt
 from farm.core.tensors import Datatype, Tensor
 from farm.engine.dataplane import InferenceCall, InferenceResult
@@ -12,7 +11,6 @@ from farm.pb.open_inference_pb2 import (
     InferParameter,
     ModelInferRequest,
     ModelInferResponse,
-    ModelMetadataResponse,
 )
 
 # The platform string by which Triton's clients know ONNX models.
@@ -26,17 +24,21 @@ def to_call(request: ModelInferRequest, time_left_s: float | None) -> InferenceC
 
     Raises:
         InvalidRequestError: it contradicts the protocol.
-        UnsupportedError: it asks for shared memory, sequences or classification.
+        UnsupportedError: it asks for shared memory or sequences.
     """
     parameters = {key: _value(parameter) for key, parameter in request.parameters.items()}
     if parameters.get("sequence_id"):
         raise UnsupportedError("this farm serves no stateful sequences; leave sequence_id out")
     queue_timeout_us = _integer(parameters, "timeout")
+    if queue_timeout_us < 0:
+        raise InvalidRequestError("parameter 'timeout' is microseconds, 0 for none, never below")
     return InferenceCall(
         model=request.model_name,
         version=request.model_version,
+        abi=_text(parameters, "farm_model_abi"),
         inputs=_inputs(request),
-        outputs=tuple(_output_name(output) for output in request.outputs),
+        outputs=tuple(output.name for output in request.outputs),
+        classes=_classes(request),
         priority=_integer(parameters, "priority"),
         timeout_s=time_left_s,
         queue_timeout_s=queue_timeout_us * _US if queue_timeout_us > 0 else None,
@@ -56,18 +58,6 @@ def to_response(result: InferenceResult, request: ModelInferRequest) -> ModelInf
         response.outputs.add(name=tensor.name, datatype=tensor.datatype, shape=tensor.shape)
     if _wants_receipt(request):
         _add_receipt(response, result.receipt)
-    return response
-
-
-def to_metadata(spec: ModelSpec, versions: tuple[int, ...]) -> ModelMetadataResponse:
-    """Return a model's metadata; shapes include the batch dimension where there is one."""
-    response = ModelMetadataResponse(
-        name=spec.key.name, versions=[str(version) for version in versions], platform=PLATFORM
-    )
-    for tensor in spec.inputs:
-        response.inputs.add(name=tensor.name, datatype=tensor.datatype, shape=tensor.shape)
-    for tensor in spec.outputs:
-        response.outputs.add(name=tensor.name, datatype=tensor.datatype, shape=tensor.shape)
     return response
 
 
@@ -111,14 +101,20 @@ def _datatype(given: ModelInferRequest.InferInputTensor) -> Datatype:
         ) from error
 
 
-def _output_name(output: ModelInferRequest.InferRequestedOutputTensor) -> str:
-    if output.parameters:
-        for unsupported in ("classification", "shared_memory_region"):
-            if unsupported in output.parameters:
-                raise UnsupportedError(
-                    f"output '{output.name}': parameter '{unsupported}' is not offered here"
-                )
-    return output.name
+def _classes(request: ModelInferRequest) -> dict[str, int]:
+    """Return how many classes each output is asked for as, for those that are."""
+    classes = {}
+    for output in request.outputs:
+        if not output.parameters:
+            continue
+        if "shared_memory_region" in output.parameters:
+            raise UnsupportedError(
+                f"output '{output.name}' is to go to shared memory, which this farm does not offer"
+            )
+        if "classification" in output.parameters:
+            values = {"classification": _value(output.parameters["classification"])}
+            classes[output.name] = _integer(values, "classification")
+    return classes
 
 
 def _value(parameter: InferParameter) -> Parameter:
@@ -133,6 +129,13 @@ def _integer(parameters: Mapping[str, Parameter], key: str) -> int:
     value = parameters.get(key, 0)
     if isinstance(value, bool) or not isinstance(value, int):
         raise InvalidRequestError(f"parameter '{key}' must be an integer, not {value!r:.40}")
+    return value
+
+
+def _text(parameters: Mapping[str, Parameter], key: str) -> str:
+    value = parameters.get(key, "")
+    if not isinstance(value, str):
+        raise InvalidRequestError(f"parameter '{key}' must be a text, not {value!r:.40}")
     return value
 
 

@@ -8,42 +8,25 @@ import asyncio
 import inspect
 import ipaddress
 from collections.abc import AsyncIterator, Awaitable, Callable
-from secrets import token_hex
 from typing import Any, NoReturn
 from urllib.parse import unquote
 
 import grpc
-import structlog
 
-from farm.core.errors import (
-    ErrorCode,
-    FarmError,
-    InternalError,
-    InvalidRequestError,
-    PermissionDeniedError,
-)
+from farm.core.errors import ErrorCode, InvalidRequestError, PermissionDeniedError
+from farm.frontend.failures import foreseen, told
 from farm.frontend.grpc_types import Context, Handler, Interceptor
 from farm.frontend.status import STATUS, trailers
 from farm.pb.services import ADMIN_SERVICE, INFERENCE_SERVICE
 
-_log = structlog.get_logger()
-
-_MAX_MESSAGE = 1_000
-
 # Methods that change the farm or show its insides.
 _CONTROL_METHODS = frozenset(
     f"/{INFERENCE_SERVICE}/{name}"
-    for name in (
-        "RepositoryModelLoad",
-        "RepositoryModelUnload",
-        "LogSettings",
-        "TraceSetting",
-        "SystemSharedMemoryRegister",
-        "SystemSharedMemoryUnregister",
-        "CudaSharedMemoryRegister",
-        "CudaSharedMemoryUnregister",
-    )
+    for name in ("RepositoryModelLoad", "RepositoryModelUnload", "LogSettings")
 )
+
+# Streams that one bad message does not end: their servicer is given the error in its place.
+_OUTLIVE_ERRORS = frozenset({f"/{INFERENCE_SERVICE}/ModelStreamInfer"})
 
 
 def is_control(method: str) -> bool:
@@ -99,12 +82,12 @@ def _wrap(method: str, handler: Handler, on_error: Callable[[ErrorCode], None]) 
     parse = handler.request_deserializer
     serialise = handler.response_serializer
     control = is_control(method)
+    outlives_errors = method in _OUTLIVE_ERRORS
 
     async def abort(error: Exception, context: Context) -> NoReturn:
-        known = _foreseen(method, error)
+        known = foreseen(method, error)
         on_error(known.code)
-        # Messages name what the client sent, and gRPC bounds its trailers at 8 kB.
-        await context.abort(STATUS[known.code], known.message[:_MAX_MESSAGE], trailers(known))
+        await context.abort(STATUS[known.code], told(known), trailers(known))
         raise AssertionError  # abort never returns
 
     def admit(raw: bytes, context: Context) -> Any:
@@ -144,7 +127,14 @@ def _wrap(method: str, handler: Handler, on_error: Callable[[ErrorCode], None]) 
     async def both(raws: AsyncIterator[bytes], context: Context) -> AsyncIterator[Any]:
         async def requests() -> AsyncIterator[Any]:
             async for raw in raws:
-                yield _parse(method, parse, raw)
+                try:
+                    request = _parse(method, parse, raw)
+                except InvalidRequestError as error:
+                    if not outlives_errors:
+                        raise
+                    yield error
+                else:
+                    yield request
 
         try:
             _authorise(method, context, control=control)
@@ -174,16 +164,3 @@ def _parse(method: str, parse: Callable[[bytes], Any] | None, raw: bytes) -> Any
             f"the message is not a valid request of {method}; is the client's protocol the Open"
             " Inference Protocol v2?"
         ) from error
-
-
-def _foreseen(method: str, error: Exception) -> FarmError:
-    """Return the farm's own error. What nobody foresaw goes to the log, not out."""
-    if isinstance(error, grpc.aio.AbortError):
-        raise error
-    if isinstance(error, FarmError):
-        return error
-    reference = token_hex(4)
-    _log.error("unexpected_exception", method=method, reference=reference, exc_info=error)
-    return InternalError(
-        f"the gateway failed on this request; its log has the details under {reference}"
-    )

@@ -5,21 +5,31 @@ from typing import Any
 
 import grpc
 
-from farm.frontend.grpc_types import GenericHandler, Handler
+from farm.core.errors import UnsupportedError
+from farm.frontend.grpc_types import Context, GenericHandler, Handler
 from farm.pb.services import Method, methods
 
 
-def service_handler(service: str, servicer: object) -> GenericHandler:
-    """Return a handler for every method of `service` that `servicer` has.
+def service_handler(service: str, *servicers: object) -> GenericHandler:
+    """Return a handler for every method of `service`: the first servicer's that has it.
 
-    gRPC answers UNIMPLEMENTED for the others.
+    A method that none has is answered UNIMPLEMENTED, in words.
     """
-    handlers = {
-        method.name: _handler(method, getattr(servicer, method.name))
-        for method in methods(service)
-        if hasattr(servicer, method.name)
-    }
+    handlers = {}
+    for method in methods(service):
+        behaviours = [getattr(servicer, method.name, None) for servicer in servicers]
+        behaviour = next((found for found in behaviours if found is not None), None)
+        handlers[method.name] = _handler(method, behaviour or _unsupported(method))
     return grpc.method_handlers_generic_handler(service, handlers)
+
+
+def _unsupported(method: Method) -> Callable[[Any, Context], Any]:
+    async def refuse(_request: Any, _context: Context) -> Any:
+        raise UnsupportedError(
+            f"{method.name} is not offered by this farm; ServerMetadata lists its extensions"
+        )
+
+    return refuse
 
 
 def _handler(method: Method, behaviour: Any) -> Handler:

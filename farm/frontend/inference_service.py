@@ -1,16 +1,28 @@
-"""`inference.GRPCInferenceService`: the protocol's methods over the data plane."""
+"""`inference.GRPCInferenceService`, the part that serves requests: health, metadata, inference."""
+
+from collections.abc import AsyncIterator
 
 from farm import __version__
+from farm.core.errors import FarmError
+from farm.core.observer import Observer
 from farm.engine.dataplane import DataPlane
-from farm.frontend.converters import to_call, to_metadata, to_response
+from farm.frontend.converters import to_call, to_response
+from farm.frontend.failures import foreseen
 from farm.frontend.grpc_types import Context
+from farm.frontend.inference_stream import InferenceStream
+from farm.frontend.model_messages import to_config, to_metadata, to_statistics
 from farm.pb.open_inference_pb2 import (
+    ModelConfigRequest,
+    ModelConfigResponse,
     ModelInferRequest,
     ModelInferResponse,
     ModelMetadataRequest,
     ModelMetadataResponse,
     ModelReadyRequest,
     ModelReadyResponse,
+    ModelStatisticsRequest,
+    ModelStatisticsResponse,
+    ModelStreamInferResponse,
     ServerLiveRequest,
     ServerLiveResponse,
     ServerMetadataRequest,
@@ -21,12 +33,24 @@ from farm.pb.open_inference_pb2 import (
 
 SERVER_NAME = "bramble-farm"
 
+# Triton's names of the extensions that work here.
+EXTENSIONS = (
+    "classification",
+    "logging",
+    "model_configuration",
+    "model_repository",
+    "parameters",
+    "schedule_policy",
+    "statistics",
+)
+
 
 class InferenceService:
     """Methods are named as in the protocol; `handlers.py` finds them by that name."""
 
-    def __init__(self, dataplane: DataPlane) -> None:
+    def __init__(self, dataplane: DataPlane, *, observer: Observer) -> None:
         self._dataplane = dataplane
+        self._observer = observer
 
     async def ServerLive(  # noqa: N802
         self, _request: ServerLiveRequest, _context: Context
@@ -46,16 +70,44 @@ class InferenceService:
     async def ServerMetadata(  # noqa: N802
         self, _request: ServerMetadataRequest, _context: Context
     ) -> ServerMetadataResponse:
-        # Extensions are advertised when they work; none of Triton's does yet.
-        return ServerMetadataResponse(name=SERVER_NAME, version=__version__)
+        return ServerMetadataResponse(name=SERVER_NAME, version=__version__, extensions=EXTENSIONS)
 
     async def ModelMetadata(  # noqa: N802
         self, request: ModelMetadataRequest, _context: Context
     ) -> ModelMetadataResponse:
-        return to_metadata(*self._dataplane.metadata(request.name, request.version))
+        _, spec = self._dataplane.served(request.name, request.version)
+        return to_metadata(spec, self._dataplane.ready_versions(request.name))
+
+    async def ModelConfig(  # noqa: N802
+        self, request: ModelConfigRequest, _context: Context
+    ) -> ModelConfigResponse:
+        version, spec = self._dataplane.served(request.name, request.version)
+        return ModelConfigResponse(config=to_config(version, spec))
+
+    async def ModelStatistics(  # noqa: N802
+        self, request: ModelStatisticsRequest, _context: Context
+    ) -> ModelStatisticsResponse:
+        counts = self._dataplane.statistics(request.name, request.version)
+        return ModelStatisticsResponse(model_stats=to_statistics(counts))
 
     async def ModelInfer(  # noqa: N802
         self, request: ModelInferRequest, context: Context
     ) -> ModelInferResponse:
         result = await self._dataplane.infer(to_call(request, context.time_remaining()))
         return to_response(result, request)
+
+    async def ModelStreamInfer(  # noqa: N802
+        self, requests: AsyncIterator[ModelInferRequest | FarmError], context: Context
+    ) -> AsyncIterator[ModelStreamInferResponse]:
+        async def answer(request: ModelInferRequest) -> ModelInferResponse:
+            result = await self._dataplane.infer(to_call(request, context.time_remaining()))
+            return to_response(result, request)
+
+        stream = InferenceStream(answer, judge=self._judge)
+        async for response in stream.responses(requests):
+            yield response
+
+    def _judge(self, error: Exception) -> FarmError:
+        known = foreseen("ModelStreamInfer", error)
+        self._observer.error_answered(known.code)
+        return known

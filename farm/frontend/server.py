@@ -16,6 +16,7 @@ from farm.frontend.admin_service import AdminService
 from farm.frontend.guard import Guard
 from farm.frontend.handlers import service_handler
 from farm.frontend.inference_service import InferenceService
+from farm.frontend.repository_service import RepositoryService
 from farm.pb.pool import POOL
 from farm.pb.services import ADMIN_SERVICE, INFERENCE_SERVICE
 
@@ -41,6 +42,7 @@ class Frontend:
         settings: FrontendSettings,
         *,
         inference: InferenceService,
+        repository: RepositoryService,
         admin: AdminService,
         observer: Observer,
     ) -> None:
@@ -62,7 +64,7 @@ class Frontend:
             ],
         )
         handlers = (
-            service_handler(INFERENCE_SERVICE, inference),
+            service_handler(INFERENCE_SERVICE, inference, repository),
             service_handler(ADMIN_SERVICE, admin),
         )
         self._server.add_generic_rpc_handlers(handlers)

@@ -1,4 +1,4 @@
-"""The one table from the farm's error codes to gRPC's status codes.
+"""The tables from the farm's error codes to gRPC's, and from its states to the protocol's.
 
 RESOURCE_EXHAUSTED is left to gRPC, which uses it for messages that are too large;
 clients may retry UNAVAILABLE, after the pushback where there is one.
@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from grpc import StatusCode
 
 from farm.core.errors import ErrorCode, FarmError
+from farm.core.models import ModelState
 
 STATUS: Mapping[ErrorCode, StatusCode] = {
     ErrorCode.INVALID_REQUEST: StatusCode.INVALID_ARGUMENT,
@@ -21,7 +22,8 @@ STATUS: Mapping[ErrorCode, StatusCode] = {
     ErrorCode.CANCELLED: StatusCode.CANCELLED,
     ErrorCode.NODE_LOST: StatusCode.UNAVAILABLE,
     ErrorCode.NODE_BUSY: StatusCode.UNAVAILABLE,
-    ErrorCode.EXECUTION_FAILED: StatusCode.INTERNAL,
+    # It failed on this request's data alone, so the caller must change something.
+    ErrorCode.EXECUTION_FAILED: StatusCode.INVALID_ARGUMENT,
     ErrorCode.DRAINING: StatusCode.UNAVAILABLE,
     ErrorCode.INTEGRITY: StatusCode.DATA_LOSS,
     ErrorCode.PERMISSION_DENIED: StatusCode.PERMISSION_DENIED,
@@ -29,6 +31,14 @@ STATUS: Mapping[ErrorCode, StatusCode] = {
     ErrorCode.CONFIGURATION: StatusCode.FAILED_PRECONDITION,
     ErrorCode.UNREACHABLE: StatusCode.UNAVAILABLE,
     ErrorCode.INTERNAL: StatusCode.INTERNAL,
+}
+
+# As the model repository extension spells them.
+MODEL_STATE: Mapping[ModelState, str] = {
+    ModelState.LOADING: "LOADING",
+    ModelState.READY: "READY",
+    ModelState.UNLOADING: "UNLOADING",
+    ModelState.UNAVAILABLE: "UNAVAILABLE",
 }
 
 # gRPC clients with a retry policy wait this many milliseconds (gRFC A6).

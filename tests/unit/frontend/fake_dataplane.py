@@ -7,18 +7,35 @@ from typing import Any, cast
 import grpc
 
 from farm.core.errors import ErrorCode, ModelNotFoundError
-from farm.core.models import ModelKey, ModelSpec, ModelState
+from farm.core.models import (
+    LatencyCurve,
+    ModelArtifact,
+    ModelFile,
+    ModelKey,
+    ModelSpec,
+    ModelState,
+)
 from farm.core.nodes import NodeProfile, NodeState, NodeVitals
 from farm.core.observer import Observer
 from farm.core.requests import Receipt
 from farm.core.snapshots import FarmSnapshot, GatewayState, ModelSnapshot, NodeSnapshot
 from farm.core.tensors import Datatype, Tensor, TensorSpec
+from farm.engine.catalog import Version
+from farm.engine.control import ModelControl
 from farm.engine.dataplane import DataPlane, InferenceCall, InferenceResult
+from farm.engine.descriptions import Descriptions, ModelDescription, NodeReadiness
 from farm.engine.snapshots import Snapshots
+from farm.engine.statistics import VersionStatistics
 from farm.frontend.admin_service import AdminService
 from farm.frontend.inference_service import InferenceService
+from farm.frontend.repository_service import RepositoryService
 from farm.frontend.server import Frontend, FrontendSettings
+from farm.logs import LogSwitches
+from farm.pb.model_config_pb2 import ModelConfig
 from farm.pb.services import ADMIN_SERVICE, INFERENCE_SERVICE, Method, methods
+from farm.repository.listing import AvailableVersion
+from farm.repository.model_config import ModelSettings
+from farm.repository.onnx_header import OnnxHeader
 
 METHODS: dict[str, Method] = {
     method.name: method
@@ -38,6 +55,31 @@ SPEC = ModelSpec(
     outputs=(TensorSpec(name="y", datatype=Datatype.UINT8, shape=(-1, 2)),),
     max_batch_size=8,
 )
+
+
+CONFIG = ModelConfig(name="echo", max_batch_size=99)
+CONFIG.parameters["farm.abi"].string_value = "2.1"
+
+ARTIFACT = ModelArtifact(
+    key=SPEC.key, digest="d1", files=(ModelFile(path="model.onnx", sha256="f", size_bytes=3),)
+)
+VERSION = Version(
+    key=SPEC.key,
+    available=AvailableVersion(
+        artifact=ARTIFACT,
+        settings=ModelSettings(config=CONFIG.SerializeToString()),
+        header=OnnxHeader(
+            ir_version=8, opsets=(("", 17),), producer="by hand", operators=4,
+            external_files=(), metadata={},
+        ),
+        abi="2.1",
+    ),
+    spec=SPEC,
+)  # fmt: skip
+
+STATISTICS = VersionStatistics()
+STATISTICS.answered(rows=3, latency_s=0.5, receipt=RECEIPT)
+STATISTICS.refused(latency_s=0.25)
 
 
 async def echo(call: InferenceCall) -> InferenceResult:
@@ -67,13 +109,19 @@ class FakeDataPlane:
         return self.ready
 
     def model_ready(self, name: str, version: str) -> bool:
-        self.metadata(name, version)
-        return self.ready
+        return self.ready and name == SPEC.key.name
 
-    def metadata(self, name: str, version: str) -> tuple[ModelSpec, tuple[int, ...]]:
+    def served(self, name: str, version: str) -> tuple[Version, ModelSpec]:
         if name != SPEC.key.name:
             raise ModelNotFoundError(f"there is no model '{name}'")
-        return SPEC, (1, 2)
+        return VERSION, SPEC
+
+    def ready_versions(self, name: str) -> tuple[int, ...]:
+        return (1, 2)
+
+    def statistics(self, name: str, version: str) -> list[tuple[ModelKey, VersionStatistics]]:
+        self.served(name or SPEC.key.name, version)
+        return [(SPEC.key, STATISTICS)]
 
     def fails_with(self, error: Exception) -> None:
         async def fail(_: InferenceCall) -> InferenceResult:
@@ -152,6 +200,51 @@ class FakeSnapshots:
         )
 
 
+class FakeControl:
+    """Notes what is loaded and unloaded; raises `error` instead if it is set."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str, str | None, dict[str, bytes]]] = []
+        self.error: Exception | None = None
+
+    async def load(self, name: str, *, config: str | None, files: dict[str, bytes]) -> None:
+        self.asked.append(("load", name, config, files))
+        if self.error is not None:
+            raise self.error
+
+    async def unload(self, name: str) -> None:
+        self.asked.append(("unload", name, None, {}))
+        if self.error is not None:
+            raise self.error
+
+
+class FakeDescriptions:
+    """Describes the one model of `FakeSnapshots`."""
+
+    def describe(self, name: str, version: str) -> tuple[ModelDescription, ...]:
+        return (
+            ModelDescription(
+                snapshot=FakeSnapshots().take().models[0],
+                inputs=SPEC.inputs,
+                outputs=SPEC.outputs,
+                abi="2.1",
+                header=VERSION.available.header if VERSION.available else None,
+                runtime_floor="1.14",
+                size_bytes=3,
+                parameters={"farm.abi": "2.1"},
+                preprocessing={"x": "{}"},
+                labels={"y": ("cat", "dog")},
+                nodes=(
+                    NodeReadiness(
+                        node_id="pi-1", cpu_class="cortex-a76", board="Pi 5",
+                        runtime_version="1.31.1", ready=True, reason="",
+                        curve=LatencyCurve(((1, 0.5), (2, 0.75))),
+                    ),
+                ),
+            ),
+        )  # fmt: skip
+
+
 class ErrorNotes:
     """The part of an `Observer` that a frontend tells anything."""
 
@@ -168,9 +261,16 @@ class RunningFrontend:
     `errors` are the codes that it told its observer.
     """
 
-    def __init__(self, frontend: Frontend, dataplane: FakeDataPlane, notes: ErrorNotes) -> None:
+    def __init__(
+        self,
+        frontend: Frontend,
+        dataplane: FakeDataPlane,
+        notes: ErrorNotes,
+        control: FakeControl,
+    ) -> None:
         self.frontend = frontend
         self.dataplane = dataplane
+        self.control = control
         self.errors = notes.errors
         self.address = f"127.0.0.1:{frontend.port}"
         self.channel = grpc.aio.insecure_channel(
@@ -199,22 +299,38 @@ def make_frontend(
     address: str = "127.0.0.1:0",
     max_receive_bytes: int = 1 << 20,
     notes: ErrorNotes | None = None,
+    control: FakeControl | None = None,
 ) -> Frontend:
+    observer = cast(Observer, notes or ErrorNotes())
     return Frontend(
         FrontendSettings(address=address, max_receive_bytes=max_receive_bytes),
-        inference=InferenceService(cast(DataPlane, dataplane)),
-        admin=AdminService(cast(Snapshots, FakeSnapshots())),
-        observer=cast(Observer, notes or ErrorNotes()),
+        inference=inference_service(dataplane, observer),
+        repository=RepositoryService(
+            control=cast(ModelControl, control or FakeControl()),
+            snapshots=cast(Snapshots, FakeSnapshots()),
+            log=LogSwitches(),
+        ),
+        admin=admin_service(),
+        observer=observer,
     )
+
+
+def inference_service(dataplane: FakeDataPlane, observer: Observer) -> InferenceService:
+    return InferenceService(cast(DataPlane, dataplane), observer=observer)
+
+
+def admin_service() -> AdminService:
+    return AdminService(cast(Snapshots, FakeSnapshots()), cast(Descriptions, FakeDescriptions()))
 
 
 @asynccontextmanager
 async def running_frontend() -> AsyncIterator[RunningFrontend]:
     dataplane = FakeDataPlane()
     notes = ErrorNotes()
-    frontend = make_frontend(dataplane, notes=notes)
+    control = FakeControl()
+    frontend = make_frontend(dataplane, notes=notes, control=control)
     await frontend.start()
-    running = RunningFrontend(frontend, dataplane, notes)
+    running = RunningFrontend(frontend, dataplane, notes, control)
     try:
         yield running
     finally:

@@ -9,7 +9,8 @@ from farm.core.errors import FarmError, InvalidRequestError, UnsupportedError
 from farm.core.models import ModelKey
 from farm.core.tensors import Datatype, Tensor
 from farm.engine.dataplane import InferenceResult
-from farm.frontend.converters import to_call, to_metadata, to_response
+from farm.frontend.converters import to_call, to_response
+from farm.frontend.model_messages import to_metadata
 from farm.pb.open_inference_pb2 import (
     InferParameter,
     InferTensorContents,
@@ -136,14 +137,14 @@ def set_output_parameter(key: str) -> Change:
         pytest.param(
             set_output_parameter("shared_memory_region"),
             UnsupportedError,
-            "output 'y': parameter 'shared_memory_region'",
+            "output 'y' is to go to shared memory",
             id="shared memory out",
         ),
         pytest.param(
-            set_output_parameter("classification"),
-            UnsupportedError,
-            "output 'y': parameter 'classification'",
-            id="classification",
+            set_parameter("farm_model_abi", int64_param=1), InvalidRequestError, "a text", id="abi"
+        ),
+        pytest.param(
+            set_parameter("timeout", int64_param=-1), InvalidRequestError, "'timeout'", id="timeout"
         ),
         pytest.param(
             set_parameter("sequence_id", int64_param=7), UnsupportedError, "sequence_id", id="seq"
@@ -223,3 +224,12 @@ def test_metadata_shows_the_batch_dimension() -> None:
     (x,) = metadata.inputs
     assert (x.name, x.datatype, list(x.shape)) == ("x", "UINT8", [-1, 2])
     assert [y.name for y in metadata.outputs] == ["y"]
+
+
+def test_outputs_may_be_asked_for_as_classes() -> None:
+    message = ModelInferRequest(model_name="echo")
+    message.outputs.add(name="z")
+    message.outputs.add(name="y").parameters["classification"].int64_param = 3
+    message.parameters["farm_model_abi"].string_param = ">=1"
+    call = to_call(message, None)
+    assert (call.outputs, call.classes, call.abi) == (("z", "y"), {"y": 3}, ">=1")

@@ -6,15 +6,12 @@ from typing import Any, NoReturn, cast
 
 import grpc
 import pytest
-from fake_dataplane import FakeDataPlane, FakeSnapshots
+from fake_dataplane import ErrorNotes, FakeDataPlane, admin_service, inference_service
 
 from farm.core.errors import ErrorCode
-from farm.engine.dataplane import DataPlane
-from farm.engine.snapshots import Snapshots
-from farm.frontend.admin_service import AdminService
+from farm.core.observer import Observer
 from farm.frontend.guard import Guard, is_control, is_loopback
 from farm.frontend.handlers import service_handler
-from farm.frontend.inference_service import InferenceService
 from farm.pb.services import ADMIN_SERVICE, INFERENCE_SERVICE, methods
 
 
@@ -64,11 +61,6 @@ def test_what_operators_do_is_control_and_inference_is_not() -> None:
     assert control == {
         "RepositoryModelLoad",
         "RepositoryModelUnload",
-        "SystemSharedMemoryRegister",
-        "SystemSharedMemoryUnregister",
-        "CudaSharedMemoryRegister",
-        "CudaSharedMemoryUnregister",
-        "TraceSetting",
         "LogSettings",
     }
     assert not is_control("/grpc.health.v1.Health/Check")
@@ -110,8 +102,10 @@ FOREIGN = "ipv4:192.168.1.7:50051"
 async def guarded(path: str, on_error: Callable[[ErrorCode], None] = lambda _: None) -> Any:
     """The handler of a method behind the guard."""
     handlers = [
-        service_handler(ADMIN_SERVICE, AdminService(cast(Snapshots, FakeSnapshots()))),
-        service_handler(INFERENCE_SERVICE, InferenceService(cast(DataPlane, FakeDataPlane()))),
+        service_handler(ADMIN_SERVICE, admin_service()),
+        service_handler(
+            INFERENCE_SERVICE, inference_service(FakeDataPlane(), cast(Observer, ErrorNotes()))
+        ),
     ]
     details = SimpleNamespace(method=path, invocation_metadata=())
 
@@ -175,4 +169,3 @@ async def test_inference_answers_everybody() -> None:
 
 async def test_a_method_that_is_not_there_has_no_handler() -> None:
     assert await guarded(f"/{INFERENCE_SERVICE}/Nothing") is None
-    assert await guarded(f"/{INFERENCE_SERVICE}/ModelStreamInfer") is None

@@ -30,6 +30,7 @@ from farm.core.errors import (
     error_class,
 )
 from farm.engine.dataplane import InferenceCall, InferenceResult
+from farm.frontend.inference_service import EXTENSIONS
 from farm.frontend.server import check_free
 from farm.frontend.status import STATUS
 from farm.pb.farm_admin_pb2 import WatchSnapshotsRequest
@@ -91,7 +92,7 @@ async def test_the_server_and_its_models_describe_themselves(farm: RunningFronte
     assert (await farm.call("ServerReady")).ready
     server = await farm.call("ServerMetadata")
     assert (server.name, server.version, list(server.extensions)) == (
-        "bramble-farm", __version__, [],
+        "bramble-farm", __version__, list(EXTENSIONS),
     )  # fmt: skip
     assert (await farm.call("ModelReady", ModelReadyRequest(name="echo"))).ready
     metadata = await farm.call("ModelMetadata", ModelMetadataRequest(name="echo"))
@@ -195,7 +196,9 @@ async def test_streams_refuse_bytes_that_do_not_parse(farm: RunningFrontend, nam
     "path",
     [
         f"/{INFERENCE_SERVICE}/NoSuchMethod",
-        f"/{INFERENCE_SERVICE}/ModelConfig",
+        f"/{INFERENCE_SERVICE}/SystemSharedMemoryStatus",
+        f"/{INFERENCE_SERVICE}/CudaSharedMemoryRegister",
+        f"/{INFERENCE_SERVICE}/TraceSetting",
         "/nobody.Knows/Me",
     ],
 )

@@ -1,0 +1,80 @@
+"""A model as operators see it, in the messages of `farm.v1`."""
+
+from collections.abc import Iterable, Mapping
+
+from farm.core.snapshots import ModelSnapshot
+from farm.core.tensors import TensorSpec
+from farm.engine.descriptions import ModelDescription, NodeReadiness
+from farm.pb import farm_admin_pb2 as pb
+
+
+def to_description(description: ModelDescription) -> pb.ModelDescription:
+    """Return one version in depth as a message."""
+    message = pb.ModelDescription(
+        snapshot=to_model(description.snapshot),
+        inputs=_tensors(description.inputs, preprocessing=description.preprocessing, labels={}),
+        outputs=_tensors(description.outputs, preprocessing={}, labels=description.labels),
+        abi=description.abi,
+        runtime_floor=description.runtime_floor,
+        size_bytes=description.size_bytes,
+        parameters=description.parameters,
+        nodes=[_readiness(node) for node in description.nodes],
+        goldens_checked=description.goldens_checked,
+    )
+    if (header := description.header) is not None:
+        message.ir_version = header.ir_version
+        message.producer = header.producer
+        message.operators = header.operators
+        for domain, version in header.opsets:
+            message.opsets.add(domain=domain, version=version)
+    return message
+
+
+def to_model(model: ModelSnapshot) -> pb.ModelSnapshot:
+    """Return a version's state and counts as a message."""
+    return pb.ModelSnapshot(
+        name=model.key.name,
+        version=model.key.version,
+        state=model.state,
+        reason=model.reason,
+        digest=model.digest,
+        max_batch_size=model.max_batch_size,
+        batching_reason=model.batching_reason,
+        ready_nodes=model.ready_nodes,
+        queued_requests=model.queued_requests,
+        requests_total=model.requests_total,
+        failures_total=model.failures_total,
+    )
+
+
+def _tensors(
+    specs: Iterable[TensorSpec],
+    *,
+    preprocessing: Mapping[str, str],
+    labels: Mapping[str, tuple[str, ...]],
+) -> list[pb.TensorDescription]:
+    return [
+        pb.TensorDescription(
+            name=spec.name,
+            datatype=spec.datatype,
+            shape=spec.shape,
+            optional=spec.optional,
+            preprocessing=preprocessing.get(spec.name, ""),
+            labels=labels.get(spec.name, ()),
+        )
+        for spec in specs
+    ]
+
+
+def _readiness(node: NodeReadiness) -> pb.NodeReadiness:
+    message = pb.NodeReadiness(
+        node_id=node.node_id,
+        cpu_class=node.cpu_class,
+        board=node.board,
+        onnxruntime_version=node.runtime_version,
+        ready=node.ready,
+        reason=node.reason,
+    )
+    for rows, seconds in node.curve.points if node.curve is not None else ():
+        message.curve.add(rows=rows, seconds=seconds)
+    return message

@@ -1,0 +1,98 @@
+"""One `ModelStreamInfer` call: many requests in flight on one stream.
+
+Answers are matched by id and come in the order in which they are done. An error belongs to
+its request and stands in `error_message`; the stream lives on. A client that ends its half
+gets every answer that is still due.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from farm.core.errors import FarmError
+from farm.frontend.failures import told
+from farm.pb.open_inference_pb2 import (
+    ModelInferRequest,
+    ModelInferResponse,
+    ModelStreamInferResponse,
+)
+
+# Requests of one stream that may be in flight or wait to be written. Beyond them the stream
+# is not read, and gRPC's flow control holds the client back.
+MAX_IN_FLIGHT = 1_024
+
+FINAL_RESPONSE = "triton_final_response"
+_WANTS_FINAL = "triton_enable_empty_final_response"
+
+Answerer = Callable[[ModelInferRequest], Awaitable[ModelInferResponse]]
+
+
+class InferenceStream:
+    """Reads requests, runs each in a task of its own, hands out answers.
+
+    `judge` turns an exception into the farm's own error, and counts it.
+    """
+
+    def __init__(self, answer: Answerer, *, judge: Callable[[Exception], FarmError]) -> None:
+        self._answer = answer
+        self._judge = judge
+        self._room = asyncio.Semaphore(MAX_IN_FLIGHT)
+        self._done: deque[ModelStreamInferResponse] = deque()
+        self._news = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def responses(
+        self, requests: AsyncIterator[ModelInferRequest | FarmError]
+    ) -> AsyncIterator[ModelStreamInferResponse]:
+        """Yield an answer for each request; one that could not be read comes as its error."""
+        reading = asyncio.create_task(self._read(requests), name="read a stream")
+        reading.add_done_callback(lambda _: self._news.set())
+        try:
+            while True:
+                self._news.clear()
+                while self._done:
+                    yield self._done.popleft()
+                    self._room.release()
+                if reading.done() and not self._tasks and not self._done:
+                    reading.result()
+                    return
+                await self._news.wait()
+        finally:
+            for task in (reading, *self._tasks):
+                task.cancel()
+            await asyncio.gather(reading, *self._tasks, return_exceptions=True)
+
+    async def _read(self, requests: AsyncIterator[ModelInferRequest | FarmError]) -> None:
+        async for request in requests:
+            await self._room.acquire()
+            task = asyncio.create_task(self._run(request))
+            self._tasks.add(task)
+            task.add_done_callback(self._ended)
+
+    async def _run(self, request: ModelInferRequest | FarmError) -> None:
+        if isinstance(request, FarmError):
+            self._done.append(_failure(ModelInferRequest(), self._judge(request)))
+            return
+        try:
+            answer = await self._answer(request)
+        except Exception as error:
+            self._done.append(_failure(request, self._judge(error)))
+            return
+        if _WANTS_FINAL in request.parameters and request.parameters[_WANTS_FINAL].bool_param:
+            answer.parameters[FINAL_RESPONSE].bool_param = True
+        self._done.append(ModelStreamInferResponse(infer_response=answer))
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        self._news.set()
+
+
+def _failure(request: ModelInferRequest, error: FarmError) -> ModelStreamInferResponse:
+    """Return an error as a stream has it, with its code for clients that know ours."""
+    answer = ModelInferResponse(
+        model_name=request.model_name, model_version=request.model_version, id=request.id
+    )
+    answer.parameters["farm_error_code"].string_param = error.code
+    if error.retry_after_s is not None:
+        answer.parameters["farm_retry_after_ms"].int64_param = round(error.retry_after_s * 1000)
+    return ModelStreamInferResponse(error_message=told(error), infer_response=answer)
