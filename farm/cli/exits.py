@@ -47,6 +47,7 @@ def farm_errors() -> Iterator[None]:
 
 
 _EXTRAS = {
+    "PIL": "images",
     "ray": "head",
     "grpc_health": "head",
     "grpc_reflection": "head",

@@ -3,18 +3,16 @@
 import math
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from farm.cli.exits import farm_errors
-from farm.cli.options import DEFAULT_ADDRESS, Connect, Output, OutputFormat
-from farm.core.errors import ConfigurationError
+from farm.cli.options import DEFAULT_ADDRESS, Connect, Inputs, Output, OutputFormat
 
 if TYPE_CHECKING:
     from farm.client import InferResult
-    from farm.client.codec import AnyArray
+    from farm.client.datatypes import AnyArray
 
 # Tables show this many values of an output; JSON shows all.
 _SHOWN = 10
@@ -22,38 +20,58 @@ _SHOWN = 10
 
 def infer(
     model: Annotated[str, typer.Argument(help="The model to call.")],
-    inputs: Annotated[
-        list[str],
-        typer.Option(
-            "--input",
-            "-i",
-            metavar="NAME=FILE|-",
-            help="A .npy or .json file for an input; - reads either from standard input.",
-        ),
-    ],
+    inputs: Inputs,
     version: Annotated[str, typer.Option(help="A version; without one the latest.")] = "",
+    outputs: Annotated[
+        str, typer.Option(metavar="A,B", help="Only these outputs, in this order.")
+    ] = "",
+    classes: Annotated[
+        int, typer.Option(min=0, help="Answer with the N largest values as classes.")
+    ] = 0,
+    priority: Annotated[
+        int, typer.Option(min=0, help="1 goes first; 0 is the model's default.")
+    ] = 0,
+    abi: Annotated[
+        str, typer.Option(metavar="RANGE", help="Versions by their ABI, such as '>=2.1,<3'.")
+    ] = "",
     timeout: Annotated[float, typer.Option(help="Seconds to wait for the answer.")] = 30.0,
     connect: Connect = DEFAULT_ADDRESS,
     output: OutputFormat = Output.TABLE,
 ) -> None:
-    """Send one request and print its outputs and receipt."""
+    """Send one request and print its outputs and receipt.
+
+    Files are .npy, .npz, .json (a list, an object of lists by input, or the body of an OIP
+    request), .png or .jpg. Pictures are prepared as the model declares; several of them, by
+    a quoted pattern or a repeated -i, are one batch.
+    """
     with farm_errors():
         from farm.client import FarmClient
-        from farm.client.files import fit_datatypes, read_array
+        from farm.client.inputs import declared_preprocessing, read_inputs
 
-        arrays = {}
-        for given in inputs:
-            name, _, source = given.partition("=")
-            if not name or not source:
-                raise ConfigurationError(f"--input {given}: write NAME=FILE or NAME=-")
-            arrays[name] = read_array(None if source == "-" else Path(source), sys.stdin.buffer)
         with FarmClient(connect) as client:
-            arrays = fit_datatypes(arrays, client.input_datatypes(model, version))
-            result = client.infer(model, arrays, version=version, timeout_s=timeout)
-    if output is Output.JSON:
-        _print_json(result)
-    else:
-        _print_table(result)
+            metadata = client.metadata(model, version)
+            arrays = read_inputs(
+                inputs,
+                metadata.inputs,
+                preprocessing=declared_preprocessing(client, model, version),
+                stdin=sys.stdin.buffer,
+            )
+            wanted = [name.strip() for name in outputs.split(",") if name.strip()]
+            classified = wanted or [tensor.name for tensor in metadata.outputs]
+            result = client.infer(
+                model,
+                arrays,
+                version=version,
+                outputs=wanted,
+                classes=dict.fromkeys(classified, classes) if classes else None,
+                priority=priority,
+                abi=abi,
+                timeout_s=timeout,
+            )
+        if output is Output.JSON:
+            _print_json(result)
+        else:
+            _print_table(result)
 
 
 def _print_json(result: "InferResult") -> None:
@@ -72,22 +90,31 @@ def _print_json(result: "InferResult") -> None:
 
 def _print_table(result: "InferResult") -> None:
     from farm.cli.tables import print_table
+    from farm.client.datatypes import as_numbers, datatype_of
 
     rows = []
     for name, array in result.outputs.items():
-        flat = array.reshape(-1)[:_SHOWN]
-        shown = ", ".join(
-            f"{value:.5g}" if array.dtype.kind == "f" else str(value) for value in flat
-        )
+        flat = as_numbers(array).reshape(-1)[:_SHOWN]
+        shown = ", ".join(_short(value) for value in flat.tolist())
         more = f", … {array.size} values" if array.size > _SHOWN else ""
-        rows.append((name, str(array.dtype), str(list(array.shape)), shown + more))
+        rows.append((name, str(datatype_of(array)), str(list(array.shape)), shown + more))
     print_table(
         f"{result.model} version {result.version}", ("output", "type", "shape", "values"), rows
     )
-    print_table("Receipt", ("field", "value"), [(k, str(v)) for k, v in result.receipt.items()])
+    if result.receipt:
+        print_table("Receipt", ("field", "value"), result.receipt.lines())
+
+
+def _short(value: object) -> str:
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    return f"{value:.5g}" if isinstance(value, float) else str(value)
 
 
 def _values(array: "AnyArray") -> object:
+    from farm.client.datatypes import as_numbers
+
+    array = as_numbers(array)
     if array.dtype.kind == "O":
         return _nested(array.tolist(), lambda element: bytes(element).decode(errors="replace"))
     if array.dtype.kind == "f":

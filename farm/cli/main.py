@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from farm import __version__
-from farm.cli import demo, infer, models, nodes, up
+from farm.cli import bench, demo, infer, models, nodes, up
 
 app = typer.Typer(
     name="farm",
@@ -18,6 +18,7 @@ app = typer.Typer(
 app.command("up")(up.up)
 app.command("demo")(demo.demo)
 app.command("infer")(infer.infer)
+app.command("bench")(bench.bench)
 app.add_typer(models.app, name="models")
 app.add_typer(nodes.app, name="nodes")
 

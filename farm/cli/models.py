@@ -3,9 +3,15 @@
 import typer
 
 from farm.cli.exits import farm_errors
+from farm.cli.model_control import load, unload
+from farm.cli.model_details import describe, profile
 from farm.cli.options import DEFAULT_ADDRESS, Connect, Output, OutputFormat
 
 app = typer.Typer(help="The models of a farm.", no_args_is_help=True)
+app.command("describe")(describe)
+app.command("load")(load)
+app.command("unload")(unload)
+app.command("profile")(profile)
 
 
 @app.callback()

@@ -26,3 +26,13 @@ Connect = Annotated[
 OutputFormat = Annotated[
     Output, typer.Option("--output", "-o", help="Print a table or machine-readable JSON.")
 ]
+Inputs = Annotated[
+    list[str],
+    typer.Option(
+        "--input",
+        "-i",
+        metavar="[NAME=]FILE|-",
+        help="A file with an input; - reads standard input. NAME may be left out for a model of"
+        " one input and for files that name theirs.",
+    ),
+]

@@ -42,11 +42,11 @@ def up(
 
         flags = {"nodes": nodes, "models": models, "grpc": grpc, "metrics": metrics}
         settings = load_config(config, os.environ, flags)
-        configure_logging()
+        log = configure_logging()
         out = sys.stdout
         # Ray prints on standard output when a worker dies; only the ready line belongs there.
         with redirect_stdout(sys.stderr):
-            run_embedded(settings, on_ready=lambda gateway: _announce(gateway, out))
+            run_embedded(settings, log=log, on_ready=lambda gateway: _announce(gateway, out))
 
 
 def _announce(gateway: "Gateway", out: TextIO) -> None:

@@ -7,7 +7,18 @@
 
 from farm.client.admin import AdminClient
 from farm.client.aio import AsyncFarmClient
-from farm.client.results import InferResult, ReceiptView
+from farm.client.metadata import ModelMetadata, TensorMetadata
+from farm.client.receipts import ReceiptView
+from farm.client.results import InferResult, StreamAnswer
 from farm.client.sync import FarmClient
 
-__all__ = ["AdminClient", "AsyncFarmClient", "FarmClient", "InferResult", "ReceiptView"]
+__all__ = [
+    "AdminClient",
+    "AsyncFarmClient",
+    "FarmClient",
+    "InferResult",
+    "ModelMetadata",
+    "ReceiptView",
+    "StreamAnswer",
+    "TensorMetadata",
+]

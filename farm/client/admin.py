@@ -1,23 +1,40 @@
 """The operator's client."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Generator, Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-import grpc
-
-from farm.client.channel import DEFAULT_ADDRESS, OPTIONS, admin_methods
-from farm.client.errors import to_farm_error
-from farm.pb.farm_admin_pb2 import FarmSnapshot, VersionRequest, VersionResponse
+from farm.client.calls import BlockingCalls
+from farm.client.channel import DEFAULT_ADDRESS
+from farm.pb.farm_admin_pb2 import (
+    DescribeModelRequest,
+    FarmSnapshot,
+    ModelDescription,
+    VersionRequest,
+    VersionResponse,
+)
 from farm.pb.farm_admin_pb2 import WatchSnapshotsRequest as WatchRequest
+from farm.pb.open_inference_pb2 import (
+    LogSettingsRequest,
+    RepositoryIndexRequest,
+    RepositoryIndexResponse,
+    RepositoryModelLoadRequest,
+    RepositoryModelUnloadRequest,
+)
+
+SettingValue = bool | int | str
 
 
 class AdminClient:
-    """Asks a gateway about its farm. Every method raises `FarmError`."""
+    """Asks a gateway about its farm and tells it what to serve.
+
+    Threads may share it. Every method raises `FarmError`; none tries again by itself.
+    """
 
     def __init__(self, address: str = DEFAULT_ADDRESS) -> None:
         self.address = address
-        self._channel = grpc.insecure_channel(address, options=OPTIONS)
+        self._calls = BlockingCalls(address, 0)
 
     def __enter__(self) -> Self:
         return self
@@ -31,44 +48,82 @@ class AdminClient:
         self.close()
 
     def close(self) -> None:
-        self._channel.close()
+        """End every call and close the connection."""
+        self._calls.close()
 
     def version(self, *, timeout_s: float = 5.0) -> VersionResponse:
         """Return the gateway's version."""
-        method = admin_methods()["Version"]
-        call = self._channel.unary_unary(
-            method.path,
-            request_serializer=method.request_type.SerializeToString,
-            response_deserializer=method.response_type.FromString,
-        )
-        try:
-            response: VersionResponse = call(VersionRequest(), timeout=timeout_s)
-        except grpc.RpcError as error:
-            raise self._translate(error) from error
+        response: VersionResponse = self._calls.unary("Version", VersionRequest(), timeout_s)
         return response
 
     def snapshot(self, *, timeout_s: float = 5.0) -> FarmSnapshot:
         """Return the farm as it is now."""
-        return next(self._watch(0, timeout_s))
+        once = WatchRequest(interval_ns=0)
+        taken: FarmSnapshot = next(self._calls.stream("WatchSnapshots", once, timeout_s))
+        return taken
 
-    def watch(self, interval_s: float) -> Iterator[FarmSnapshot]:
-        """Yield the farm every `interval_s` seconds until the gateway goes away."""
-        return self._watch(round(interval_s * 1e9), None)
+    def watch(self, interval_s: float) -> Generator[FarmSnapshot, None, None]:
+        """Yield the farm every `interval_s` seconds until the gateway goes away.
 
-    def _watch(self, interval_ns: int, timeout_s: float | None) -> Iterator[FarmSnapshot]:
-        method = admin_methods()["WatchSnapshots"]
-        call = self._channel.unary_stream(
-            method.path,
-            request_serializer=method.request_type.SerializeToString,
-            response_deserializer=method.response_type.FromString,
-        )
-        try:
-            yield from call(WatchRequest(interval_ns=interval_ns), timeout=timeout_s)
-        except grpc.RpcError as error:
-            raise self._translate(error) from error
+        Closing the iterator ends the call.
+        """
+        request = WatchRequest(interval_ns=round(interval_s * 1e9))
+        return self._calls.stream("WatchSnapshots", request, None)
 
-    def _translate(self, error: grpc.RpcError) -> Exception:
-        call: Any = error
-        return to_farm_error(
-            call.code(), call.details(), call.trailing_metadata() or (), self.address
-        )
+    def describe(
+        self, name: str, version: str = "", *, timeout_s: float = 5.0
+    ) -> tuple[ModelDescription, ...]:
+        """Return a model's versions in depth, the newest first; all without a `version`."""
+        request = DescribeModelRequest(name=name, version=version)
+        return tuple(self._calls.unary("DescribeModel", request, timeout_s).versions)
+
+    def load(
+        self,
+        name: str,
+        *,
+        config: Mapping[str, object] | str | None = None,
+        files: Mapping[str, bytes] | None = None,
+        timeout_s: float | None = None,
+    ) -> None:
+        """Load a model, or load it again, and return once it is served.
+
+        `config` overrides its config, in protobuf's JSON form. `files` are contents by
+        "<version>/<file>" and stand for those in the repository.
+        """
+        request = RepositoryModelLoadRequest(model_name=name)
+        if config is not None:
+            text = config if isinstance(config, str) else json.dumps(config)
+            request.parameters["config"].string_param = text
+        for path, content in (files or {}).items():
+            request.parameters[f"file:{path}"].bytes_param = content
+        self._calls.unary("RepositoryModelLoad", request, timeout_s)
+
+    def unload(self, name: str, *, timeout_s: float | None = None) -> None:
+        """Unload every version of a model."""
+        request = RepositoryModelUnloadRequest(model_name=name)
+        self._calls.unary("RepositoryModelUnload", request, timeout_s)
+
+    def index(
+        self, ready: bool = False, *, timeout_s: float = 5.0
+    ) -> tuple[RepositoryIndexResponse.ModelIndex, ...]:
+        """Return every version in the repository and its state, or those that are ready."""
+        request = RepositoryIndexRequest(ready=ready)
+        return tuple(self._calls.unary("RepositoryIndex", request, timeout_s).models)
+
+    def log_settings(
+        self, settings: Mapping[str, SettingValue] | None = None, *, timeout_s: float = 5.0
+    ) -> dict[str, SettingValue]:
+        """Change the gateway's log settings that are named; return all of them."""
+        request = LogSettingsRequest()
+        for key, value in (settings or {}).items():
+            if isinstance(value, bool):
+                request.settings[key].bool_param = value
+            elif isinstance(value, int):
+                request.settings[key].uint32_param = value
+            else:
+                request.settings[key].string_param = value
+        answer = self._calls.unary("LogSettings", request, timeout_s)
+        return {
+            key: getattr(value, value.WhichOneof("parameter_choice") or "string_param")
+            for key, value in answer.settings.items()
+        }

@@ -1,33 +1,39 @@
 """The asyncio client."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Self, Unpack
 
-import grpc
-
-from farm.client.channel import DEFAULT_ADDRESS, OPTIONS, inference_methods
-from farm.client.codec import AnyArray, to_request, to_result
-from farm.client.errors import to_farm_error
-from farm.client.results import InferResult
-from farm.pb.open_inference_pb2 import ServerReadyRequest
+from farm.client.aio_streams import Requests, stream_answers
+from farm.client.calls import AsyncCalls
+from farm.client.channel import DEFAULT_ADDRESS
+from farm.client.codec import ParameterValue, RequestOptions, to_request, to_result
+from farm.client.datatypes import AnyArray
+from farm.client.in_flight import InFlight, check_window
+from farm.client.metadata import ModelMetadata, to_metadata
+from farm.client.results import InferResult, StreamAnswer
+from farm.pb.model_config_pb2 import ModelConfig
+from farm.pb.open_inference_pb2 import (
+    ModelConfigRequest,
+    ModelMetadataRequest,
+    ModelReadyRequest,
+    ModelStatistics,
+    ModelStatisticsRequest,
+    ServerLiveRequest,
+    ServerReadyRequest,
+)
 
 
 class AsyncFarmClient:
-    """Calls a farm from one event loop. Every method raises `FarmError`."""
+    """Calls a farm from one event loop. Every method raises `FarmError`.
 
-    def __init__(self, address: str = DEFAULT_ADDRESS) -> None:
+    A call that the server pushes back, or does not answer at all, is tried again up to
+    `retries` times within its own deadline; 0 turns that off.
+    """
+
+    def __init__(self, address: str = DEFAULT_ADDRESS, *, retries: int = 2) -> None:
         self.address = address
-        self._channel = grpc.aio.insecure_channel(address, options=OPTIONS)
-        self._calls = {
-            name: self._channel.unary_unary(
-                method.path,
-                request_serializer=method.request_type.SerializeToString,
-                response_deserializer=method.response_type.FromString,
-            )
-            for name, method in inference_methods().items()
-            if not method.client_streaming
-        }
+        self._calls = AsyncCalls(address, retries)
 
     async def __aenter__(self) -> Self:
         return self
@@ -41,12 +47,41 @@ class AsyncFarmClient:
         await self.close()
 
     async def close(self) -> None:
-        await self._channel.close(None)
+        """End every call and close the connection."""
+        await self._calls.close()
+
+    async def live(self, *, timeout_s: float = 5.0) -> bool:
+        """Return whether the farm's gateway runs."""
+        return bool((await self._calls.unary("ServerLive", ServerLiveRequest(), timeout_s)).live)
 
     async def ready(self, *, timeout_s: float = 5.0) -> bool:
         """Return whether the farm takes requests."""
-        response = await self._call("ServerReady", ServerReadyRequest(), timeout_s)
-        return bool(response.ready)
+        return bool((await self._calls.unary("ServerReady", ServerReadyRequest(), timeout_s)).ready)
+
+    async def model_ready(self, model: str, version: str = "", *, timeout_s: float = 5.0) -> bool:
+        """Return whether a model can be called."""
+        request = ModelReadyRequest(name=model, version=version)
+        return bool((await self._calls.unary("ModelReady", request, timeout_s)).ready)
+
+    async def metadata(
+        self, model: str, version: str = "", *, timeout_s: float = 5.0
+    ) -> ModelMetadata:
+        """Return a model's tensors and versions."""
+        request = ModelMetadataRequest(name=model, version=version)
+        return to_metadata(await self._calls.unary("ModelMetadata", request, timeout_s))
+
+    async def config(self, model: str, version: str = "", *, timeout_s: float = 5.0) -> ModelConfig:
+        """Return a model's configuration with all defaults filled in, as Triton has it."""
+        request = ModelConfigRequest(name=model, version=version)
+        config: ModelConfig = (await self._calls.unary("ModelConfig", request, timeout_s)).config
+        return config
+
+    async def statistics(
+        self, model: str = "", version: str = "", *, timeout_s: float = 5.0
+    ) -> tuple[ModelStatistics, ...]:
+        """Return the counters of each version; without a model, of every model."""
+        request = ModelStatisticsRequest(name=model, version=version)
+        return tuple((await self._calls.unary("ModelStatistics", request, timeout_s)).model_stats)
 
     async def infer(
         self,
@@ -55,17 +90,51 @@ class AsyncFarmClient:
         *,
         version: str = "",
         outputs: Sequence[str] = (),
+        classes: Mapping[str, int] | None = None,
+        priority: int = 0,
+        queue_timeout_s: float | None = None,
+        abi: str = "",
+        parameters: Mapping[str, ParameterValue] | None = None,
+        receipt: bool = True,
         request_id: str = "",
         timeout_s: float | None = None,
     ) -> InferResult:
-        """Run a model on arrays, named as its inputs; return its outputs as arrays."""
-        request = to_request(model, inputs, version=version, outputs=outputs, request_id=request_id)
-        return to_result(await self._call("ModelInfer", request, timeout_s))
+        """Run a model on arrays, named as its inputs; return its outputs as arrays.
 
-    async def _call(self, name: str, request: object, timeout_s: float | None) -> Any:
-        try:
-            return await self._calls[name](request, timeout=timeout_s)
-        except grpc.aio.AioRpcError as error:
-            raise to_farm_error(
-                error.code(), error.details(), error.trailing_metadata() or (), self.address
-            ) from error
+        `farm.client.codec.to_request` explains the options. `timeout_s` bounds the whole
+        call, retries included.
+        """
+        request = to_request(
+            model,
+            inputs,
+            request_id=request_id,
+            version=version,
+            outputs=outputs,
+            classes=classes,
+            priority=priority,
+            queue_timeout_s=queue_timeout_s,
+            abi=abi,
+            parameters=parameters,
+            receipt=receipt,
+        )
+        return to_result(await self._calls.unary("ModelInfer", request, timeout_s))
+
+    def stream(
+        self,
+        model: str,
+        requests: Requests,
+        *,
+        window: int = 64,
+        timeout_s: float | None = None,
+        **options: Unpack[RequestOptions],
+    ) -> AsyncGenerator[StreamAnswer, None]:
+        """Send many requests over one call and yield their answers as they come.
+
+        Answers come in any order, each with the number of its request; at most `window` are
+        in flight. A request that fails is an answer with an error and is not tried again. A
+        stream that breaks, or inputs that cannot be sent, raise. `requests` may be
+        asynchronous. Closing the iterator cancels the call.
+        """
+        check_window(window)
+        in_flight = InFlight(model, options)
+        return stream_answers(self._calls, requests, in_flight, window=window, timeout_s=timeout_s)

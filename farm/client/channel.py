@@ -8,9 +8,13 @@ from farm.pb.services import ADMIN_SERVICE, INFERENCE_SERVICE, Method, methods
 
 DEFAULT_ADDRESS: Final = GRPC_ADDRESS
 
+# The first retry of a call must meet a channel that tries to connect again: gRPC's own first
+# pause is a second, its longest two minutes.
 OPTIONS: Final = (
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 5_000),
 )
 
 

@@ -2,41 +2,59 @@
 
 import io
 import json
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
-from farm.client.codec import DTYPES, AnyArray
+from farm.client.datatypes import DTYPES, AnyArray, as_bf16, datatype_of, from_bf16_bits
 from farm.core.errors import InvalidRequestError
 from farm.core.tensors import Datatype
 
+# The key of an array that its file gives no name.
+UNNAMED = ""
+
 _NPY_MAGIC = b"\x93NUMPY"
+_ZIP_MAGIC = b"PK"
+# Goldens keep a model's inputs and its expected outputs in one archive.
+_GOLDEN_INPUT = "input:"
 
 
-def read_array(file: Path | None, stdin: BinaryIO) -> AnyArray:
-    """Return the array in a .npy or .json file, or, without a file, on standard input.
+def read_content(file: Path | None, stdin: BinaryIO) -> bytes:
+    """Return the bytes of a file or, without one, of standard input.
 
     Raises:
-        InvalidRequestError: it cannot be read or is neither; the message names the file.
+        InvalidRequestError: it cannot be read; the message names the file.
     """
-    shown = str(file) if file is not None else "standard input"
     try:
-        content = file.read_bytes() if file is not None else stdin.read()
+        return file.read_bytes() if file is not None else stdin.read()
     except OSError as error:
-        raise InvalidRequestError(f"{shown} cannot be read: {error.strerror}") from error
+        raise InvalidRequestError(f"{file} cannot be read: {error.strerror}") from error
+
+
+def read_arrays(content: bytes, shown: str) -> dict[str, AnyArray]:
+    """Return the arrays in the bytes of a .npy, .npz or .json file by name.
+
+    JSON is a list for one array, an object of lists by name, or the body of an Open
+    Inference Protocol request, of which the inputs are taken. Of an archive with goldens the
+    inputs are taken too. A single array without a name has the key `UNNAMED`. `shown` is
+    what messages call the file.
+
+    Raises:
+        InvalidRequestError: it is none of them.
+    """
     try:
         if content.startswith(_NPY_MAGIC):
-            loaded: AnyArray = np.load(io.BytesIO(content), allow_pickle=False)
-            return loaded
-        array: AnyArray = np.asarray(json.loads(content))
-        if array.dtype.kind not in "biufU":
-            raise ValueError("not numbers, booleans or strings throughout")
-        return array
-    except ValueError as error:
+            return {UNNAMED: np.load(io.BytesIO(content), allow_pickle=False)}
+        if content.startswith(_ZIP_MAGIC):
+            return _archive(content)
+        return _from_json(json.loads(content))
+    except (ValueError, KeyError, EOFError, RecursionError, zipfile.BadZipFile) as error:
         raise InvalidRequestError(
-            f"{shown} is neither a .npy file nor JSON with a regular list of numbers or strings"
+            f"{shown} is neither a .npy or .npz file nor JSON with regular lists of numbers or"
+            " strings"
         ) from error
 
 
@@ -51,19 +69,56 @@ def fit_datatypes(
     Raises:
         InvalidRequestError: a value does not fit the model's datatype.
     """
-    fitted = {}
-    for name, array in arrays.items():
-        wanted = DTYPES.get(datatypes[name]) if name in datatypes else None
-        numbers = array.dtype.kind in "biuf"
-        if wanted is None or array.dtype == wanted or not numbers:
-            fitted[name] = array
-            continue
-        with np.errstate(all="ignore"):
-            converted = array.astype(wanted)
-        overflows = wanted.kind == "f" and bool(np.any(np.isinf(converted) & np.isfinite(array)))
-        if overflows or (wanted.kind != "f" and not np.array_equal(converted, array)):
-            raise InvalidRequestError(
-                f"input '{name}' is {datatypes[name]}, which does not hold all of its values"
-            )
-        fitted[name] = converted
-    return fitted
+    return {
+        name: _fitted(name, array, datatypes[name]) if name in datatypes else array
+        for name, array in arrays.items()
+    }
+
+
+def _fitted(name: str, array: AnyArray, datatype: Datatype) -> AnyArray:
+    if array.dtype.kind not in "biuf" or datatype_of(array) is datatype:
+        return array
+    if datatype is Datatype.BF16:
+        # Files have no BF16 either: goldens keep its bits.
+        return from_bf16_bits(array) if array.dtype == np.uint16 else as_bf16(array)
+    if datatype is Datatype.BYTES:
+        return array
+    wanted = DTYPES[datatype]
+    with np.errstate(all="ignore"):
+        converted = array.astype(wanted)
+    overflows = wanted.kind == "f" and bool(np.any(np.isinf(converted) & np.isfinite(array)))
+    if overflows or (wanted.kind != "f" and not np.array_equal(converted, array)):
+        raise InvalidRequestError(
+            f"input '{name}' is {datatype}, which does not hold all of its values"
+        )
+    return converted
+
+
+def _archive(content: bytes) -> dict[str, AnyArray]:
+    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+        inputs = [key for key in archive.files if key.startswith(_GOLDEN_INPUT)]
+        return {key.removeprefix(_GOLDEN_INPUT): archive[key] for key in inputs or archive.files}
+
+
+def _from_json(document: Any) -> dict[str, AnyArray]:
+    if not isinstance(document, dict):
+        return {UNNAMED: _regular(document)}
+    tensors = document.get("inputs")
+    if isinstance(tensors, list) and tensors and all(isinstance(t, dict) for t in tensors):
+        return {str(tensor["name"]): _tensor(tensor) for tensor in tensors}
+    return {name: _regular(values) for name, values in document.items()}
+
+
+def _tensor(tensor: Mapping[str, Any]) -> AnyArray:
+    """Return a tensor of a request's body; `data` may be flat or nested."""
+    if not isinstance(tensor["shape"], list):
+        raise ValueError("a shape that is no list")
+    array = _regular(tensor["data"]).reshape(tensor["shape"])
+    return _fitted(str(tensor["name"]), array, Datatype(tensor["datatype"]))
+
+
+def _regular(values: Any) -> AnyArray:
+    array: AnyArray = np.asarray(values)
+    if array.dtype.kind not in "biufU":
+        raise ValueError("not numbers, booleans or strings throughout")
+    return array

@@ -1,52 +1,47 @@
 """What a client gets back."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-_PREFIX = "farm_"
-
-
-class ReceiptView(Mapping[str, Any]):
-    """What a request took, by the names of DESIGN without their `farm_` prefix.
-
-    Empty for a server that gives none. Times are integers in microseconds (`queue_us`,
-    `compute_us`), `batch_size` counts rows.
-    """
-
-    def __init__(self, parameters: Mapping[str, Any]) -> None:
-        self._values = {
-            key.removeprefix(_PREFIX): value
-            for key, value in sorted(parameters.items())
-            if key.startswith(_PREFIX)
-        }
-
-    def __getitem__(self, key: str) -> Any:
-        return self._values[key]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
-
-    def __len__(self) -> int:
-        return len(self._values)
-
-    def __repr__(self) -> str:
-        inside = ", ".join(f"{key}={value!r}" for key, value in self._values.items())
-        return f"Receipt({inside})"
+from farm.client.receipts import ReceiptView
+from farm.core.errors import FarmError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InferResult:
-    """An answer. `result["name"]` is an output as an array."""
+    """An answer. `result["name"]` is an output as an array, read-only as it arrived."""
 
     model: str
     version: str
     id: str
     outputs: Mapping[str, NDArray[np.generic]]
     receipt: ReceiptView
+    parameters: Mapping[str, Any] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> NDArray[np.generic]:
         return self.outputs[name]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamAnswer:
+    """The answer to request number `index` of a stream, from 0: a result or an error."""
+
+    index: int
+    result: InferResult | None = None
+    error: FarmError | None = None
+
+    def unwrap(self) -> InferResult:
+        """Return the result.
+
+        Raises:
+            FarmError: this request failed.
+        """
+        if self.error is not None:
+            raise self.error
+        if self.result is None:
+            raise ValueError("a StreamAnswer needs a result or an error")
+        return self.result

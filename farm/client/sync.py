@@ -1,34 +1,39 @@
 """The blocking client."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Self, Unpack
 
-import grpc
-
-from farm.client.channel import DEFAULT_ADDRESS, OPTIONS, inference_methods
-from farm.client.codec import AnyArray, to_request, to_result
-from farm.client.errors import to_farm_error
-from farm.client.results import InferResult
-from farm.core.tensors import Datatype
-from farm.pb.open_inference_pb2 import ModelMetadataRequest, ModelReadyRequest, ServerReadyRequest
+from farm.client.calls import BlockingCalls
+from farm.client.channel import DEFAULT_ADDRESS
+from farm.client.codec import ParameterValue, RequestOptions, to_request, to_result
+from farm.client.datatypes import AnyArray
+from farm.client.in_flight import InFlight, check_window
+from farm.client.metadata import ModelMetadata, to_metadata
+from farm.client.results import InferResult, StreamAnswer
+from farm.client.streams import stream_answers
+from farm.pb.model_config_pb2 import ModelConfig
+from farm.pb.open_inference_pb2 import (
+    ModelConfigRequest,
+    ModelMetadataRequest,
+    ModelReadyRequest,
+    ModelStatistics,
+    ModelStatisticsRequest,
+    ServerLiveRequest,
+    ServerReadyRequest,
+)
 
 
 class FarmClient:
-    """Calls a farm. Threads may share it. Every method raises `FarmError`."""
+    """Calls a farm. Threads may share it. Every method raises `FarmError`.
 
-    def __init__(self, address: str = DEFAULT_ADDRESS) -> None:
+    A call that the server pushes back, or does not answer at all, is tried again up to
+    `retries` times within its own deadline; 0 turns that off.
+    """
+
+    def __init__(self, address: str = DEFAULT_ADDRESS, *, retries: int = 2) -> None:
         self.address = address
-        self._channel = grpc.insecure_channel(address, options=OPTIONS)
-        self._calls = {
-            name: self._channel.unary_unary(
-                method.path,
-                request_serializer=method.request_type.SerializeToString,
-                response_deserializer=method.response_type.FromString,
-            )
-            for name, method in inference_methods().items()
-            if not method.client_streaming
-        }
+        self._calls = BlockingCalls(address, retries)
 
     def __enter__(self) -> Self:
         return self
@@ -42,24 +47,39 @@ class FarmClient:
         self.close()
 
     def close(self) -> None:
-        self._channel.close()
+        """End every call and close the connection."""
+        self._calls.close()
+
+    def live(self, *, timeout_s: float = 5.0) -> bool:
+        """Return whether the farm's gateway runs."""
+        return bool(self._calls.unary("ServerLive", ServerLiveRequest(), timeout_s).live)
 
     def ready(self, *, timeout_s: float = 5.0) -> bool:
         """Return whether the farm takes requests."""
-        return bool(self._call("ServerReady", ServerReadyRequest(), timeout_s).ready)
+        return bool(self._calls.unary("ServerReady", ServerReadyRequest(), timeout_s).ready)
 
     def model_ready(self, model: str, version: str = "", *, timeout_s: float = 5.0) -> bool:
         """Return whether a model can be called."""
         request = ModelReadyRequest(name=model, version=version)
-        return bool(self._call("ModelReady", request, timeout_s).ready)
+        return bool(self._calls.unary("ModelReady", request, timeout_s).ready)
 
-    def input_datatypes(
-        self, model: str, version: str = "", *, timeout_s: float = 5.0
-    ) -> dict[str, Datatype]:
-        """Return the datatypes of a model's inputs by name."""
+    def metadata(self, model: str, version: str = "", *, timeout_s: float = 5.0) -> ModelMetadata:
+        """Return a model's tensors and versions."""
         request = ModelMetadataRequest(name=model, version=version)
-        metadata = self._call("ModelMetadata", request, timeout_s)
-        return {tensor.name: Datatype(tensor.datatype) for tensor in metadata.inputs}
+        return to_metadata(self._calls.unary("ModelMetadata", request, timeout_s))
+
+    def config(self, model: str, version: str = "", *, timeout_s: float = 5.0) -> ModelConfig:
+        """Return a model's configuration with all defaults filled in, as Triton has it."""
+        request = ModelConfigRequest(name=model, version=version)
+        config: ModelConfig = self._calls.unary("ModelConfig", request, timeout_s).config
+        return config
+
+    def statistics(
+        self, model: str = "", version: str = "", *, timeout_s: float = 5.0
+    ) -> tuple[ModelStatistics, ...]:
+        """Return the counters of each version; without a model, of every model."""
+        request = ModelStatisticsRequest(name=model, version=version)
+        return tuple(self._calls.unary("ModelStatistics", request, timeout_s).model_stats)
 
     def infer(
         self,
@@ -68,18 +88,51 @@ class FarmClient:
         *,
         version: str = "",
         outputs: Sequence[str] = (),
+        classes: Mapping[str, int] | None = None,
+        priority: int = 0,
+        queue_timeout_s: float | None = None,
+        abi: str = "",
+        parameters: Mapping[str, ParameterValue] | None = None,
+        receipt: bool = True,
         request_id: str = "",
         timeout_s: float | None = None,
     ) -> InferResult:
-        """Run a model on arrays, named as its inputs; return its outputs as arrays."""
-        request = to_request(model, inputs, version=version, outputs=outputs, request_id=request_id)
-        return to_result(self._call("ModelInfer", request, timeout_s))
+        """Run a model on arrays, named as its inputs; return its outputs as arrays.
 
-    def _call(self, name: str, request: object, timeout_s: float | None) -> Any:
-        try:
-            return self._calls[name](request, timeout=timeout_s)
-        except grpc.RpcError as error:
-            call: Any = error
-            raise to_farm_error(
-                call.code(), call.details(), call.trailing_metadata() or (), self.address
-            ) from error
+        `farm.client.codec.to_request` explains the options. `timeout_s` bounds the whole
+        call, retries included.
+        """
+        request = to_request(
+            model,
+            inputs,
+            request_id=request_id,
+            version=version,
+            outputs=outputs,
+            classes=classes,
+            priority=priority,
+            queue_timeout_s=queue_timeout_s,
+            abi=abi,
+            parameters=parameters,
+            receipt=receipt,
+        )
+        return to_result(self._calls.unary("ModelInfer", request, timeout_s))
+
+    def stream(
+        self,
+        model: str,
+        requests: Iterable[Mapping[str, AnyArray]],
+        *,
+        window: int = 64,
+        timeout_s: float | None = None,
+        **options: Unpack[RequestOptions],
+    ) -> Generator[StreamAnswer, None, None]:
+        """Send many requests over one call and yield their answers as they come.
+
+        Answers come in any order, each with the number of its request; at most `window` are
+        in flight. A request that fails is an answer with an error and is not tried again. A
+        stream that breaks, or inputs that cannot be sent, raise. `requests` is iterated on
+        another thread. Closing the iterator cancels the call.
+        """
+        check_window(window)
+        in_flight = InFlight(model, options)
+        return stream_answers(self._calls, requests, in_flight, window=window, timeout_s=timeout_s)

@@ -1,169 +1,250 @@
-"""The real frontend over invented answers, on a thread of its own: what a CLI talks to."""
+"""A gateway that invents its answers, over real gRPC: what a CLI talks to."""
 
-import asyncio
+import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from threading import Event, Thread
-from typing import cast
+from threading import Event
+from typing import Any, NoReturn
 
-from farm.core.errors import ErrorCode, FarmError, ModelNotFoundError
-from farm.core.models import ModelKey, ModelSpec, ModelState
-from farm.core.nodes import NodeProfile, NodeState, NodeVitals
-from farm.core.observer import Observer
-from farm.core.requests import Receipt
-from farm.core.snapshots import FarmSnapshot, GatewayState, ModelSnapshot, NodeSnapshot
-from farm.core.tensors import Datatype, Tensor, TensorSpec
-from farm.engine.dataplane import DataPlane, InferenceCall, InferenceResult
-from farm.engine.snapshots import Snapshots
-from farm.frontend.admin_service import AdminService
-from farm.frontend.inference_service import InferenceService
-from farm.frontend.server import Frontend, FrontendSettings
+import grpc
+
+from farm.core.errors import FarmError, ModelNotFoundError
+from farm.pb import farm_admin_pb2 as admin
+from farm.pb import open_inference_pb2 as oip
+from farm.pb.services import ADMIN_SERVICE, INFERENCE_SERVICE, methods
 
 WAIT_S = 10.0
 
-SPEC = ModelSpec(
-    key=ModelKey("echo", 2),
-    digest="d1",
-    inputs=(
-        TensorSpec(name="x", datatype=Datatype.FP32, shape=(-1, -1)),
-        TensorSpec(name="s", datatype=Datatype.BYTES, shape=(-1,)),
+PREPROCESSING = json.dumps({"layout": "NCHW", "height": 2, "width": 2, "channels": 1})
+
+# Model "echo" answers with its inputs, "picture" declares how it wants pictures.
+INPUTS = {
+    "echo": {"x": ("FP32", [-1, -1]), "s": ("BYTES", [-1])},
+    "picture": {"image": ("FP32", [-1, 1, 2, 2])},
+}
+
+NODES = (
+    admin.NodeSnapshot(
+        node_id="pi-1", state="ready", incarnation="i1", host="h", pid=42,
+        board="Raspberry Pi 5", cpu_class="cortex-a76", architecture="aarch64",
+        onnxruntime_version="1.31.1", cores=4, slots=2, slots_busy=1, cpu_fraction=0.5,
+        memory_total_bytes=8, memory_available_bytes=4, temperature_c=51.5, batches_total=7,
+        rows_total=21, failures_total=1, heartbeat_age_ns=250_000_000, model_digests=["d1"],
     ),
-    outputs=(),
-    max_batch_size=8,
-)
-
-
-class Echo:
-    """A data plane that answers with its inputs, or raises `error`."""
-
-    def __init__(self) -> None:
-        self.error: FarmError | None = None
-
-    async def infer(self, call: InferenceCall) -> InferenceResult:
-        if self.error is not None:
-            raise self.error
-        return InferenceResult(
-            model=SPEC.key,
-            outputs=tuple(
-                Tensor(name=f"{t.name}_out", datatype=t.datatype, shape=t.shape, raw=t.raw)
-                for t in call.inputs
-            ),
-            receipt=Receipt(
-                node_id="pi-1",
-                route="farm",
-                digest="d1",
-                batch_rows=3,
-                queue_s=0.0015,
-                compute_s=0.25,
-                attempts=1,
-            ),
-        )
-
-    def metadata(self, name: str, version: str) -> tuple[ModelSpec, tuple[int, ...]]:
-        if name != SPEC.key.name:
-            raise ModelNotFoundError(f"there is no model '{name}' on this farm")
-        return SPEC, (2,)
-
-
-HEARD = NodeSnapshot(
-    node_id="pi-1",
-    state=NodeState.READY,
-    reason="",
-    profile=NodeProfile(
-        node_id="pi-1", incarnation="i1", slots=2, host="h", pid=42, board="Raspberry Pi 5",
-        cpu_class="cortex-a76", architecture="aarch64", cores=4, runtime_version="1.31.1",
-    ),
-    vitals=NodeVitals(
-        incarnation="i1", slots_busy=1, cpu_fraction=0.5, memory_total_bytes=8,
-        memory_available_bytes=4, temperature_c=51.5, clock_hz=None, batches_total=7,
-        rows_total=21, failures_total=1, digests=("d1",),
-    ),
-    heartbeat_age_s=0.25,
+    admin.NodeSnapshot(node_id="pi-2", state="joining", reason="waiting for its actor"),
 )  # fmt: skip
-SILENT = NodeSnapshot(
-    node_id="pi-2", state=NodeState.JOINING, reason="waiting for its actor", profile=None,
-    vitals=None, heartbeat_age_s=None,
-)  # fmt: skip
-SERVED = ModelSnapshot(
-    key=SPEC.key, state=ModelState.READY, reason="", digest="d" * 64, max_batch_size=8,
-    batching_reason="tried", ready_nodes=("pi-1",), queued_requests=5, requests_total=9,
+REFUSED = admin.ModelSnapshot(name="bad", state="unavailable", reason="it has no version")
+SERVED = admin.ModelSnapshot(
+    name="echo", version=2, state="ready", digest="d" * 64, max_batch_size=8,
+    batching_reason="tried", ready_nodes=["pi-1"], queued_requests=5, requests_total=9,
     failures_total=2,
 )  # fmt: skip
-REFUSED = ModelSnapshot(
-    key=ModelKey("bad", 0), state=ModelState.UNAVAILABLE, reason="it has no version", digest="",
-    max_batch_size=0, batching_reason="", ready_nodes=(), queued_requests=0, requests_total=0,
-    failures_total=0,
+GOING = admin.ModelSnapshot(
+    name="gone", version=1, state="unloading", reason="2 batches in flight", ready_nodes=["pi-1"]
+)
+DESCRIBED = admin.ModelDescription(
+    snapshot=SERVED,
+    inputs=[
+        admin.TensorDescription(name="x", datatype="FP32", shape=[-1, 4], optional=True),
+        admin.TensorDescription(
+            name="image", datatype="UINT8", shape=[-1, 1, 2, 2], preprocessing=PREPROCESSING
+        ),
+    ],
+    outputs=[
+        admin.TensorDescription(
+            name="y", datatype="FP32", shape=[-1, 4], labels=["cat", "dog", "cow", "hen"]
+        )
+    ],
+    abi="2.1", ir_version=8,
+    opsets=[admin.OpsetImport(version=17), admin.OpsetImport(domain="ai.onnx.ml", version=3)],
+    producer="pytorch", runtime_floor="1.15", operators=33, size_bytes=3 * 2**20,
+    parameters={"farm.owner": "lab"}, goldens_checked=4,
+    nodes=[
+        admin.NodeReadiness(
+            node_id="pi-1", cpu_class="cortex-a76", board="Raspberry Pi 5",
+            onnxruntime_version="1.31.1", ready=True,
+            curve=[
+                admin.CurvePoint(rows=1, seconds=0.002),
+                admin.CurvePoint(rows=4, seconds=0.004),
+                admin.CurvePoint(rows=8, seconds=0.016),
+            ],
+        ),
+        admin.NodeReadiness(
+            node_id="pi-2", cpu_class="cortex-a72", onnxruntime_version="1.31.1",
+            reason="its golden differs",
+        ),
+        admin.NodeReadiness(
+            node_id="pi-3", cpu_class="cortex-a76", onnxruntime_version="1.31.1", ready=True
+        ),
+    ],
 )  # fmt: skip
 
 
-class Still:
-    """Snapshots of a farm in which nothing happens, or an `error`."""
-
-    farm_name = "test farm"
+class FakeGateway:
+    """Methods are named as in the protocol. Tests may change the fields while it runs."""
 
     def __init__(self) -> None:
+        self.address = ""
         self.error: FarmError | None = None
+        self.load_error: FarmError | None = None
+        self.infer_error: FarmError | None = None
+        self.requests: list[oip.ModelInferRequest] = []
+        self.loads: list[oip.RepositoryModelLoadRequest] = []
+        self.states: dict[str, str] = {}
+        # A load or unload ends once a test has seen what it waits for.
+        self.watched = Event()
 
-    def take(self) -> FarmSnapshot:
-        if self.error is not None:
-            raise self.error
-        return FarmSnapshot(
+    def Version(self, _request: Any, context: Any) -> admin.VersionResponse:  # noqa: N802
+        self._check(self.error, context)
+        return admin.VersionResponse(farm_version="9.9", protocol=1, farm_name="test farm")
+
+    def WatchSnapshots(  # noqa: N802
+        self, request: admin.WatchSnapshotsRequest, context: Any
+    ) -> Iterator[admin.FarmSnapshot]:
+        self._check(self.error, context)
+        yield self._snapshot()
+        while request.interval_ns and context.is_active():
+            yield self._snapshot()
+
+    def DescribeModel(  # noqa: N802
+        self, request: admin.DescribeModelRequest, context: Any
+    ) -> admin.DescribeModelResponse:
+        self._check(self.error, context)
+        if request.name == "picture":
+            described = admin.ModelDescription()
+            described.inputs.add(name="image", preprocessing=PREPROCESSING)
+            return admin.DescribeModelResponse(versions=[described])
+        self._known(request.name, context)
+        return admin.DescribeModelResponse(versions=[DESCRIBED])
+
+    def ModelMetadata(  # noqa: N802
+        self, request: oip.ModelMetadataRequest, context: Any
+    ) -> oip.ModelMetadataResponse:
+        self._known(request.name, context)
+        response = oip.ModelMetadataResponse(name=request.name, versions=["2"])
+        for name, (datatype, shape) in INPUTS[request.name].items():
+            response.inputs.add(name=name, datatype=datatype, shape=shape)
+            response.outputs.add(name=f"{name}_out", datatype=datatype, shape=shape)
+        return response
+
+    def ModelConfig(  # noqa: N802
+        self, request: oip.ModelConfigRequest, context: Any
+    ) -> oip.ModelConfigResponse:
+        self._known(request.name, context)
+        response = oip.ModelConfigResponse()
+        response.config.name = request.name
+        response.config.max_batch_size = 8
+        return response
+
+    def ModelInfer(  # noqa: N802
+        self, request: oip.ModelInferRequest, context: Any
+    ) -> oip.ModelInferResponse:
+        self._check(self.infer_error, context)
+        self._known(request.model_name, context)
+        self.requests.append(request)
+        return self._answer(request)
+
+    def ModelStreamInfer(  # noqa: N802
+        self, requests: Iterator[oip.ModelInferRequest], _context: Any
+    ) -> Iterator[oip.ModelStreamInferResponse]:
+        for request in requests:
+            yield oip.ModelStreamInferResponse(infer_response=self._answer(request))
+
+    def RepositoryIndex(  # noqa: N802
+        self, _request: Any, _context: Any
+    ) -> oip.RepositoryIndexResponse:
+        response = oip.RepositoryIndexResponse()
+        response.models.add(name="other", version="1", state="READY")
+        for name, state in self.states.items():
+            response.models.add(name=name, version="3", state=state, reason="as asked")
+        return response
+
+    def RepositoryModelLoad(  # noqa: N802
+        self, request: oip.RepositoryModelLoadRequest, context: Any
+    ) -> oip.RepositoryModelLoadResponse:
+        self.loads.append(request)
+        self.states[request.model_name] = "READY"
+        assert self.watched.wait(WAIT_S)
+        self._check(self.load_error, context)
+        return oip.RepositoryModelLoadResponse()
+
+    def RepositoryModelUnload(  # noqa: N802
+        self, request: oip.RepositoryModelUnloadRequest, _context: Any
+    ) -> oip.RepositoryModelUnloadResponse:
+        self.states[request.model_name] = "UNAVAILABLE"
+        assert self.watched.wait(WAIT_S)
+        return oip.RepositoryModelUnloadResponse()
+
+    def _snapshot(self) -> admin.FarmSnapshot:
+        loading = [
+            admin.ModelSnapshot(name=name, version=3, state="loading", ready_nodes=["pi-1"])
+            for name in self.states
+        ]
+        return admin.FarmSnapshot(
             taken_unix_ns=17,
-            farm_name=self.farm_name,
-            gateway_state=GatewayState.SERVING,
-            nodes=(HEARD, SILENT),
-            models=(REFUSED, SERVED),
+            farm_name="test farm",
+            gateway_state="serving",
+            nodes=NODES,
+            models=[REFUSED, SERVED, GOING, *loading],
             queued_requests=5,
             inflight_batches=3,
         )
 
+    def _answer(self, request: oip.ModelInferRequest) -> oip.ModelInferResponse:
+        response = oip.ModelInferResponse(
+            model_name=request.model_name,
+            model_version="2",
+            id=request.id,
+            raw_output_contents=request.raw_input_contents,
+        )
+        for tensor in request.inputs:
+            response.outputs.add(
+                name=f"{tensor.name}_out", datatype=tensor.datatype, shape=tensor.shape
+            )
+        parameters = response.parameters
+        parameters["farm_node"].string_param = "pi-1"
+        parameters["farm_batch_size"].int64_param = 3
+        parameters["farm_queue_us"].int64_param = 15
+        parameters["farm_compute_us"].int64_param = 250_000
+        return response
 
-class FakeGateway:
-    """A gateway whose parts tests may change while it runs."""
+    def _known(self, name: str, context: Any) -> None:
+        if name not in INPUTS:
+            self._fail(ModelNotFoundError(f"there is no model '{name}' on this farm"), context)
 
-    def __init__(self) -> None:
-        self.echo = Echo()
-        self.still = Still()
-        self.address = ""
+    def _check(self, error: FarmError | None, context: Any) -> None:
+        if error is not None:
+            self._fail(error, context)
 
-
-class Unobserved:
-    """The part of an `Observer` that a frontend tells anything."""
-
-    def error_answered(self, code: ErrorCode) -> None:
-        pass
+    def _fail(self, error: FarmError, context: Any) -> NoReturn:
+        context.set_trailing_metadata((("farm-error-code", str(error.code)),))
+        context.abort(grpc.StatusCode.UNAVAILABLE, error.message)
+        raise AssertionError("abort raises")
 
 
 @contextmanager
 def running_gateway() -> Iterator[FakeGateway]:
     gateway = FakeGateway()
-    started = Event()
-    loop = asyncio.new_event_loop()
-    stop = asyncio.Event()
-
-    async def serve() -> None:
-        frontend = Frontend(
-            FrontendSettings(address="127.0.0.1:0"),
-            inference=InferenceService(cast(DataPlane, gateway.echo)),
-            admin=AdminService(cast(Snapshots, gateway.still)),
-            observer=cast(Observer, Unobserved()),
-        )
-        await frontend.start()
-        gateway.address = f"127.0.0.1:{frontend.port}"
-        started.set()
-        await stop.wait()
-        await frontend.stop(grace_s=0.0)
-
-    def run() -> None:
-        with asyncio.Runner(loop_factory=lambda: loop) as runner:
-            runner.run(serve())
-
-    thread = Thread(target=run)
-    thread.start()
+    server = grpc.server(ThreadPoolExecutor(8), options=[("grpc.so_reuseport", 0)])
+    for service in (INFERENCE_SERVICE, ADMIN_SERVICE):
+        handlers = {
+            method.name: getattr(
+                grpc,
+                f"{'stream' if method.client_streaming else 'unary'}"
+                f"_{'stream' if method.server_streaming else 'unary'}_rpc_method_handler",
+            )(
+                getattr(gateway, method.name),
+                request_deserializer=method.request_type.FromString,
+                response_serializer=method.response_type.SerializeToString,
+            )
+            for method in methods(service)
+            if hasattr(gateway, method.name)
+        }
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
+    gateway.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    server.start()
     try:
-        assert started.wait(WAIT_S)
         yield gateway
     finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join(WAIT_S)
-        assert not thread.is_alive()
+        server.stop(0).wait()

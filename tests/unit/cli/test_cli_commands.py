@@ -1,6 +1,5 @@
 """The `farm` command against a small gateway: what it prints and how it exits."""
 
-import io
 import json
 import re
 import socket
@@ -8,16 +7,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
-from click.testing import Result
+from commands import fails, farm, ok
 from fake_gateway import FakeGateway, running_gateway
-from typer.testing import CliRunner
 
 from farm import __version__
-from farm.cli.main import app
 from farm.core.errors import (
     ConfigurationError,
     FarmError,
@@ -39,32 +34,6 @@ def no_farm_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def farm(*arguments: str, stdin: bytes | None = None, env: dict[str, str] | None = None) -> Result:
-    return CliRunner().invoke(app, list(arguments), input=stdin, env=env)
-
-
-def ok(*arguments: str, stdin: bytes | None = None, env: dict[str, str] | None = None) -> str:
-    result = farm(*arguments, stdin=stdin, env=env)
-    assert result.exit_code == 0, result.output
-    assert result.stderr == ""
-    return result.stdout
-
-
-def fails(code: int, *arguments: str) -> str:
-    """Run a command that must fail; return its one line on standard error."""
-    result = farm(*arguments)
-    assert result.exit_code == code, result.output
-    assert result.stdout == ""
-    assert re.fullmatch(r"farm: .*\n", result.stderr)
-    return result.stderr
-
-
-def npy(array: Any) -> bytes:
-    buffer = io.BytesIO()
-    np.save(buffer, array)
-    return buffer.getvalue()
-
-
 def unused_address() -> str:
     with socket.create_server(("127.0.0.1", 0)) as server:
         return f"127.0.0.1:{server.getsockname()[1]}"
@@ -76,12 +45,25 @@ def test_version() -> None:
 
 def test_help_names_every_command() -> None:
     text = ok("--help")
-    for command in ("up", "demo", "infer", "models", "nodes"):
+    for command in ("up", "demo", "infer", "bench", "models", "nodes"):
         assert re.search(rf"\b{command}\b", text)
 
 
 @pytest.mark.parametrize(
-    "command", [["up"], ["demo"], ["infer"], ["models"], ["models", "ls"], ["nodes", "ls"]]
+    "command",
+    [
+        ["up"],
+        ["demo"],
+        ["infer"],
+        ["bench"],
+        ["models"],
+        ["models", "ls"],
+        ["models", "describe"],
+        ["models", "load"],
+        ["models", "unload"],
+        ["models", "profile"],
+        ["nodes", "ls"],
+    ],
 )
 def test_every_command_has_help(command: list[str]) -> None:
     assert "Usage" in ok(*command, "--help")
@@ -105,12 +87,15 @@ def test_models_as_a_table(gateway: FakeGateway) -> None:
     assert " - " in refused
     assert "unavailable" in refused
     assert "it has no version" in refused
+    (going,) = [line for line in text.splitlines() if "gone" in line]
+    assert "unloading" in going
+    assert "2 batches in flight" in going
 
 
 def test_models_as_json(gateway: FakeGateway) -> None:
     document = json.loads(ok("models", "ls", "--connect", gateway.address, "-o", "json"))
     assert document["schema_version"] == 1
-    refused, served = document["models"]
+    refused, served, _going = document["models"]
     assert served == {
         "name": "echo",
         "version": 2,
@@ -158,81 +143,6 @@ def test_the_environment_names_the_gateway(gateway: FakeGateway) -> None:
     assert "pi-1" in ok("nodes", "ls", env={"FARM_CONNECT": gateway.address})
 
 
-# -- infer ----------------------------------------------------------------------------
-
-
-def test_infer_as_json(gateway: FakeGateway, tmp_path: Path) -> None:
-    path = tmp_path / "x.npy"
-    path.write_bytes(npy(np.array([[1.5, 2.0]], np.float32)))
-    text = ok("infer", "echo", "-i", f"x={path}", "--connect", gateway.address, "-o", "json")
-    document = json.loads(text)
-    assert document["schema_version"] == 1
-    result = document["result"]
-    assert (result["model"], result["version"]) == ("echo", "2")
-    assert result["outputs"] == {"x_out": [[1.5, 2.0]]}
-    assert result["receipt"]["node"] == "pi-1"
-    assert result["receipt"]["compute_us"] == 250_000
-
-
-def test_infer_as_a_table(gateway: FakeGateway, tmp_path: Path) -> None:
-    path = tmp_path / "x.json"
-    path.write_text(json.dumps([list(range(20))]))
-    text = ok("infer", "echo", "--input", f"x={path}", "--connect", gateway.address)
-    assert "echo version 2" in text
-    (line,) = [line for line in text.splitlines() if "x_out" in line]
-    for word in ("float32", "[1, 20]", "0, 1, 2", "… 20 values"):
-        assert word in line
-    assert "pi-1" in text
-
-
-def test_infer_reads_standard_input(gateway: FakeGateway) -> None:
-    arguments = ("infer", "echo", "-i", "x=-", "--connect", gateway.address, "-o", "json")
-    for stdin in (b"[[3, 4]]", npy([[3, 4]])):
-        document = json.loads(ok(*arguments, stdin=stdin))
-        assert document["result"]["outputs"] == {"x_out": [[3.0, 4.0]]}
-
-
-def test_infer_shows_strings_as_text(gateway: FakeGateway) -> None:
-    arguments = ("infer", "echo", "-i", "s=-", "--connect", gateway.address)
-    document = json.loads(ok(*arguments, "-o", "json", stdin='["a", "é"]'.encode()))
-    assert document["result"]["outputs"] == {"s_out": ["a", "é"]}
-
-
-def test_strings_keep_their_shape_in_json(gateway: FakeGateway) -> None:
-    arguments = ("infer", "echo", "-i", "s=-", "--connect", gateway.address, "-o", "json")
-    document = json.loads(ok(*arguments, stdin=b'[["a", "b"], ["c", "d"]]'))
-    assert document["result"]["outputs"] == {"s_out": [["a", "b"], ["c", "d"]]}
-
-
-def test_numbers_that_json_lacks_do_not_break_it(gateway: FakeGateway) -> None:
-    arguments = ("infer", "echo", "-i", "x=-", "--connect", gateway.address, "-o", "json")
-    text = ok(*arguments, stdin=npy(np.array([[np.nan, np.inf]], np.float32)))
-
-    def refuse(word: str) -> None:
-        raise AssertionError(word)
-
-    json.loads(text, parse_constant=refuse)
-
-
-def test_infer_without_a_file_name_says_how_to_write_it(gateway: FakeGateway) -> None:
-    for wrong in ("x", "x=", "=file"):
-        message = fails(2, "infer", "echo", "-i", wrong, "--connect", gateway.address)
-        assert "NAME=FILE" in message
-
-
-def test_infer_names_a_file_that_is_not_there(gateway: FakeGateway, tmp_path: Path) -> None:
-    given = f"x={tmp_path / 'none.npy'}"
-    message = fails(1, "infer", "echo", "-i", given, "--connect", gateway.address)
-    assert "none.npy cannot be read" in message
-
-
-def test_infer_of_an_unknown_model(gateway: FakeGateway, tmp_path: Path) -> None:
-    path = tmp_path / "x.json"
-    path.write_text("[1]")
-    message = fails(1, "infer", "other", "-i", f"x={path}", "--connect", gateway.address)
-    assert "there is no model 'other'" in message
-
-
 # -- exit codes -----------------------------------------------------------------------
 
 
@@ -254,11 +164,11 @@ def test_an_unreachable_gateway_exits_with_4(command: list[str]) -> None:
 def test_what_the_gateway_says_decides_the_exit_code(
     gateway: FakeGateway, error: FarmError, code: int
 ) -> None:
-    gateway.still.error = error
+    gateway.error = error
     try:
         assert fails(code, "nodes", "ls", "--connect", gateway.address) == f"farm: {error}\n"
     finally:
-        gateway.still.error = None
+        gateway.error = None
 
 
 def test_a_bad_configuration_exits_with_2(tmp_path: Path) -> None:

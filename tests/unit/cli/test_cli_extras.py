@@ -2,8 +2,11 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from fake_gateway import running_gateway
+from PIL import Image
 
 RUN = """
 import importlib.abc, sys
@@ -48,8 +51,18 @@ def test_farm_up_without_ray_names_the_extra() -> None:
     assert "Traceback" not in ended.stderr
 
 
+def test_a_picture_without_pillow_names_the_extra(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    Image.new("L", (2, 2)).save(path)
+    with running_gateway() as gateway:
+        ended = run({"PIL"}, "infer", "picture", "-i", str(path), "--connect", gateway.address)
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    assert ended.stderr == ("farm: this command needs PIL: pip install 'bramble-farm[images]'\n")
+
+
 def test_a_laptop_needs_no_extra() -> None:
-    heavy = {"ray", "onnxruntime", "structlog", "prometheus_client", "grpc_health", "psutil"}
+    heavy = {"ray", "onnxruntime", "structlog", "prometheus_client", "grpc_health", "psutil", "PIL"}
     ended = run({*heavy, "textual", "fabric"}, "models", "ls", "--connect", "127.0.0.1:9")
     assert ended.returncode == 4
     assert "no answer from 127.0.0.1:9" in ended.stderr

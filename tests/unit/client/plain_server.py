@@ -15,16 +15,16 @@ Behaviour = Callable[[Any, grpc.ServicerContext], Any]
 @contextmanager
 def plain_server(behaviours: dict[str, Behaviour]) -> Iterator[str]:
     """Serve methods by name; yield the address."""
-    server = grpc.server(ThreadPoolExecutor(2), options=[("grpc.so_reuseport", 0)])
+    server = grpc.server(ThreadPoolExecutor(4), options=[("grpc.so_reuseport", 0)])
     for service in (INFERENCE_SERVICE, ADMIN_SERVICE):
         handlers = {}
         for method in methods(service):
             if method.name not in behaviours:
                 continue
-            make = (
-                grpc.unary_stream_rpc_method_handler
-                if method.server_streaming
-                else grpc.unary_unary_rpc_method_handler
+            make = getattr(
+                grpc,
+                f"{'stream' if method.client_streaming else 'unary'}"
+                f"_{'stream' if method.server_streaming else 'unary'}_rpc_method_handler",
             )
             handlers[method.name] = make(
                 behaviours[method.name],

@@ -1,7 +1,9 @@
 """What a failed call means, from the farm's own code or from the bare status."""
 
+import asyncio
 import socket
 from collections.abc import Callable
+from threading import Event
 from typing import Any, NoReturn
 
 import grpc
@@ -9,15 +11,24 @@ import numpy as np
 import pytest
 from plain_server import Behaviour, plain_server
 
-from farm.client import AdminClient, AsyncFarmClient, FarmClient
+from farm.client import AdminClient, AsyncFarmClient, FarmClient, ModelMetadata, TensorMetadata
 from farm.client.errors import to_farm_error
-from farm.core.errors import ErrorCode, FarmError, UnreachableError, error_class
+from farm.core.errors import (
+    ErrorCode,
+    FarmError,
+    RequestCancelledError,
+    UnreachableError,
+    error_class,
+)
 from farm.core.tensors import Datatype
-from farm.pb.farm_admin_pb2 import FarmSnapshot, VersionResponse
+from farm.pb.model_config_pb2 import ModelConfig
 from farm.pb.open_inference_pb2 import (
+    ModelConfigResponse,
     ModelInferResponse,
     ModelMetadataResponse,
     ModelReadyResponse,
+    ModelStatisticsResponse,
+    ServerLiveResponse,
     ServerReadyResponse,
 )
 
@@ -48,7 +59,7 @@ def echo(request: Any, _: grpc.ServicerContext) -> ModelInferResponse:
 
 
 def sync_infer(address: str) -> object:
-    with FarmClient(address) as client:
+    with FarmClient(address, retries=0) as client:
         return client.infer("m", X, timeout_s=5)
 
 
@@ -67,6 +78,7 @@ def test_the_farms_own_code_wins_over_the_status(code: ErrorCode) -> None:
         (grpc.StatusCode.INVALID_ARGUMENT, ErrorCode.INVALID_REQUEST),
         (grpc.StatusCode.RESOURCE_EXHAUSTED, ErrorCode.INVALID_REQUEST),
         (grpc.StatusCode.NOT_FOUND, ErrorCode.MODEL_NOT_FOUND),
+        (grpc.StatusCode.FAILED_PRECONDITION, ErrorCode.LOAD_FAILED),
         (grpc.StatusCode.DEADLINE_EXCEEDED, ErrorCode.DEADLINE_EXCEEDED),
         (grpc.StatusCode.CANCELLED, ErrorCode.CANCELLED),
         (grpc.StatusCode.PERMISSION_DENIED, ErrorCode.PERMISSION_DENIED),
@@ -105,7 +117,7 @@ def test_an_unreachable_farm_is_named() -> None:
 
 async def test_an_unreachable_farm_is_named_by_the_async_client_too() -> None:
     address = unused_address()
-    async with AsyncFarmClient(address) as client:
+    async with AsyncFarmClient(address, retries=0) as client:
         with pytest.raises(UnreachableError, match=address):
             await client.ready()
 
@@ -141,7 +153,7 @@ async def test_both_clients_raise_what_the_server_meant(
     with plain_server({"ModelInfer": behaviour}) as address:
         with pytest.raises(FarmError) as of_sync:
             sync_infer(address)
-        async with AsyncFarmClient(address) as client:
+        async with AsyncFarmClient(address, retries=0) as client:
             with pytest.raises(FarmError) as of_async:
                 await client.infer("m", X, timeout_s=5)
     for caught in (of_sync, of_async):
@@ -156,8 +168,6 @@ def test_a_method_that_a_server_lacks_is_unsupported() -> None:
 
 def test_a_deadline_holds() -> None:
     def until_the_client_leaves(_: Any, context: grpc.ServicerContext) -> ModelInferResponse:
-        from threading import Event
-
         gone = Event()
         context.add_callback(gone.set)
         assert gone.wait(10.0)
@@ -183,39 +193,118 @@ async def test_both_clients_infer() -> None:
     np.testing.assert_array_equal(other["x"], X["x"])
 
 
-async def test_clients_ask_for_readiness_and_types() -> None:
-    metadata = ModelMetadataResponse(name="m")
-    metadata.inputs.add(name="x", datatype="FP16", shape=[-1])
+@pytest.mark.parametrize(
+    ("pushback", "retry_after_s"), [("1500", 1.5), ("0", 0.0), ("-1", None), ("soon", None)]
+)
+def test_a_pushback_is_advice_only_if_it_says_when(
+    pushback: str, retry_after_s: float | None
+) -> None:
+    metadata = (("farm-error-code", "queue_full"), ("grpc-retry-pushback-ms", pushback))
+    error = to_farm_error(grpc.StatusCode.UNAVAILABLE, "full", metadata, "here:1")
+    assert error.retry_after_s == retry_after_s
+
+
+async def test_a_closed_client_says_so() -> None:
+    client = FarmClient("127.0.0.1:9")
+    client.close()
+    client.close()
+    with pytest.raises(RequestCancelledError, match="client is closed"):
+        client.ready()
+    with pytest.raises(RequestCancelledError, match="client is closed"):
+        next(client.stream("m", [X]))
+    async_client = AsyncFarmClient("127.0.0.1:9")
+    await async_client.close()
+    await async_client.close()
+    with pytest.raises(RequestCancelledError, match="client is closed"):
+        await async_client.ready()
+    with pytest.raises(RequestCancelledError, match="client is closed"):
+        await anext(async_client.stream("m", [X]))
+
+
+async def test_closing_a_client_ends_its_calls_with_an_error() -> None:
+    arrived = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def until_the_client_leaves(_: Any, context: grpc.ServicerContext) -> Any:
+        gone = Event()
+        context.add_callback(gone.set)
+        loop.call_soon_threadsafe(arrived.set)
+        assert gone.wait(10.0)
+        return ModelInferResponse()
+
+    def stream(requests: Any, context: grpc.ServicerContext) -> Any:
+        yield until_the_client_leaves(requests, context)
+
+    with plain_server({"ModelInfer": until_the_client_leaves, "ModelStreamInfer": stream}) as at:
+        for stream_it in (False, True):
+            for blocking in (False, True):
+                arrived.clear()
+                client: Any = FarmClient(at) if blocking else AsyncFarmClient(at)
+                if blocking and stream_it:
+                    call = asyncio.to_thread(list, client.stream("m", [X]))
+                elif blocking:
+                    call = asyncio.to_thread(client.infer, "m", X)
+                elif stream_it:
+                    call = anext(client.stream("m", [X]))
+                else:
+                    call = client.infer("m", X)
+                task = asyncio.ensure_future(call)
+                async with asyncio.timeout(10.0):
+                    await arrived.wait()
+                    if blocking:
+                        client.close()
+                    else:
+                        await client.close()
+                    with pytest.raises(RequestCancelledError):
+                        await task
+
+
+async def test_clients_ask_for_health_and_what_a_model_is() -> None:
+    metadata = ModelMetadataResponse(name="m", versions=["1", "2"], platform="onnx")
+    metadata.inputs.add(name="x", datatype="FP16", shape=[-1, 3])
+    metadata.outputs.add(name="y", datatype="BYTES", shape=[1])
+    config = ModelConfigResponse(config=ModelConfig(name="m", max_batch_size=8))
+    statistics = ModelStatisticsResponse()
+    statistics.model_stats.add(name="m", version="2", inference_count=5)
+    expected = ModelMetadata(
+        name="m",
+        versions=("1", "2"),
+        platform="onnx",
+        inputs=(TensorMetadata(name="x", datatype=Datatype.FP16, shape=(-1, 3)),),
+        outputs=(TensorMetadata(name="y", datatype=Datatype.BYTES, shape=(1,)),),
+    )
     behaviours: dict[str, Callable[..., Any]] = {
+        "ServerLive": lambda *_: ServerLiveResponse(live=True),
+        "ModelConfig": lambda *_: config,
+        "ModelStatistics": lambda *_: statistics,
         "ServerReady": lambda *_: ServerReadyResponse(ready=True),
         "ModelReady": lambda request, _: ModelReadyResponse(ready=request.version == "1"),
         "ModelMetadata": lambda *_: metadata,
     }
     with plain_server(behaviours) as address:
         with FarmClient(address) as client:
+            assert client.live()
             assert client.ready()
             assert client.model_ready("m", "1")
             assert not client.model_ready("m", "2")
-            assert client.input_datatypes("m") == {"x": Datatype.FP16}
+            assert client.metadata("m") == expected
+            assert client.config("m").max_batch_size == 8
+            assert [stats.inference_count for stats in client.statistics("m")] == [5]
         async with AsyncFarmClient(address) as async_client:
+            assert await async_client.live()
             assert await async_client.ready()
+            assert not await async_client.model_ready("m", "2")
+            assert await async_client.metadata("m") == expected
+            assert (await async_client.config("m")).max_batch_size == 8
+            assert [s.version for s in await async_client.statistics()] == ["2"]
 
 
-def test_operators_watch_until_the_gateway_goes_away() -> None:
-    def three(request: Any, context: grpc.ServicerContext) -> Any:
-        for number in range(3):
-            yield FarmSnapshot(taken_unix_ns=number)
-        if request.interval_ns:
-            context.abort(grpc.StatusCode.UNAVAILABLE, "draining")
-
-    version = VersionResponse(farm_version="9.9", protocol=1)
+def test_a_datatype_from_the_future_is_named() -> None:
+    metadata = ModelMetadataResponse(name="m")
+    metadata.inputs.add(name="x", datatype="FP8", shape=[1])
     with (
-        plain_server({"WatchSnapshots": three, "Version": lambda *_: version}) as address,
-        AdminClient(address) as admin,
+        plain_server({"ModelMetadata": lambda *_: metadata}) as address,
+        FarmClient(address) as client,
+        pytest.raises(FarmError, match="tensor 'x' has datatype 'FP8'"),
     ):
-        assert admin.version().farm_version == "9.9"
-        assert admin.snapshot().taken_unix_ns == 0
-        watch = admin.watch(0.05)
-        assert [next(watch).taken_unix_ns for _ in range(3)] == [0, 1, 2]
-        with pytest.raises(UnreachableError):
-            next(watch)
+        client.metadata("m")

@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from farm.client.files import fit_datatypes, read_array
+from farm.client.datatypes import as_numbers, datatype_of
+from farm.client.files import UNNAMED, fit_datatypes, read_arrays, read_content
 from farm.core.errors import InvalidRequestError
 from farm.core.tensors import Datatype
-
-NOTHING = io.BytesIO()
 
 
 def npy(array: np.ndarray) -> bytes:
@@ -21,21 +20,74 @@ def npy(array: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def test_npy_and_json_are_told_by_their_content(tmp_path: Path) -> None:
+def npz(**arrays: Any) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def alone(content: bytes) -> np.ndarray:
+    found = read_arrays(content, "it")
+    assert list(found) == [UNNAMED]
+    return found[UNNAMED]
+
+
+def test_npy_and_json_are_told_by_their_content() -> None:
     array = np.arange(6, dtype=np.int16).reshape(2, 3)
-    path = tmp_path / "any.name"
-    path.write_bytes(npy(array))
-    read = read_array(path, NOTHING)
-    assert read.dtype == np.int16
-    np.testing.assert_array_equal(read, array)
-    path.write_text(json.dumps(array.tolist()))
-    np.testing.assert_array_equal(read_array(path, NOTHING), array)
+    assert alone(npy(array)).dtype == np.int16
+    np.testing.assert_array_equal(alone(npy(array)), array)
+    np.testing.assert_array_equal(alone(json.dumps(array.tolist()).encode()), array)
+    np.testing.assert_array_equal(alone(b"[[1, 2.5]]"), [[1, 2.5]])
+    assert alone(b'["a", "b"]').tolist() == ["a", "b"]
 
 
-def test_standard_input_is_read_without_a_file() -> None:
-    np.testing.assert_array_equal(read_array(None, io.BytesIO(b"[[1, 2.5]]")), [[1, 2.5]])
-    np.testing.assert_array_equal(read_array(None, io.BytesIO(npy(np.ones(3)))), np.ones(3))
-    assert read_array(None, io.BytesIO(b'["a", "b"]')).tolist() == ["a", "b"]
+def test_an_archive_names_its_arrays() -> None:
+    found = read_arrays(npz(a=np.ones(2), b=np.zeros((1, 3), np.int8)), "it")
+    assert {name: array.shape for name, array in found.items()} == {"a": (2,), "b": (1, 3)}
+
+
+def test_of_goldens_the_inputs_are_taken() -> None:
+    content = npz(**{"input:x": np.ones(2), "output:y": np.zeros(1), "rtol": np.array(0.1)})
+    assert list(read_arrays(content, "it")) == ["x"]
+
+
+def test_an_object_names_its_arrays() -> None:
+    found = read_arrays(b'{"a": [1, 2], "inputs": [[0.5]]}', "it")
+    assert {name: array.tolist() for name, array in found.items()} == {
+        "a": [1, 2],
+        "inputs": [[0.5]],
+    }
+
+
+def test_a_requests_body_has_shapes_and_datatypes() -> None:
+    body = {
+        "id": "1",
+        "inputs": [
+            {"name": "x", "shape": [2, 2], "datatype": "FP16", "data": [1, 2, 3, 4.5]},
+            {"name": "n", "shape": [1, 2], "datatype": "UINT8", "data": [[7, 255]]},
+            {"name": "s", "shape": [2], "datatype": "BYTES", "data": ["a", "b"]},
+        ],
+    }
+    found = read_arrays(json.dumps(body).encode(), "it")
+    assert (found["x"].dtype, found["x"].tolist()) == (np.float16, [[1, 2], [3, 4.5]])
+    assert (found["n"].dtype, found["n"].tolist()) == (np.uint8, [[7, 255]])
+    assert found["s"].tolist() == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    "tensor",
+    [
+        {"name": "x", "shape": [3], "datatype": "FP32", "data": [1, 2]},
+        {"name": "x", "shape": [2], "datatype": "FP8", "data": [1, 2]},
+        {"name": "x", "shape": [2], "data": [1, 2]},
+        {"name": "x", "shape": [2], "datatype": "FP32"},
+        {"name": "x", "shape": 2, "datatype": "FP32", "data": [1, 2]},
+        {"shape": [2], "datatype": "FP32", "data": [1, 2]},
+    ],
+)
+def test_a_requests_body_that_contradicts_itself_is_refused(tensor: Any) -> None:
+    with pytest.raises(InvalidRequestError, match="it is neither"):
+        read_arrays(json.dumps({"inputs": [tensor]}).encode(), "it")
 
 
 @pytest.mark.parametrize(
@@ -47,35 +99,33 @@ def test_standard_input_is_read_without_a_file() -> None:
         pytest.param(b"\xff\xfe", id="binary"),
         pytest.param(npy(np.ones(10))[:-8], id="npy cut short"),
         pytest.param(npy(np.ones(10))[:12], id="npy header cut short"),
+        pytest.param(npz(a=np.ones(10))[:-30], id="npz cut short"),
+        pytest.param(b'{"a": 1}'[:-1], id="json cut short"),
+        pytest.param(b"[" * 100_000, id="json without end"),
+        pytest.param(b"null", id="null"),
+        pytest.param(b"[1, null]", id="a null inside"),
+        pytest.param(b"[18446744073709551616]", id="an integer of 65 bits"),
     ],
 )
-def test_what_is_neither_is_named(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "x.json"
-    path.write_bytes(content)
-    with pytest.raises(InvalidRequestError, match=r"x\.json is neither a \.npy file nor JSON"):
-        read_array(path, NOTHING)
-    with pytest.raises(InvalidRequestError, match="standard input is neither"):
-        read_array(None, io.BytesIO(content))
+def test_what_is_neither_is_named(content: bytes) -> None:
+    with pytest.raises(InvalidRequestError, match=r"x\.json is neither a \.npy or \.npz file nor"):
+        read_arrays(content, "x.json")
 
 
-def test_pickles_are_not_opened(tmp_path: Path) -> None:
-    path = tmp_path / "x.npy"
-    np.save(path, np.array([{"a": 1}], dtype=object), allow_pickle=True)
+@pytest.mark.parametrize("save", [np.save, np.savez])
+def test_pickles_are_not_opened(save: Any) -> None:
+    buffer = io.BytesIO()
+    save(buffer, np.array([{"a": 1}], dtype=object), allow_pickle=True)
     with pytest.raises(InvalidRequestError, match="neither"):
-        read_array(path, NOTHING)
+        read_arrays(buffer.getvalue(), "it")
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    assert read_content(None, io.BytesIO(b"x")) == b"x"
     with pytest.raises(InvalidRequestError, match=r"x\.npy cannot be read: No such file"):
-        read_array(tmp_path / "x.npy", NOTHING)
+        read_content(tmp_path / "x.npy", io.BytesIO())
     with pytest.raises(InvalidRequestError, match="cannot be read: Is a directory"):
-        read_array(tmp_path, NOTHING)
-
-
-@pytest.mark.parametrize("content", [b'{"a": 1}', b"null", b"[1, null]", b"[18446744073709551616]"])
-def test_json_that_is_no_list_of_numbers_or_strings_is_refused(content: bytes) -> None:
-    with pytest.raises(InvalidRequestError, match="neither"):
-        read_array(None, io.BytesIO(content))
+        read_content(tmp_path, io.BytesIO())
 
 
 def fit(array: Any, datatype: Datatype) -> np.ndarray:
@@ -101,6 +151,15 @@ def test_numbers_get_the_models_type(array: Any, datatype: Datatype, expected: n
     np.testing.assert_array_equal(fitted, expected)
 
 
+def test_numbers_become_bf16_and_its_bits_stay() -> None:
+    fitted = fit([1, -2.5], Datatype.BF16)
+    assert datatype_of(fitted) is Datatype.BF16
+    assert as_numbers(fitted).tolist() == [1, -2.5]
+    bits = fit(np.array([0x3F80, 0xC020], np.uint16), Datatype.BF16)
+    assert datatype_of(bits) is Datatype.BF16
+    assert as_numbers(bits).tolist() == [1, -2.5]
+
+
 @pytest.mark.parametrize(
     ("array", "datatype"),
     [
@@ -108,17 +167,12 @@ def test_numbers_get_the_models_type(array: Any, datatype: Datatype, expected: n
         ([-1], Datatype.UINT64),
         ([0.5], Datatype.INT32),
         ([2], Datatype.BOOL),
+        ([1e10], Datatype.FP16),
     ],
 )
 def test_a_value_that_does_not_fit_is_refused(array: Any, datatype: Datatype) -> None:
     with pytest.raises(InvalidRequestError, match=f"input 'x' is {datatype}, which does not hold"):
         fit(array, datatype)
-
-
-@pytest.mark.filterwarnings("ignore:overflow encountered in cast:RuntimeWarning")
-def test_a_number_too_large_for_a_short_float_is_refused() -> None:
-    with pytest.raises(InvalidRequestError):
-        fit([1e10], Datatype.FP16)
 
 
 def test_what_the_server_must_judge_is_left_alone() -> None:

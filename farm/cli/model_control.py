@@ -1,0 +1,162 @@
+"""`farm models load` and `farm models unload`: what is to be served."""
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from farm.cli.exits import farm_errors
+from farm.cli.options import DEFAULT_ADDRESS, Connect, Output, OutputFormat
+from farm.core.errors import ConfigurationError, FarmError
+
+if TYPE_CHECKING:
+    from farm.client import AdminClient
+    from farm.pb.farm_admin_pb2 import FarmSnapshot
+
+_LOOK_S = 0.2
+
+
+def load(
+    model: Annotated[str, typer.Argument(help="The model to load, or to load again.")],
+    config: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="JSON that stands for the model's config.pbtxt."),
+    ] = None,
+    file: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="VERSION/FILE=PATH",
+            help="A file that stands for those in the repository, as 1/model.onnx=new.onnx.",
+        ),
+    ] = None,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait.")] = 600.0,
+    connect: Connect = DEFAULT_ADDRESS,
+    output: OutputFormat = Output.TABLE,
+) -> None:
+    """Load a model on every node that can take it; what was served is served until then."""
+    with farm_errors():
+        from farm.client import AdminClient
+
+        text = None if config is None else _config(config)
+        files = dict(_named_file(given) for given in file or ())
+        with AdminClient(connect) as admin:
+            seconds = _while_watching(
+                admin,
+                model,
+                "loading",
+                lambda: admin.load(model, config=text, files=files, timeout_s=timeout),
+            )
+            _print_versions(admin, model, "loaded", seconds, output)
+
+
+def unload(
+    model: Annotated[str, typer.Argument(help="The model to unload.")],
+    timeout: Annotated[float, typer.Option(help="Seconds to wait.")] = 600.0,
+    connect: Connect = DEFAULT_ADDRESS,
+    output: OutputFormat = Output.TABLE,
+) -> None:
+    """Stop serving a model and free the nodes of it."""
+    with farm_errors():
+        from farm.client import AdminClient
+
+        with AdminClient(connect) as admin:
+            seconds = _while_watching(
+                admin, model, "unloading", lambda: admin.unload(model, timeout_s=timeout)
+            )
+            _print_versions(admin, model, "unloaded", seconds, output)
+
+
+def _while_watching(
+    admin: "AdminClient", model: str, doing: str, work: Callable[[], None]
+) -> float:
+    """Do `work` and say on standard error how far it is; return how many seconds it took."""
+    began = time.monotonic()
+    shown = ""
+    with ThreadPoolExecutor(1) as threads:
+        done = threads.submit(work)
+        snapshots = admin.watch(_LOOK_S)
+        try:
+            while not done.done():
+                line = f"{doing} {model}: {_progress(next(snapshots), model)}\n"
+                if line != shown and not done.done():
+                    shown = line
+                    sys.stderr.write(line)
+        except (FarmError, StopIteration):
+            # The work itself says whether it failed.
+            pass
+        except BaseException:
+            # Ctrl-C ends the work too.
+            admin.close()
+            raise
+        done.result()
+        return time.monotonic() - began
+
+
+def _progress(snapshot: "FarmSnapshot", model: str) -> str:
+    ready = [node.node_id for node in snapshot.nodes if node.state == "ready"]
+    versions = [found for found in snapshot.models if found.name == model]
+    changing = [found for found in versions if found.state in ("loading", "unloading")] or versions
+    if not changing:
+        return f"0 of {len(ready)} nodes"
+    newest = max(changing, key=lambda found: found.version)
+    counted = f"version {newest.version} on {len(newest.ready_nodes)} of {len(ready)} nodes"
+    # A gateway that gives a reason says there how far it is.
+    return newest.reason or counted
+
+
+def _print_versions(
+    admin: "AdminClient", model: str, done: str, seconds: float, output: Output
+) -> None:
+    from farm.cli.tables import print_json, print_table
+
+    versions = [found for found in admin.index() if found.name == model]
+    if output is Output.JSON:
+        print_json(
+            done,
+            {
+                "model": model,
+                "seconds": round(seconds, 3),
+                "versions": [
+                    {"version": found.version, "state": found.state, "reason": found.reason}
+                    for found in versions
+                ],
+            },
+        )
+        return
+    print_table(
+        f"{model} {done} in {seconds:.1f} s",
+        ("version", "state", "why"),
+        [(found.version or "-", found.state or "-", found.reason) for found in versions],
+    )
+
+
+def _named_file(given: str) -> tuple[str, bytes]:
+    name, _, path = given.partition("=")
+    version, slash, rest = name.partition("/")
+    if not (version.isdecimal() and slash and rest and path):
+        raise ConfigurationError(f"--file {given}: write VERSION/FILE=PATH, as 1/model.onnx=a.onnx")
+    return name, _read(Path(path))
+
+
+def _config(path: Path) -> str:
+    content = _read(path)
+    try:
+        json.loads(content)
+        return content.decode()
+    except ValueError as error:
+        raise ConfigurationError(
+            f"{path} is not JSON; write the config in protobuf's JSON form, as"
+            ' {"max_batch_size": 8}'
+        ) from error
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from error
