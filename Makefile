@@ -4,8 +4,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 LOCKS := playbooks/locks
 STAMP := $(VENV)/.installed
+KSERVE := .venv-kserve
 
-.PHONY: demo test test-unit test-integration check format lint types contracts generated bench zoo screenshots lock clean
+.PHONY: demo test test-unit test-integration fuzz stress test-kserve check format lint types contracts generated \
+  bench zoo screenshots lock clean
 .DEFAULT_GOAL := test
 
 demo: $(STAMP)  ## an embedded farm, real digits through real gRPC, a report
@@ -19,6 +21,15 @@ test-unit: $(STAMP)  ## the fast ones
 
 test-integration: $(STAMP)  ## real Ray, real gRPC
 	$(BIN)/pytest -q tests/integration
+
+fuzz: $(STAMP)  ## 50,000 malformed requests and hundreds of malformed models
+	$(BIN)/pytest -q -m fuzz tests/fuzz
+
+stress: $(STAMP)  ## hundreds of loads and unloads under traffic
+	$(BIN)/pytest -q -m stress tests/integration
+
+test-kserve: $(STAMP) $(KSERVE)/.installed  ## another project's client, in an environment of its own
+	$(BIN)/pytest -q -m kserve tests/kserve
 
 check: format lint types contracts generated test  ## everything a change must pass
 
@@ -62,7 +73,12 @@ lock:
 	done
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(KSERVE)
+
+$(KSERVE)/.installed: tests/kserve/requirements.txt
+	$(PYTHON) -m venv $(KSERVE)
+	$(KSERVE)/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
 
 $(STAMP): pyproject.toml $(LOCKS)/dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

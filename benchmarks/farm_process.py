@@ -1,5 +1,6 @@
 """A farm of one one-thread node in a process of its own, always ended."""
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -22,19 +23,24 @@ class FarmProcess:
 
 
 @contextmanager
-def running_farm(models: Path) -> Iterator[FarmProcess]:
-    """Run `farm up --nodes 1 --models MODELS` on free ports; drain and stop it after.
+def running_farm(models: Path, *, nodes: int = 1) -> Iterator[FarmProcess]:
+    """Run `farm up --nodes NODES --models MODELS` on free ports; drain and stop it after.
 
     `farm.demo.running_farm` serves the zoo and hides the pid, hence this one.
 
     Raises:
         RuntimeError: it did not start; its last words go to stderr.
     """
-    command = [sys.executable, "-m", "farm", "up", "--nodes", "1", "--models", str(models)]
+    command = [sys.executable, "-m", "farm", "up", "--nodes", str(nodes), "--models", str(models)]
     ports = ["--grpc", "127.0.0.1:0", "--metrics", "127.0.0.1:0"]
-    with tempfile.TemporaryFile("w+") as log:
+    with tempfile.TemporaryFile("w+") as log, tempfile.TemporaryDirectory() as state:
         process = subprocess.Popen(
-            [*command, *ports], stdout=subprocess.PIPE, stderr=log, text=True, bufsize=1
+            [*command, *ports],
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            bufsize=1,
+            env={**os.environ, "FARM_STATE_DIR": state},
         )
         try:
             yield FarmProcess(pid=process.pid, grpc=_await_ready(process, log))

@@ -17,9 +17,11 @@ from farm.pb.open_inference_pb2 import (
     ModelStreamInferResponse,
 )
 
-# Requests of one stream that may be in flight or wait to be written. Beyond them the stream
-# is not read, and gRPC's flow control holds the client back.
-MAX_IN_FLIGHT = 1_024
+# Requests of one stream that may be in flight, or answered and not yet written. Beyond them,
+# or beyond this many bytes of answers that the client does not fetch, the stream is not
+# read, and gRPC's flow control holds the client back.
+MAX_IN_FLIGHT = 512
+MAX_UNREAD_BYTES = 32 << 20
 
 FINAL_RESPONSE = "triton_final_response"
 _WANTS_FINAL = "triton_enable_empty_final_response"
@@ -38,6 +40,8 @@ class InferenceStream:
         self._judge = judge
         self._room = asyncio.Semaphore(MAX_IN_FLIGHT)
         self._done: deque[ModelStreamInferResponse] = deque()
+        self._unread_bytes = 0
+        self._fetched = asyncio.Event()
         self._news = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -51,7 +55,10 @@ class InferenceStream:
             while True:
                 self._news.clear()
                 while self._done:
-                    yield self._done.popleft()
+                    response = self._done.popleft()
+                    yield response
+                    self._unread_bytes -= _size_bytes(response)
+                    self._fetched.set()
                     self._room.release()
                 if reading.done() and not self._tasks and not self._done:
                     reading.result()
@@ -65,26 +72,37 @@ class InferenceStream:
     async def _read(self, requests: AsyncIterator[ModelInferRequest | FarmError]) -> None:
         async for request in requests:
             await self._room.acquire()
+            while self._unread_bytes > MAX_UNREAD_BYTES:
+                self._fetched.clear()
+                await self._fetched.wait()
             task = asyncio.create_task(self._run(request))
             self._tasks.add(task)
             task.add_done_callback(self._ended)
 
     async def _run(self, request: ModelInferRequest | FarmError) -> None:
         if isinstance(request, FarmError):
-            self._done.append(_failure(ModelInferRequest(), self._judge(request)))
+            self._add(_failure(ModelInferRequest(), self._judge(request)))
             return
         try:
             answer = await self._answer(request)
         except Exception as error:
-            self._done.append(_failure(request, self._judge(error)))
+            self._add(_failure(request, self._judge(error)))
             return
         if _WANTS_FINAL in request.parameters and request.parameters[_WANTS_FINAL].bool_param:
             answer.parameters[FINAL_RESPONSE].bool_param = True
-        self._done.append(ModelStreamInferResponse(infer_response=answer))
+        self._add(ModelStreamInferResponse(infer_response=answer))
+
+    def _add(self, response: ModelStreamInferResponse) -> None:
+        self._unread_bytes += _size_bytes(response)
+        self._done.append(response)
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
         self._news.set()
+
+
+def _size_bytes(response: ModelStreamInferResponse) -> int:
+    return sum(len(raw) for raw in response.infer_response.raw_output_contents)
 
 
 def _failure(request: ModelInferRequest, error: FarmError) -> ModelStreamInferResponse:

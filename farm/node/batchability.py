@@ -55,8 +55,8 @@ def _fixed_first_axis(specs: Sequence[TensorSpec]) -> str:
 
 def _dependence(session: Session, rows: Rows) -> str:
     """Say how rows depend on each other, or nothing if they were seen not to."""
-    inputs = rows.take(_ROWS)
     try:
+        inputs = rows.take(_ROWS)
         together = session.run("", inputs)
         alone = [session.run("", row(inputs, index)) for index in range(_ROWS)]
     except FarmError:

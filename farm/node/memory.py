@@ -1,6 +1,13 @@
-"""Freed memory, given back to the system."""
+"""Memory: freed, it is given back to the system; a trial may not take all of it."""
 
+import contextlib
 import ctypes
+import resource
+from pathlib import Path
+
+# What a trial may take of the memory that is available when it begins. More would make the
+# kernel, or Ray's own watch over memory, end the actor instead of the trial.
+_SHARE = 0.75
 
 
 def release_memory() -> None:
@@ -12,3 +19,16 @@ def release_memory() -> None:
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)
+
+
+def bound_memory(available_bytes: int) -> None:
+    """Let this process allocate only a share of what is available on the machine now.
+
+    An allocation beyond that fails, which ONNX Runtime and Python report. Should the
+    machine run short all the same, the kernel ends this process first.
+    """
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
+    used_bytes = resource.getpagesize() * int(Path("/proc/self/statm").read_text().split()[5])
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (used_bytes + int(available_bytes * _SHARE), hard))

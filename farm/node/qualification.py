@@ -12,9 +12,11 @@ from typing import Any
 from farm.core.actor_messages import decode_warmup, encode_record
 from farm.core.errors import FarmError
 from farm.core.models import ModelReport
+from farm.node import probes
 from farm.node.batchability import find_max_batch_size
 from farm.node.goldens import Golden, check_golden, read_golden
 from farm.node.latency import measure_curve
+from farm.node.memory import bound_memory
 from farm.node.rows import Rows
 from farm.node.sessions import Session
 from farm.node.warmups import run_warmup
@@ -60,6 +62,7 @@ def main() -> None:
     for line in sys.stdin:
         try:
             job = json.loads(line)
+            bound_memory(probes.memory_bytes()[1])
             answer = {"ok": True, **(measure(job) if job["do"] == "measure" else qualify(job))}
         except FarmError as error:
             answer = {"ok": False, "reason": error.message}

@@ -5,6 +5,7 @@ from math import prod
 
 import numpy as np
 
+from farm.core.errors import ModelUnavailableError
 from farm.core.tensors import Datatype, TensorSpec
 from farm.node.arrays import DTYPES, AnyArray
 from farm.node.bfloat16 import BF16, from_floats
@@ -12,6 +13,10 @@ from farm.node.goldens import Golden
 
 # The size given to inner dimensions that the model leaves open.
 OPEN_DIMENSION = 8
+
+# As much as the inputs of a batch may have (`SchedulingLimits.max_batch_bytes`).
+MAX_SAMPLE_BYTES = 32 << 20
+_STRING_BYTES = 64
 
 
 class Rows:
@@ -23,12 +28,18 @@ class Rows:
         self._golden = next((_only(names, g.inputs) for g in goldens if names <= set(g.inputs)), {})
 
     def take(self, count: int) -> dict[str, AnyArray]:
-        """Return `count` rows: the golden's, over and over, or seeded random ones."""
+        """Return `count` rows: the golden's, over and over, or seeded random ones.
+
+        Raises:
+            ModelUnavailableError: they would take more than `MAX_SAMPLE_BYTES`.
+        """
         if self._golden and all(array.ndim and array.size for array in self._golden.values()):
+            _check_size(sum(a.nbytes // a.shape[0] for a in self._golden.values()) * count)
             return {
                 name: array[np.arange(count) % array.shape[0]]
                 for name, array in self._golden.items()
             }
+        _check_size(sum(_size_bytes(spec, spec.shape[1:]) for spec in self._inputs) * count)
         generator = np.random.default_rng(0)
         return {
             spec.name: random_array(spec.datatype, (count, *_closed(spec.shape[1:])), generator)
@@ -36,9 +47,14 @@ class Rows:
         }
 
     def whole(self) -> dict[str, AnyArray]:
-        """Return one request for a model without a batch axis."""
+        """Return one request for a model without a batch axis.
+
+        Raises:
+            ModelUnavailableError: it would take more than `MAX_SAMPLE_BYTES`.
+        """
         if self._golden:
             return dict(self._golden)
+        _check_size(sum(_size_bytes(spec, spec.shape) for spec in self._inputs))
         generator = np.random.default_rng(0)
         return {
             spec.name: random_array(spec.datatype, _closed(spec.shape), generator)
@@ -53,6 +69,19 @@ def row(inputs: dict[str, AnyArray], index: int) -> dict[str, AnyArray]:
 
 def _closed(shape: Sequence[int]) -> tuple[int, ...]:
     return tuple(OPEN_DIMENSION if dim < 0 else dim for dim in shape)
+
+
+def _size_bytes(spec: TensorSpec, shape: Sequence[int]) -> int:
+    return prod(_closed(shape)) * (spec.datatype.width_bytes or _STRING_BYTES)
+
+
+def _check_size(size_bytes: int) -> None:
+    """Keep a model that declares enormous inputs from taking the node's memory."""
+    if size_bytes > MAX_SAMPLE_BYTES:
+        raise ModelUnavailableError(
+            f"sample rows of {size_bytes} bytes are more than the {MAX_SAMPLE_BYTES} that a node"
+            " tries"
+        )
 
 
 def _only(names: set[str], arrays: dict[str, AnyArray]) -> dict[str, AnyArray]:

@@ -36,7 +36,12 @@ _DATATYPES = {
     "tensor(string)": Datatype.BYTES,
 }
 
-_PREFIX = re.compile(r"^\[ONNXRuntimeError\] : \d+ : (\w+) : ")
+_PREFIX = re.compile(r"\[ONNXRuntimeError\] : \d+ : \w+ : ")
+# What its assertions begin with: the C++ function that they stand in.
+_FUNCTION = re.compile(
+    r"(?:(?:\S*::\S*|void|bool|const|static|virtual|auto|int|size_t) )*"
+    r"onnxruntime::[\w:~<>]+\((?:[^()]|\([^()]*\))*\)(?: const)? ?"
+)
 _PATH = re.compile(r"\S*/\S+")
 _MAX_MESSAGE = 300
 
@@ -136,5 +141,5 @@ def _run_error(model: str, error: Exception) -> FarmError:
 
 def _clean(error: Exception) -> str:
     """Return ONNX Runtime's own words without paths, on one bounded line."""
-    text = _PREFIX.sub("", str(error)).replace("\n", " ")
+    text = _FUNCTION.sub("", _PREFIX.sub("", str(error).replace("\n", " ")))
     return _PATH.sub("", text).strip()[:_MAX_MESSAGE] or type(error).__name__

@@ -10,6 +10,7 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 from farm_process import FarmProcess
+from served_models import copy_digits, copy_named_digits, copy_samples, write_slow
 
 from farm import zoo
 from farm.client import AsyncFarmClient, InferResult
@@ -20,6 +21,32 @@ from farm.core.errors import FarmError
 def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FarmProcess]:
     """A farm of three nodes over the shipped zoo, for tests that leave it whole."""
     with FarmProcess(tmp_path_factory.mktemp("farm"), "--nodes", "3") as process:
+        yield process
+
+
+@pytest.fixture(scope="session")
+def samples(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FarmProcess]:
+    """A farm of one node over the sample repository, for tests that leave it whole.
+
+    With one node the order of answers is the order of the queue.
+    """
+    folder = tmp_path_factory.mktemp("samples")
+    models = folder / "models"
+    models.mkdir()
+    copy_samples(models)
+    copy_digits(models)
+    copy_named_digits(models, "named_digits")
+    write_slow(
+        models,
+        "slow",
+        "dynamic_batching { priority_levels: 2 default_priority_level: 2 }",
+    )
+    write_slow(
+        models,
+        "impatient",
+        "dynamic_batching { default_queue_policy { max_queue_size: 1 } }",
+    )
+    with FarmProcess(folder, "--nodes", "1", "--models", str(models)) as process:
         yield process
 
 

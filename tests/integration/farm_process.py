@@ -1,5 +1,6 @@
 """Runs `farm up` as users do, in a process of its own, and leaves nothing of it behind."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -15,12 +16,16 @@ STOP_TIMEOUT_S = 60.0
 
 
 class FarmProcess:
-    """A farm on free ports. `grpc` and `metrics` are HOST:PORT once it is ready."""
+    """A farm on free ports. `grpc` and `metrics` are HOST:PORT once it is ready.
+
+    It keeps its state in `folder`, so that no farm of another test finds it.
+    """
 
     def __init__(
         self, folder: Path, *arguments: str, grpc: str = "127.0.0.1:0", metrics: str = "127.0.0.1:0"
     ) -> None:
         self.log_file = folder / "farm-up.log"
+        self._state = folder / "state"
         self._arguments = (*arguments, "--grpc", grpc, "--metrics", metrics)
         self.grpc = ""
         self.metrics = ""
@@ -42,7 +47,7 @@ class FarmProcess:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
-                env={**os.environ, **environment},
+                env={**os.environ, "FARM_STATE_DIR": str(self._state), **environment},
             )
 
     def await_ready(self) -> None:
@@ -63,6 +68,23 @@ class FarmProcess:
     def family(self) -> list[psutil.Process]:
         """Return every process of this farm but the first."""
         return psutil.Process(self.process.pid).children(recursive=True)
+
+    def resident_bytes(self, mark: str = "") -> int:
+        """Return the RSS of the gateway, or of the children whose command line has `mark`."""
+        if not mark:
+            return psutil.Process(self.process.pid).memory_info().rss
+        marked = self.children(mark)
+        assert marked, f"no process of the farm is a {mark}"
+        return sum(process.memory_info().rss for process in marked)
+
+    def children(self, mark: str) -> list[psutil.Process]:
+        """Return the processes whose command line has `mark`, such as `ray::NodeActor`."""
+        found = []
+        for process in self.family():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if mark in " ".join(process.cmdline()):
+                    found.append(process)
+        return found
 
     def terminate(self) -> None:
         self.process.send_signal(signal.SIGTERM)

@@ -259,7 +259,7 @@ async def test_a_request_that_onnx_runtime_fails_on_harms_nobody_else(farm: Farm
     assert wasted > poisoned, "a poisoned request shared its batch, and its mates ran again"
 
 
-async def test_a_failure_that_is_nobodys_fault_is_internal(farm: FarmProcess) -> None:
+async def test_a_failure_that_onnx_runtime_puts_otherwise_is_told_too(farm: FarmProcess) -> None:
     async with AsyncFarmClient(farm.grpc) as client:
         with pytest.raises(FarmError) as caught:
             await client.infer("reshape", {"shape": np.array([4, 4])}, timeout_s=30)
@@ -275,7 +275,7 @@ async def test_a_failure_that_is_nobodys_fault_is_internal(farm: FarmProcess) ->
     async with grpc.aio.insecure_channel(farm.grpc) as channel:
         with pytest.raises(grpc.aio.AioRpcError) as raised:
             await channel.unary_unary(INFER)(request.SerializeToString())
-    assert raised.value.code() is grpc.StatusCode.INTERNAL
+    assert raised.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert raised.value.details() == caught.value.message
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import grpc
@@ -11,7 +12,7 @@ from fake_dataplane import METHODS, RunningFrontend, echo, running_frontend
 
 from farm.core.errors import ErrorCode, QueueFullError
 from farm.engine.dataplane import InferenceCall, InferenceResult
-from farm.frontend.inference_stream import MAX_IN_FLIGHT
+from farm.frontend.inference_stream import MAX_IN_FLIGHT, MAX_UNREAD_BYTES
 from farm.pb.open_inference_pb2 import ModelInferRequest, ModelStreamInferResponse
 
 WAIT_S = 10.0
@@ -155,6 +156,29 @@ async def test_a_stream_reads_no_more_than_it_may_hold(farm: RunningFrontend) ->
     await asyncio.wait_for(sending, WAIT_S)
     await stream.end()
     assert len(await stream.rest()) == count
+
+
+async def test_a_client_that_does_not_fetch_large_answers_is_held_back(
+    farm: RunningFrontend,
+) -> None:
+    async def large(call: InferenceCall) -> InferenceResult:
+        answered = await echo(call)
+        (y,) = answered.outputs
+        return replace(answered, outputs=(replace(y, raw=bytes(MAX_UNREAD_BYTES // 4)),))
+
+    farm.dataplane.behaviour = large
+    stream = Stream(farm)
+    sending = asyncio.create_task(stream.send(*(request(number) for number in range(100))))
+    await asyncio.wait_for(sending, WAIT_S)
+    seen, still = 0, 0
+    async with asyncio.timeout(WAIT_S):
+        while still < 20:
+            await asyncio.sleep(0.02)
+            still = still + 1 if len(farm.dataplane.calls) == seen else 0
+            seen = len(farm.dataplane.calls)
+    assert seen < 20
+    await stream.end()
+    assert len(await stream.rest()) == 100
 
 
 async def test_a_client_that_leaves_cancels_what_it_asked_for(farm: RunningFrontend) -> None:

@@ -1,15 +1,10 @@
-"""An unmodified tritonclient against a real farm, answers compared bit by bit."""
-
-import asyncio
-import queue
+"""Digits through an unmodified tritonclient and three nodes, answers compared bit by bit."""
 
 import numpy as np
 import pytest
 import tritonclient.grpc as triton
-import tritonclient.grpc.aio as triton_aio
 from conftest import Digits, Load
 from farm_process import FarmProcess
-from tritonclient.utils import InferenceServerException
 
 from farm import zoo
 
@@ -26,24 +21,6 @@ def image_input(images: np.ndarray) -> list[triton.InferInput]:
     given = triton.InferInput("image", list(images.shape), "FP32")
     given.set_data_from_numpy(images)
     return [given]
-
-
-def test_health_and_metadata(client: triton.InferenceServerClient) -> None:
-    assert client.is_server_live()
-    assert client.is_server_ready()
-    assert client.is_model_ready("digits")
-    assert client.is_model_ready("digits", "1")
-    assert client.get_server_metadata().name == "bramble-farm"
-    metadata = client.get_model_metadata("digits")
-    assert list(metadata.versions) == ["1"]
-    assert metadata.platform == "onnxruntime_onnx"
-    assert [(i.name, i.datatype, list(i.shape)) for i in metadata.inputs] == [
-        ("image", "FP32", [-1, 1, 8, 8])
-    ]
-    assert [(o.name, o.datatype, list(o.shape)) for o in metadata.outputs] == [
-        ("probabilities", "FP32", [-1, 10]),
-        ("label", "INT64", [-1]),
-    ]
 
 
 def test_one_row_alone_is_bit_equal(client: triton.InferenceServerClient, digits: Digits) -> None:
@@ -70,32 +47,6 @@ async def test_requests_batched_by_the_farm_are_bit_equal(load: Load) -> None:
     assert load.errors == []
     assert max(load.batch_sizes) > 1, "nothing was batched, so nothing was shown"
     assert len(load.nodes) == 3, "all three nodes take their share"
-
-
-async def test_aio_client(farm: FarmProcess, digits: Digits) -> None:
-    async with triton_aio.InferenceServerClient(farm.grpc) as client:
-        assert await client.is_server_ready()
-        results = await asyncio.gather(
-            *(client.infer("digits", image_input(digits.images[i : i + 1])) for i in range(40))
-        )
-    for index, result in enumerate(results):
-        answer = result.as_numpy("probabilities")
-        assert answer.tobytes() == digits.probabilities[index].tobytes()
-
-
-def test_async_callbacks(client: triton.InferenceServerClient, digits: Digits) -> None:
-    answers: queue.Queue[tuple[int, object, object]] = queue.Queue()
-    for index in range(20):
-        client.async_infer(
-            "digits",
-            image_input(digits.images[index : index + 1]),
-            callback=lambda result, error, index=index: answers.put((index, result, error)),
-        )
-    for _ in range(20):
-        index, result, error = answers.get(timeout=30)
-        assert error is None
-        answer = result.as_numpy("probabilities")
-        assert answer.tobytes() == digits.probabilities[index].tobytes()
 
 
 def test_int8_stays_within_its_goldens(
@@ -144,12 +95,3 @@ def test_no_receipt_when_none_is_wanted(
         "digits", image_input(digits.images[:1]), parameters={"farm_receipt": False}
     )
     assert not result.get_response().parameters
-
-
-def test_deadline_reaches_the_client(farm: FarmProcess, digits: Digits) -> None:
-    with (
-        triton.InferenceServerClient(farm.grpc) as client,
-        pytest.raises(InferenceServerException) as caught,
-    ):
-        client.infer("digits", image_input(digits.images[:1]), client_timeout=1e-6)
-    assert caught.value.status() == "StatusCode.DEADLINE_EXCEEDED"
