@@ -1,24 +1,15 @@
-"""The composition root: the only place where the parts are wired together."""
+"""The composition root: the only place where the parts of a gateway are wired together."""
 
 import asyncio
 import contextlib
-import shutil
-import signal
-import sys
-from collections.abc import Callable, Coroutine, Sequence
-from hashlib import sha256
-from itertools import chain
-from pathlib import Path
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
 import structlog
-from platformdirs import user_state_path
 
-from farm import zoo
-from farm.cluster.local import LocalCluster
 from farm.config import ControlMode, FarmConfig
 from farm.core.clock import SystemClock
-from farm.core.errors import DrainingError, InternalError, UnreachableError
+from farm.core.errors import DrainingError, UnreachableError
 from farm.core.nodes import NodeState
 from farm.core.pool import WorkerPool
 from farm.core.snapshots import GatewayState
@@ -33,13 +24,11 @@ from farm.engine.snapshots import Snapshots
 from farm.frontend.admin_service import AdminService
 from farm.frontend.inference_service import InferenceService
 from farm.frontend.repository_service import RepositoryService
-from farm.frontend.server import Frontend, FrontendSettings, check_free
+from farm.frontend.server import Frontend, FrontendSettings
 from farm.logs import LogSwitches
 from farm.metrics.prometheus import MetricsServer, PrometheusObserver
-from farm.node.settings import NodeSettings
-from farm.repository.durable import held
 from farm.repository.listing import ModelListing
-from farm.repository.repository import Repository, RepositoryLimits
+from farm.repository.repository import Repository
 from farm.scheduling.limits import SchedulingLimits
 from farm.scheduling.machine import Machine
 from farm.scheduling.placement import LeastExpectedCompletion
@@ -47,7 +36,6 @@ from farm.scheduling.placement import LeastExpectedCompletion
 _log = structlog.get_logger()
 
 _HEALTH_INTERVAL_S = 0.5
-_CLUSTER_INTERVAL_S = 1.0
 
 # How long the port stays open, refusing in words, for clients that have not noticed yet.
 _QUIET_S = 0.3
@@ -221,128 +209,6 @@ class Gateway:
             if serving is not told:
                 told = serving
                 await self._frontend.set_serving(serving)
-
-
-def run_embedded(
-    config: FarmConfig, *, log: LogSwitches, on_ready: Callable[[Gateway], None]
-) -> None:
-    """Run a farm of local nodes until SIGINT or SIGTERM, then drain.
-
-    Raises:
-        FarmError: it could not start, or failed later; the message says what to do.
-    """
-    check_free("gRPC", config.grpc)
-    check_free("metrics", config.metrics)
-    cluster = LocalCluster([f"local-{number}" for number in range(1, config.nodes + 1)])
-    holding = contextlib.ExitStack()
-    try:
-        state_dir = _state_dir(config)
-        if state_dir is not None:
-            holding.enter_context(held(state_dir))
-        repository = _repository(config, state_dir, cluster.folder)
-        listings = repository.scan()
-        # Until the loop has its own handlers, a signal must unwind what was begun. Ray puts
-        # a handler in its place meanwhile that raises SystemExit too.
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit())
-        cluster.start()
-        asyncio.run(_serve(config, cluster, repository, listings, log, on_ready))
-    except (KeyboardInterrupt, SystemExit):
-        _log.info("stopped_while_starting")
-    finally:
-        cluster.stop()
-        holding.close()
-
-
-async def _serve(
-    config: FarmConfig,
-    cluster: LocalCluster,
-    repository: Repository,
-    listings: Sequence[ModelListing],
-    log: LogSwitches,
-    on_ready: Callable[[Gateway], None],
-) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    for warning in chain.from_iterable(listing.warnings for listing in listings):
-        _log.warning("repository", warning=warning)
-    # Imported after the cluster has set Ray's environment, which Ray reads when imported.
-    from farm.cluster.pool import RayWorkerPool
-
-    pool = RayWorkerPool([_node_settings(config, cluster, node_id) for node_id in cluster.node_ids])
-    gateway = Gateway(config, pool=pool, repository=repository, listings=listings, log=log)
-    starting = asyncio.create_task(gateway.start(), name="start")
-    stopping = asyncio.create_task(stop.wait(), name="stop")
-    broken = asyncio.create_task(gateway.engine.broken.wait(), name="broken")
-    bereft = asyncio.create_task(_watch(cluster), name="watch Ray")
-    try:
-        pool.start()
-        ends = {stopping, broken, bereft}
-        await asyncio.wait({starting, *ends}, return_when=asyncio.FIRST_COMPLETED)
-        if starting.done():
-            starting.result()
-            on_ready(gateway)
-            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-            await gateway.drain()
-        if broken.done():
-            raise InternalError("the gateway failed; its log has the details. Start it again")
-        if bereft.done():
-            raise InternalError(f"{bereft.result()}, and the farm with it. Start it again")
-    finally:
-        tasks = (starting, stopping, broken, bereft)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await gateway.close()
-        await pool.close()
-
-
-async def _watch(cluster: LocalCluster) -> str:
-    """Return what happened once one of Ray's own processes is gone."""
-    while not (ended := cluster.ended()):  # noqa: ASYNC110 - a process sets no event
-        await asyncio.sleep(_CLUSTER_INTERVAL_S)
-    return ended
-
-
-def _node_settings(config: FarmConfig, cluster: LocalCluster, node_id: str) -> NodeSettings:
-    return NodeSettings(
-        node_id=node_id,
-        cache_dir=cluster.folder / "nodes" / node_id,
-        slots=config.node.slots,
-        threads_per_slot=config.node.threads_per_slot,
-        max_store_bytes=config.node.max_store_bytes,
-        max_sessions=config.node.max_sessions,
-        max_session_bytes=config.node.max_session_bytes,
-        qualify_timeout_s=config.node.qualify_timeout_s,
-    )
-
-
-def _state_dir(config: FarmConfig) -> Path | None:
-    """Return where wishes are kept: one folder a repository, none for the shipped models."""
-    if config.state_dir is not None or config.models is None:
-        return config.state_dir
-    place = sha256(str(config.models.resolve()).encode()).hexdigest()[:16]
-    return user_state_path("bramble-farm") / place
-
-
-def _repository(config: FarmConfig, state_dir: Path | None, scratch: Path) -> Repository:
-    settings = config.repository
-    return Repository(
-        config.models or _own_zoo(scratch),
-        limits=RepositoryLimits(
-            max_models=settings.max_models,
-            max_model_bytes=settings.max_model_bytes,
-            max_operators=settings.max_operators,
-        ),
-        state_dir=state_dir,
-        scratch_dir=scratch,
-    )
-
-
-def _own_zoo(folder: Path) -> Path:
-    """Return a copy of the shipped models: installers may hard-link the shipped ones."""
-    return Path(shutil.copytree(zoo.models_dir(), folder / "zoo"))
 
 
 def _with_port(address: str, port: int) -> str:

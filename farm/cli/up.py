@@ -36,8 +36,8 @@ def up(
 ) -> None:
     """Run a farm of local nodes here until Ctrl-C or SIGTERM, then drain."""
     with farm_errors():
-        from farm.app import run_embedded
         from farm.config import load_config
+        from farm.embedded import run_embedded
         from farm.logs import configure_logging
 
         flags = {"nodes": nodes, "models": models, "grpc": grpc, "metrics": metrics}

@@ -83,6 +83,22 @@ class TensorSpec:
     model_shape: tuple[int, ...] | None = None
 
 
+def fits(shape: Sequence[int], pattern: Sequence[int]) -> bool:
+    """Whether a shape is one that a pattern allows: -1 in the pattern is any size from 0."""
+    return len(shape) == len(pattern) and all(
+        size >= 0 and wanted in (-1, size) for size, wanted in zip(shape, pattern, strict=True)
+    )
+
+
+def filled(target: Sequence[int], shape: Sequence[int], pattern: Sequence[int]) -> tuple[int, ...]:
+    """Return `target` with its -1s replaced by the sizes that `pattern` leaves open, in order.
+
+    `shape` fits `pattern`, and the two patterns have equally many -1s.
+    """
+    chosen = iter([size for size, wanted in zip(shape, pattern, strict=True) if wanted == -1])
+    return tuple(next(chosen) if size == -1 else size for size in target)
+
+
 def join(tensors: Sequence[Tensor]) -> Tensor:
     """Join tensors of one name, datatype and inner shape along axis 0.
 
@@ -107,6 +123,13 @@ def pack_strings(elements: Iterable[bytes]) -> bytes:
         parts.append(len(element).to_bytes(LENGTH_PREFIX_BYTES, "little"))
         parts.append(element)
     return b"".join(parts)
+
+
+def pack_texts(elements: Iterable[object]) -> bytes:
+    """Return strings as the wire has them: bytes as they are, anything else as UTF-8 text."""
+    return pack_strings(
+        element if isinstance(element, bytes) else str(element).encode() for element in elements
+    )
 
 
 def unpack_strings(raw: bytes) -> list[bytes]:

@@ -52,6 +52,10 @@ class Model:
     progress: str = ""
     complaint: str = ""
 
+    def note_progress(self, text: str) -> None:
+        """Say how far a load that runs is."""
+        self.progress = text
+
     @property
     def latest_first(self) -> list[Version]:
         return [self.versions[number] for number in sorted(self.versions, reverse=True)]

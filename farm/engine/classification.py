@@ -25,6 +25,8 @@ _TYPECODES = {
     Datatype.FP32: "f",
     Datatype.FP64: "d",
 }
+MAX_CLASSES = 1_000
+
 _FLOATS = (Datatype.FP16, Datatype.BF16, Datatype.FP32, Datatype.FP64)
 
 
@@ -32,16 +34,17 @@ def check_classifiable(name: str, datatype: Datatype, count: int) -> None:
     """Check that an output can be asked for as its `count` highest classes.
 
     Raises:
-        InvalidRequestError: it has no numbers, or the count is below 1.
+        InvalidRequestError: it has no numbers, or the count is below 1 or above `MAX_CLASSES`.
     """
     if datatype in (Datatype.BYTES, Datatype.BOOL):
         raise InvalidRequestError(
             f"output '{name}' is {datatype}, which has no highest values; ask for it without"
             " 'classification'"
         )
-    if count < 1:
+    if not 1 <= count <= MAX_CLASSES:
         raise InvalidRequestError(
-            f"output '{name}': parameter 'classification' must be 1 or more, not {count}"
+            f"output '{name}': parameter 'classification' must be between 1 and {MAX_CLASSES}, not"
+            f" {count}"
         )
 
 

@@ -23,19 +23,17 @@ from farm.core.errors import (
     ModelUnavailableError,
     UnsupportedError,
 )
-from farm.core.models import ModelKey, ModelSpec
-from farm.engine.catalog import EXCLUDED, UNLOADED, Catalog, Version
+from farm.core.models import ModelSpec
+from farm.engine.catalog import UNLOADED, Catalog, Version
 from farm.engine.distribution import Distribution
 from farm.engine.engine import Engine
 from farm.engine.fleet import Fleet
+from farm.engine.retirement import Retirement
 from farm.repository.listing import ModelListing
 from farm.repository.repository import ModelOverride, Repository, Wish
 from farm.scheduling.events import ModelChanged
 
 _log = structlog.get_logger()
-
-# How long accepted requests of a retired version may take to be answered.
-_RETIRE_TIMEOUT_S = 60.0
 
 # What a repository or a node may find wrong with a model.
 _REFUSALS = (ModelUnavailableError, IntegrityError, ConfigurationError, UnsupportedError)
@@ -66,15 +64,20 @@ class ModelControl:
         self._catalog = catalog
         self._fleet = fleet
         self._engine = engine
+        self._retirement = Retirement(catalog=catalog, fleet=fleet, engine=engine)
         self._clock = clock
         self._polled = polled
+        # Models whose last change could not be followed, and why: they are tried again.
+        self._unfollowed: dict[str, str] = {}
         self._turns: dict[str, _Turn] = {}
         self._running: set[asyncio.Task[None]] = set()
 
     def begin(self, listings: Iterable[ModelListing]) -> None:
         """Make what was found at the start what is wanted, before any node has joined."""
         for listing in listings:
-            wish = self._repository.wish(listing.name)
+            # Nobody can load by hand what a polled folder holds, so what was wished before
+            # does not count.
+            wish = None if self._polled else self._repository.wish(listing.name)
             if wish is None or wish.loaded:
                 self._catalog.put(listing)
             else:
@@ -120,7 +123,7 @@ class ModelControl:
             except FarmError as error:
                 _log.warning("poll_failed", reason=error.message)
                 continue
-            for name in sorted(changed):
+            for name in sorted(changed | self._unfollowed.keys()):
                 await self._follow_up(name)
 
     async def close(self) -> None:
@@ -133,11 +136,21 @@ class ModelControl:
         try:
             await self._load(name, None, by_hand=False)
         except ModelNotFoundError:
-            await self._unload(name, by_hand=False)
-            self._catalog.remove(name)
-            _log.info("model_removed", model=name)
-        except FarmError as error:
-            _log.warning("reload_failed", model=name, reason=error.message)
+            if self._catalog.model(name) is not None:
+                await self._unload(name, by_hand=False)
+                self._catalog.remove(name)
+                _log.info("model_removed", model=name)
+            self._unfollowed.pop(name, None)
+        except Exception as error:
+            reason = error.message if isinstance(error, FarmError) else type(error).__name__
+            if self._unfollowed.get(name) != reason:
+                known = isinstance(error, FarmError)
+                _log.warning(
+                    "reload_failed", model=name, reason=reason, exc_info=None if known else error
+                )
+            self._unfollowed[name] = reason
+        else:
+            self._unfollowed.pop(name, None)
 
     async def _load(self, name: str, override: ModelOverride | None, *, by_hand: bool) -> None:
         async with self._turn(name):
@@ -145,19 +158,14 @@ class ModelControl:
             listing = await self._list(name, override)
             model = self._catalog.enter(name)
             distribution = Distribution(
-                self._fleet,
-                listing.available,
-                progress=lambda text: setattr(model, "progress", text),
+                self._fleet, listing.available, progress=model.note_progress
             )
             try:
                 with self._fleet.pinned(distribution.digests):
                     _check(listing)
                     specs = await distribution.run()
                     if by_hand:
-                        wish = Wish(loaded=True, override=override)
-                        await asyncio.to_thread(self._repository.record, name, wish)
-                        # A node may have become ready while the disk was written.
-                        specs = await distribution.run()
+                        specs = await self._wish(name, override, distribution)
                     retired = self._switch(listing, distribution, specs)
             except FarmError as error:
                 for digest in distribution.digests:
@@ -168,11 +176,27 @@ class ModelControl:
             finally:
                 model.progress = ""
                 await self._tidy(name)
-            await self._retire(retired)
+            await self._retirement.retire(retired)
             seconds = round(self._clock.monotonic() - begun_at, 2)
             for warning in listing.warnings:
                 _log.warning("repository", warning=warning)
             _log.info("model_loaded", model=name, versions=len(specs), seconds=seconds)
+
+    async def _wish(
+        self, name: str, override: ModelOverride | None, distribution: Distribution
+    ) -> tuple[ModelSpec, ...]:
+        """Put on disk that a model is wanted so; give it to nodes that came up meanwhile.
+
+        A failure leaves the wish that was there before.
+        """
+        before = self._repository.wish(name)
+        wish = Wish(loaded=True, override=override)
+        await asyncio.to_thread(self._repository.record, name, wish)
+        try:
+            return await distribution.run()
+        except FarmError:
+            await asyncio.to_thread(self._repository.record, name, before)
+            raise
 
     async def _list(self, name: str, override: ModelOverride | None) -> ModelListing:
         try:
@@ -184,9 +208,9 @@ class ModelControl:
         """Note that a load failed and return what its caller is told."""
         model = self._catalog.enter(name)
         serving = any(version.spec is not None for version in model.versions.values())
-        if serving:
+        if model.versions:
             model.complaint = f"the last load failed: {error.message}"
-        elif not model.versions:
+        else:
             model.refusal = error.message
         after = "; what was served before is served still" if serving else ""
         return LoadFailedError(f"model '{name}' was not loaded: {error.message}{after}")
@@ -221,7 +245,7 @@ class ModelControl:
                 await asyncio.to_thread(self._repository.record, name, wish)
             model.unloading = True
             old = list(model.versions.values())
-            await self._retire([version for version in old if version.spec is not None])
+            await self._retirement.retire([version for version in old if version.spec is not None])
             digests = {version.digest for version in old if version.available is not None}
             model.versions, model.unloading, model.complaint = {}, False, ""
             model.refusal = UNLOADED
@@ -236,31 +260,6 @@ class ModelControl:
         versions = model.versions.values() if model is not None else ()
         keep = [version.artifact for version in versions if version.artifact is not None]
         await asyncio.to_thread(self._repository.forget, name, keep)
-
-    async def _retire(self, versions: Iterable[Version]) -> None:
-        """Let versions answer what they accepted, then take them off the nodes."""
-        for version in versions:
-            await self._finish(version.key, version.digest)
-            known = self._catalog.version(version.key)
-            model = self._catalog.model(version.key.name)
-            leaving = model is None or model.unloading
-            if known is None or known.spec is None or leaving:
-                self._engine.post(ModelChanged(version.key, None))
-                self._engine.forget(version.key)
-            await self._fleet.release(version.digest)
-
-    async def _finish(self, key: ModelKey, digest: str) -> None:
-        """Wait until nothing of a version waits or runs, for a while at most."""
-        replaced = (known := self._catalog.version(key)) is not None and known.digest != digest
-        try:
-            async with asyncio.timeout(_RETIRE_TIMEOUT_S):
-                await self._engine.reached(
-                    lambda machine: (
-                        machine.inflight_of(digest) == 0 and (replaced or not machine.queued(key))
-                    )
-                )
-        except TimeoutError:
-            _log.warning("retired_with_requests", model=str(key), seconds=_RETIRE_TIMEOUT_S)
 
     def _refuse_if_polled(self) -> None:
         if self._polled:
@@ -298,10 +297,9 @@ class ModelControl:
 
 def _check(listing: ModelListing) -> None:
     """Raise `ModelUnavailableError` unless every version that should be served can be."""
-    refused = [r for r in listing.refused if r.reason != EXCLUDED]
     if listing.refusal:
         raise ModelUnavailableError(listing.refusal)
-    if refused:
-        raise ModelUnavailableError("; ".join(version.reason for version in refused))
+    if listing.refused:
+        raise ModelUnavailableError("; ".join(version.reason for version in listing.refused))
     if not listing.available:
         raise ModelUnavailableError("no version of it is to be served; check its version_policy")

@@ -10,7 +10,8 @@ import structlog
 
 from farm.core.errors import FarmError, NodeLostError
 from farm.core.pool import WorkerPool
-from farm.engine.fleet import Fleet, Member
+from farm.engine.fleet import Fleet
+from farm.engine.members import Member
 
 _log = structlog.get_logger()
 
@@ -21,25 +22,30 @@ class Curves:
     def __init__(self, *, pool: WorkerPool, fleet: Fleet) -> None:
         self._pool = pool
         self._fleet = fleet
+        # Hosts on which something is measured now.
+        self._busy: set[str] = set()
 
     async def run(self) -> None:
         """Measure whatever appears, until cancelled."""
-        while True:
-            self._fleet.changed.clear()
-            await asyncio.gather(*(self._measure_host(nodes) for nodes in self._hosts()))
-            await self._fleet.changed.wait()
+        async with asyncio.TaskGroup() as group:
+            while True:
+                self._fleet.changed.clear()
+                for host in {_host(m) for m in self._fleet.ready_members() if m.unmeasured}:
+                    if host not in self._busy:
+                        self._busy.add(host)
+                        group.create_task(self._measure_host(host), name=f"measure {host}")
+                await self._fleet.changed.wait()
 
-    def _hosts(self) -> list[list[Member]]:
-        hosts: dict[str, list[Member]] = {}
-        for member in self._fleet.ready_members():
-            host = member.profile.host if member.profile is not None else ""
-            hosts.setdefault(host or member.node_id, []).append(member)
-        return list(hosts.values())
-
-    async def _measure_host(self, nodes: list[Member]) -> None:
-        for member in nodes:
-            while member.unmeasured:
+    async def _measure_host(self, host: str) -> None:
+        try:
+            while member := self._next(host):
                 await self._measure(member, member.unmeasured.pop())
+        finally:
+            self._busy.discard(host)
+
+    def _next(self, host: str) -> Member | None:
+        nodes = (m for m in self._fleet.ready_members() if m.unmeasured and _host(m) == host)
+        return next(nodes, None)
 
     async def _measure(self, member: Member, digest: str) -> None:
         incarnation = member.incarnation
@@ -53,3 +59,7 @@ class Curves:
         if curve is not None and member.incarnation == incarnation and digest in member.ready:
             member.ready[digest] = curve
             self._fleet.tell(member)
+
+
+def _host(member: Member) -> str:
+    return (member.profile.host if member.profile is not None else "") or member.node_id

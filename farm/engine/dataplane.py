@@ -1,5 +1,6 @@
 """What clients can ask of the farm, without any transport."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import count
@@ -23,6 +24,9 @@ from farm.engine.fleet import Fleet
 from farm.engine.reshaping import to_caller
 from farm.engine.statistics import VersionStatistics
 from farm.engine.validation import check_wanted, chosen_outputs, count_rows, ordered_inputs
+
+# Finding the highest of more values than these takes milliseconds, so a thread does it.
+_LONG_OUTPUT_BYTES = 64 << 10
 
 # Without a priority of its own a request stands here; 1 is the most urgent.
 DEFAULT_PRIORITY = 8
@@ -90,7 +94,7 @@ class DataPlane:
         answer = await self._engine.submit(request)
         return InferenceResult(
             model=request.model,
-            outputs=_presented(call, version, spec, answer),
+            outputs=await _presented(call, version, spec, answer),
             receipt=answer.receipt,
         )
 
@@ -136,7 +140,9 @@ class DataPlane:
         versions = self._catalog.find(name, version) if name else self._catalog.versions()
         loaded = [entry.key for entry in versions if entry.spec is not None]
         if name and not loaded:
-            self._resolve(name, version, "")
+            raise ModelUnavailableError(
+                f"model '{name}' has no statistics: no version of it that was asked for is loaded"
+            )
         return [(key, self._engine.statistics(key)) for key in sorted(loaded)]
 
     def _admit(self, call: InferenceCall, spec: ModelSpec) -> InferenceRequest:
@@ -225,7 +231,7 @@ def _check_classes(spec: ModelSpec, classes: Mapping[str, int]) -> None:
             check_classifiable(output.name, output.datatype, classes[output.name])
 
 
-def _presented(
+async def _presented(
     call: InferenceCall, version: Version, spec: ModelSpec, answer: Answer
 ) -> tuple[Tensor, ...]:
     """Return what the caller sees of a model's outputs: chosen, reshaped, classified."""
@@ -235,14 +241,19 @@ def _presented(
     if not call.classes:
         return outputs
     labels = version.available.settings.labels if version.available is not None else {}
-    return tuple(
-        classified(
+
+    def classify(tensor: Tensor) -> Tensor:
+        return classified(
             tensor,
             call.classes[tensor.name],
             batched=spec.batched,
             labels=labels.get(tensor.name, ()),
         )
-        if tensor.name in call.classes
-        else tensor
-        for tensor in outputs
-    )
+
+    wanted = [tensor for tensor in outputs if tensor.name in call.classes]
+    if sum(len(tensor.raw) for tensor in wanted) > _LONG_OUTPUT_BYTES:
+        found = await asyncio.to_thread(lambda: [classify(tensor) for tensor in wanted])
+    else:
+        found = [classify(tensor) for tensor in wanted]
+    by_name = {tensor.name: tensor for tensor in found}
+    return tuple(by_name.get(tensor.name, tensor) for tensor in outputs)

@@ -8,7 +8,8 @@ from farm.core.nodes import NodeState
 from farm.core.snapshots import ModelSnapshot
 from farm.core.tensors import TensorSpec
 from farm.engine.catalog import Catalog, Version
-from farm.engine.fleet import Fleet, Member
+from farm.engine.fleet import Fleet
+from farm.engine.members import Member
 from farm.engine.snapshots import Snapshots
 from farm.repository.onnx_header import OnnxHeader, runtime_floor
 

@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 
 from farm.core.errors import ModelUnavailableError, NodeLostError
 from farm.core.models import ModelArtifact, ModelReport, ModelSpec
-from farm.engine.fleet import Fleet, Member
+from farm.engine.fleet import Fleet
+from farm.engine.members import Member
 from farm.engine.specs import build_spec, narrowed
 from farm.repository.listing import AvailableVersion
 
@@ -53,7 +54,8 @@ class Distribution:
     def commit(self) -> None:
         """Let the nodes serve what they were given."""
         for member in self._fleet.ready_members():
-            member.refused.update(self._obstacles.get(member.incarnation, {}))
+            for artifact, reason in self._obstacles.get(member.incarnation, {}).items():
+                member.refuse(artifact, reason)
             for version in self._held.get(member.incarnation, ()):
                 member.accept(version.artifact)
             self._fleet.tell(member)

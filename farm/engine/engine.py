@@ -104,7 +104,8 @@ class Engine:
 
     async def reached(self, state: Callable[[Machine], bool]) -> None:
         """Wait until the machine is in a state; asked after every turn, so it must be quick."""
-        if state(self.machine) or self._failed:
+        # What is in the inbox has happened already, though the machine does not know it.
+        if self._failed or (not self._inbox and state(self.machine)):
             return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         watcher = (state, future)
@@ -115,7 +116,10 @@ class Engine:
             self._watchers.remove(watcher)
 
     def statistics(self, key: ModelKey) -> VersionStatistics:
-        """Return what a version has done since it was loaded."""
+        """Return what a version has done since it was first loaded."""
+        return self._statistics.get(key) or VersionStatistics()
+
+    def _counts(self, key: ModelKey) -> VersionStatistics:
         known = self._statistics.get(key)
         if known is None:
             known = self._statistics[key] = VersionStatistics()
@@ -185,7 +189,7 @@ class Engine:
                 )
                 self._observer.node_ejected(node_id)
             case AppendLedger(entry):
-                self.statistics(entry.model).settled(entry, unix_ns=self._clock.unix_ns())
+                self._counts(entry.model).settled(entry, unix_ns=self._clock.unix_ns())
                 self._observer.batch_settled(entry)
 
     def _reply(self, request_id: int, reply: Answer | FarmError) -> None:
@@ -194,7 +198,7 @@ class Engine:
             return
         request, future = known
         latency_s = self._clock.monotonic() - request.arrived_at
-        statistics = self.statistics(request.model)
+        statistics = self._counts(request.model)
         if isinstance(reply, Answer):
             statistics.answered(rows=request.rows, latency_s=latency_s, receipt=reply.receipt)
             self._observer.request_finished(request.model, None, latency_s, reply.receipt)

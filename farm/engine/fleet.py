@@ -4,18 +4,18 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 import structlog
 
 from farm.core.clock import Clock
 from farm.core.errors import FarmError, IntegrityError, ModelUnavailableError, NodeLostError
-from farm.core.models import LatencyCurve, ModelArtifact, ModelReport
-from farm.core.nodes import NodeProfile, NodeState, NodeVitals
+from farm.core.models import ModelReport
+from farm.core.nodes import NodeProfile, NodeState
 from farm.core.pool import BlobSource, NodeDown, NodeHeartbeat, NodeUp, WorkerPool
 from farm.engine.catalog import Catalog
 from farm.engine.eligibility import ineligible
 from farm.engine.engine import Engine
+from farm.engine.members import Member
 from farm.repository.listing import AvailableVersion
 from farm.repository.onnx_header import runtime_floor
 from farm.scheduling.events import ModelChanged, NodeChanged, NodeJoined, NodeLost
@@ -24,53 +24,6 @@ _log = structlog.get_logger()
 
 # A start gives up when every node went down this often.
 _HOPELESS_LOSSES = 3
-
-
-@dataclass(slots=True)
-class Member:
-    """A node as the gateway knows it.
-
-    `ready` holds the digests it may run, with their curves once they are measured; `holds`
-    the versions that it qualified, `refused` those that it could not, and why. `unmeasured`
-    are digests whose curve nobody has tried to measure. `losses` counts how often it went
-    down.
-    """
-
-    node_id: str
-    state: NodeState = NodeState.JOINING
-    reason: str = "waiting for its actor"
-    profile: NodeProfile | None = None
-    vitals: NodeVitals | None = None
-    heard_at: float | None = None
-    losses: int = 0
-    ready: dict[str, LatencyCurve | None] = field(default_factory=dict)
-    holds: set[ModelArtifact] = field(default_factory=set)
-    refused: dict[ModelArtifact, str] = field(default_factory=dict)
-    unmeasured: set[str] = field(default_factory=set)
-
-    @property
-    def incarnation(self) -> str:
-        return self.profile.incarnation if self.profile is not None else ""
-
-    def accept(self, artifact: ModelArtifact) -> None:
-        """Note that the node may run a version."""
-        if artifact.digest not in self.ready:
-            self.ready[artifact.digest] = None
-            self.unmeasured.add(artifact.digest)
-        self.holds = {held for held in self.holds if held.key != artifact.key} | {artifact}
-        self.refused = {a: why for a, why in self.refused.items() if a.key != artifact.key}
-
-    def clear(self) -> None:
-        """Forget what the node held: it is another process now, or none."""
-        self.ready, self.holds, self.refused, self.unmeasured = {}, set(), {}, set()
-
-    def forget(self, digest: str) -> bool:
-        """Note that the node may not run a digest any more; return whether it could."""
-        known = digest in self.ready
-        self.ready.pop(digest, None)
-        self.holds = {held for held in self.holds if held.digest != digest}
-        self.unmeasured.discard(digest)
-        return known
 
 
 class Fleet:
@@ -146,6 +99,8 @@ class Fleet:
         """Say why a node cannot hold a version at all, or nothing."""
         if member.profile is None:
             return "it has not come up yet"
+        if available.artifact.digest in member.ready:
+            return ""
         return ineligible(
             available.artifact,
             runtime_floor=runtime_floor(available.header),
@@ -196,15 +151,14 @@ class Fleet:
         if self._in_use(digest):
             return
         holders = [m for m in self.members.values() if m.state is not NodeState.LOST]
-        for member in holders:
-            if member.forget(digest):
-                self.tell(member)
-        await asyncio.gather(*(self._unload(member, digest) for member in holders))
+        await asyncio.gather(*(self._drop(member, digest) for member in holders))
 
     def _in_use(self, digest: str) -> bool:
         return self._pinned[digest] > 0 or self._catalog.wants(digest)
 
-    async def _unload(self, member: Member, digest: str) -> None:
+    async def _drop(self, member: Member, digest: str) -> None:
+        if member.forget(digest):
+            self.tell(member)
         try:
             await self._pool.unload(member.node_id, digest)
         except NodeLostError:
@@ -219,9 +173,11 @@ class Fleet:
         member.clear()
         member.heard_at = self._clock.monotonic()
         self._stop_reconciling(profile.node_id)
-        self._reconciling[profile.node_id] = asyncio.create_task(
+        task = asyncio.create_task(
             self._reconcile(member, profile), name=f"reconcile {profile.node_id}"
         )
+        task.add_done_callback(self._reconciled)
+        self._reconciling[profile.node_id] = task
 
     async def _bury(self, node_id: str, reason: str) -> None:
         self._stop_reconciling(node_id)
@@ -235,6 +191,12 @@ class Fleet:
         task = self._reconciling.pop(node_id, None)
         if task is not None:
             task.cancel()
+
+    def _reconciled(self, task: "asyncio.Task[None]") -> None:
+        """A defect here would keep a node out for ever: the gateway must restart."""
+        if not task.cancelled() and task.exception() is not None:
+            _log.critical("reconcile_failed", task=task.get_name(), exc_info=task.exception())
+            self._engine.broken.set()
 
     async def _reconcile(self, member: Member, profile: NodeProfile) -> None:
         """Give a node every desired model, then let it join with those that work on it."""
@@ -253,7 +215,7 @@ class Fleet:
         self.changed.set()
         _log.info("node_ready", node=member.node_id, models=len(member.ready))
         for digest in [d for d in member.ready if not self._in_use(d)]:
-            await self.release(digest)
+            await self._drop(member, digest)
 
     def _missing(self, member: Member) -> list[AvailableVersion]:
         return [
@@ -267,7 +229,7 @@ class Fleet:
         artifact = available.artifact
         reason = self.obstacle(member, available)
         if reason:
-            member.refused[artifact] = reason
+            member.refuse(artifact, reason)
             return
         try:
             report = await self.prepare(member, available)
@@ -275,7 +237,7 @@ class Fleet:
         except NodeLostError:
             raise
         except ModelUnavailableError as error:
-            member.refused[artifact] = error.message
+            member.refuse(artifact, error.message)
             self._catalog.disqualified(available, error.message)
             _log.warning(
                 "model_refused", model=str(artifact.key), node=member.node_id, reason=error.message

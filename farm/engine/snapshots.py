@@ -7,7 +7,8 @@ from farm.core.snapshots import FarmSnapshot, ModelSnapshot, NodeSnapshot
 from farm.engine.catalog import Catalog, Model, Version
 from farm.engine.dataplane import DataPlane
 from farm.engine.engine import Engine
-from farm.engine.fleet import Fleet, Member
+from farm.engine.fleet import Fleet
+from farm.engine.members import Member
 
 
 class Snapshots:

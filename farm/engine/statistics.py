@@ -1,4 +1,4 @@
-"""What every version has done since it was loaded, counted as Triton counts it.
+"""What every version has done since it was first loaded, counted as Triton counts it.
 
 `success`, `fail` and `queue` count requests. The `compute_*` durations count requests too:
 each one is charged the whole time of the batch it rode in. `batches` counts executions by

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from farm.core.errors import InvalidRequestError
 from farm.core.models import ModelSpec
-from farm.core.tensors import Tensor, TensorSpec, check_size
+from farm.core.tensors import Tensor, TensorSpec, check_size, fits
 from farm.engine.reshaping import to_model
 
 
@@ -43,6 +43,8 @@ def count_rows(spec: ModelSpec, inputs: Sequence[Tensor]) -> int:
     """
     if not spec.batched:
         return 1
+    if not inputs:
+        raise InvalidRequestError(_about(spec, "the request has no inputs; send at least one"))
     rows = {tensor.shape[0] for tensor in inputs}
     if len(rows) != 1:
         shapes = ", ".join(f"'{t.name}' {list(t.shape)}" for t in inputs)
@@ -90,11 +92,7 @@ def _check(spec: ModelSpec, wanted: TensorSpec, given: Tensor) -> None:
         raise InvalidRequestError(
             _about(spec, f"input '{given.name}' must be {wanted.datatype}, not {given.datatype}")
         )
-    fits = len(given.shape) == len(wanted.shape) and all(
-        size >= 0 and open_or_size in (-1, size)
-        for size, open_or_size in zip(given.shape, wanted.shape, strict=True)
-    )
-    if not fits:
+    if not fits(given.shape, wanted.shape):
         raise InvalidRequestError(
             _about(
                 spec,

@@ -13,7 +13,7 @@ _log = structlog.get_logger()
 _MAX_MESSAGE = 1_000
 
 
-def foreseen(method: str, error: Exception) -> FarmError:
+def as_farm_error(method: str, error: Exception) -> FarmError:
     """Return the farm's own error. What nobody foresaw goes to the log, not out."""
     if isinstance(error, grpc.aio.AbortError):
         raise error
@@ -26,6 +26,6 @@ def foreseen(method: str, error: Exception) -> FarmError:
     )
 
 
-def told(error: FarmError) -> str:
+def bounded_message(error: FarmError) -> str:
     """Return an error's message as long as it may be."""
     return error.message[:_MAX_MESSAGE]

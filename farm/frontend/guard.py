@@ -14,7 +14,7 @@ from urllib.parse import unquote
 import grpc
 
 from farm.core.errors import ErrorCode, InvalidRequestError, PermissionDeniedError
-from farm.frontend.failures import foreseen, told
+from farm.frontend.failures import as_farm_error, bounded_message
 from farm.frontend.grpc_types import Context, Handler, Interceptor
 from farm.frontend.status import STATUS, trailers
 from farm.pb.services import ADMIN_SERVICE, INFERENCE_SERVICE
@@ -73,94 +73,98 @@ class Guard(Interceptor):
             handler = await continuation(handler_call_details)
             if handler is None:
                 return None
-            wrapped = self._wrapped[method] = _wrap(method, handler, self._on_error)
+            wrapped = self._wrapped[method] = _Guarded(method, handler, self._on_error).handler()
         return wrapped
 
 
-def _wrap(method: str, handler: Handler, on_error: Callable[[ErrorCode], None]) -> Handler:
-    behaviour: Any = handler.unary_unary or handler.unary_stream or handler.stream_stream
-    parse = handler.request_deserializer
-    serialise = handler.response_serializer
-    control = is_control(method)
-    outlives_errors = method in _OUTLIVE_ERRORS
+class _Guarded:
+    """One method behind the guard: admitted, parsed, and its errors told in the farm's words."""
 
-    async def abort(error: Exception, context: Context) -> NoReturn:
-        known = foreseen(method, error)
-        on_error(known.code)
-        await context.abort(STATUS[known.code], told(known), trailers(known))
-        raise AssertionError  # abort never returns
+    def __init__(
+        self, method: str, handler: Handler, on_error: Callable[[ErrorCode], None]
+    ) -> None:
+        self._method = method
+        self._handler = handler
+        self._behaviour: Any = handler.unary_unary or handler.unary_stream or handler.stream_stream
+        self._on_error = on_error
 
-    def admit(raw: bytes, context: Context) -> Any:
-        _authorise(method, context, control=control)
-        return _parse(method, parse, raw)
+    def handler(self) -> Handler:
+        """Return the handler that gRPC calls; it gets requests as bytes."""
+        serialise = self._handler.response_serializer
+        if self._handler.unary_unary is not None:
+            return grpc.unary_unary_rpc_method_handler(self._unary, response_serializer=serialise)
+        if self._handler.stream_stream is not None:
+            return grpc.stream_stream_rpc_method_handler(self._both, response_serializer=serialise)
+        yields = inspect.isasyncgenfunction(self._behaviour)
+        return grpc.unary_stream_rpc_method_handler(
+            self._stream if yields else self._writer, response_serializer=serialise
+        )
 
-    if handler.unary_unary is not None:
-
-        async def unary(raw: bytes, context: Context) -> Any:
-            try:
-                return await behaviour(admit(raw, context), context)
-            except Exception as error:
-                await abort(error, context)
-
-        return grpc.unary_unary_rpc_method_handler(unary, response_serializer=serialise)
-
-    if handler.unary_stream is not None:
-        if inspect.isasyncgenfunction(behaviour):
-
-            async def stream(raw: bytes, context: Context) -> AsyncIterator[Any]:
-                try:
-                    async for response in behaviour(admit(raw, context), context):
-                        yield response
-                except Exception as error:
-                    await abort(error, context)
-
-            return grpc.unary_stream_rpc_method_handler(stream, response_serializer=serialise)
-
-        async def writer(raw: bytes, context: Context) -> None:
-            try:
-                await behaviour(admit(raw, context), context)
-            except Exception as error:
-                await abort(error, context)
-
-        return grpc.unary_stream_rpc_method_handler(writer, response_serializer=serialise)
-
-    async def both(raws: AsyncIterator[bytes], context: Context) -> AsyncIterator[Any]:
-        async def requests() -> AsyncIterator[Any]:
-            async for raw in raws:
-                try:
-                    request = _parse(method, parse, raw)
-                except InvalidRequestError as error:
-                    if not outlives_errors:
-                        raise
-                    yield error
-                else:
-                    yield request
-
+    async def _unary(self, raw: bytes, context: Context) -> Any:
         try:
-            _authorise(method, context, control=control)
-            async for response in behaviour(requests(), context):
+            return await self._behaviour(self._admit(raw, context), context)
+        except Exception as error:
+            await self._abort(error, context)
+
+    async def _stream(self, raw: bytes, context: Context) -> AsyncIterator[Any]:
+        try:
+            async for response in self._behaviour(self._admit(raw, context), context):
                 yield response
         except Exception as error:
-            await abort(error, context)
+            await self._abort(error, context)
 
-    return grpc.stream_stream_rpc_method_handler(both, response_serializer=serialise)
+    async def _writer(self, raw: bytes, context: Context) -> None:
+        """Serve a method that writes its answers itself, as gRPC's own health service does."""
+        try:
+            await self._behaviour(self._admit(raw, context), context)
+        except Exception as error:
+            await self._abort(error, context)
+
+    async def _both(self, raws: AsyncIterator[bytes], context: Context) -> AsyncIterator[Any]:
+        try:
+            _authorise(self._method, context)
+            async for response in self._behaviour(self._parsed(raws), context):
+                yield response
+        except Exception as error:
+            await self._abort(error, context)
+
+    async def _parsed(self, raws: AsyncIterator[bytes]) -> AsyncIterator[Any]:
+        async for raw in raws:
+            try:
+                request = self._parse(raw)
+            except InvalidRequestError as error:
+                if self._method not in _OUTLIVE_ERRORS:
+                    raise
+                yield error
+            else:
+                yield request
+
+    def _admit(self, raw: bytes, context: Context) -> Any:
+        _authorise(self._method, context)
+        return self._parse(raw)
+
+    def _parse(self, raw: bytes) -> Any:
+        parse = self._handler.request_deserializer
+        if parse is None:
+            return raw
+        try:
+            return parse(raw)
+        except Exception as error:
+            raise InvalidRequestError(
+                f"the message is not a valid request of {self._method}; is the client's protocol"
+                " the Open Inference Protocol v2?"
+            ) from error
+
+    async def _abort(self, error: Exception, context: Context) -> NoReturn:
+        known = as_farm_error(self._method, error)
+        self._on_error(known.code)
+        await context.abort(STATUS[known.code], bounded_message(known), trailers(known))
+        raise AssertionError  # abort never returns
 
 
-def _authorise(method: str, context: Context, *, control: bool) -> None:
-    if control and not is_loopback(context.peer()) and not context.peer_identities():
+def _authorise(method: str, context: Context) -> None:
+    if is_control(method) and not is_loopback(context.peer()) and not context.peer_identities():
         raise PermissionDeniedError(
             f"{method} is for operators: call it on the gateway's own machine, or with a client"
             " certificate"
         )
-
-
-def _parse(method: str, parse: Callable[[bytes], Any] | None, raw: bytes) -> Any:
-    if parse is None:
-        return raw
-    try:
-        return parse(raw)
-    except Exception as error:
-        raise InvalidRequestError(
-            f"the message is not a valid request of {method}; is the client's protocol the Open"
-            " Inference Protocol v2?"
-        ) from error

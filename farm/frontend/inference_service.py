@@ -7,7 +7,7 @@ from farm.core.errors import FarmError
 from farm.core.observer import Observer
 from farm.engine.dataplane import DataPlane
 from farm.frontend.converters import to_call, to_response
-from farm.frontend.failures import foreseen
+from farm.frontend.failures import as_farm_error
 from farm.frontend.grpc_types import Context
 from farm.frontend.inference_stream import InferenceStream
 from farm.frontend.model_messages import to_config, to_metadata, to_statistics
@@ -108,6 +108,6 @@ class InferenceService:
             yield response
 
     def _judge(self, error: Exception) -> FarmError:
-        known = foreseen("ModelStreamInfer", error)
+        known = as_farm_error("ModelStreamInfer", error)
         self._observer.error_answered(known.code)
         return known

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from farm.core.errors import FarmError
-from farm.frontend.failures import told
+from farm.frontend.failures import bounded_message
 from farm.pb.open_inference_pb2 import (
     ModelInferRequest,
     ModelInferResponse,
@@ -113,4 +113,4 @@ def _failure(request: ModelInferRequest, error: FarmError) -> ModelStreamInferRe
     answer.parameters["farm_error_code"].string_param = error.code
     if error.retry_after_s is not None:
         answer.parameters["farm_retry_after_ms"].int64_param = round(error.retry_after_s * 1000)
-    return ModelStreamInferResponse(error_message=told(error), infer_response=answer)
+    return ModelStreamInferResponse(error_message=bounded_message(error), infer_response=answer)

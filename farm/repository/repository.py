@@ -10,7 +10,7 @@ from farm.core.models import ModelArtifact
 from farm.repository.artifacts import VersionReader
 from farm.repository.blobs import RepositoryBlobs
 from farm.repository.config_text import DeclaredConfig
-from farm.repository.desired_state import DesiredState, Wish
+from farm.repository.desired_state import DesiredState, Recorded, Wish
 from farm.repository.fingerprints import fingerprint
 from farm.repository.layout import is_model_folder, list_model, model_folders
 from farm.repository.limits import RepositoryLimits
@@ -61,17 +61,19 @@ class Repository:
     def __repr__(self) -> str:
         return f"<Repository {len(self._seen)} models, {self._blobs!r}>"
 
-    def scan(self) -> tuple[ModelListing, ...]:
+    def scan(self, *, with_wishes: bool = True) -> tuple[ModelListing, ...]:
         """List every model, in ascending order of names, with what its wish puts in its place.
 
-        Blocks while files are hashed. Those that have not changed since are not read again.
+        Without wishes it lists only what lies in the repository. Blocks while files are
+        hashed; those that have not changed since are not read again.
 
         Raises:
             ConfigurationError: the repository's folder cannot be read.
         """
         with self._looking:
             folders = frozenset(model_folders(self._root))
-            brought = {name for name, wish in self._desired.recorded.items() if wish.entry}
+            wishes = self._desired.recorded if with_wishes else {}
+            brought = {name for name, wish in wishes.items() if wish.entry}
             self._seen = {}
             names = sorted(brought | folders)
             listings: list[ModelListing] = []
@@ -79,7 +81,7 @@ class Repository:
                 if name in folders:
                     self._seen[name] = fingerprint(self._root, name)
                 if index < self._limits.max_models:
-                    listings.append(self._list_wished(name))
+                    listings.append(self._list_wished(name, wishes.get(name)))
                 else:
                     listings.append(self._too_many(name))
             return tuple(listings)
@@ -175,9 +177,8 @@ class Repository:
         """
         return self._blobs.chunks(sha256, chunk_bytes)
 
-    def _list_wished(self, name: str) -> ModelListing:
+    def _list_wished(self, name: str, wish: Recorded | None) -> ModelListing:
         """List a model as it was last loaded by hand, or as it lies in the repository."""
-        wish = self._desired.recorded.get(name)
         if wish is None or wish.config is None:
             return self._list(self._root, name, None)
         try:

@@ -78,9 +78,10 @@ class Machine:
         """Batches at nodes."""
         return len(self._state.flights)
 
-    def inflight_of(self, digest: str) -> int:
-        """Return how many batches of a digest are at nodes, under whatever name."""
-        return sum(flight.batch.digest == digest for flight in self._state.flights.values())
+    def inflight_of(self, key: ModelKey, digest: str) -> int:
+        """Return how many batches of a version and digest are at nodes."""
+        flights = self._state.flights.values()
+        return sum(f.batch.model == key and f.batch.digest == digest for f in flights)
 
     def queued(self, key: ModelKey) -> int:
         """Return how many requests wait in a model's queue."""

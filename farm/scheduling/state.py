@@ -51,7 +51,11 @@ class State:
         spec = self.specs.get(request.model)
         name = f"model '{request.model.name}' version {request.model.version}"
         if spec is None:
-            self.reject(entry, ModelUnavailableError(f"{name} was unloaded"))
+            error = ModelUnavailableError(
+                f"{name} was unloaded while the request waited; load the model again, or call"
+                " another version"
+            )
+            self.reject(entry, error)
         elif not fits(request, spec):
             error = ModelUnavailableError(
                 f"{name} was reloaded with other inputs; send the request again",

@@ -1,7 +1,8 @@
 """A `WorkerPool` without machines: tests decide what every node does with every batch."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from farm.core.errors import ErrorCode, NodeLostError
@@ -89,6 +90,13 @@ class FakeNode:
     held: set[str] = field(default_factory=set)
     curve: LatencyCurve | None = None
     measured: list[str] = field(default_factory=list)
+    # Cleared, it holds every measurement until it is set.
+    may_measure: asyncio.Event = field(default_factory=asyncio.Event)
+    # Set, the node's actor is gone although nobody has said so yet.
+    dead: bool = False
+    # Operations on models that run now, and the most that ever did together.
+    busy: int = 0
+    most_busy: int = 0
     # What preparing a version does, by its key or its name: a report, or an error that is raised.
     reports: dict[str, ModelReport | Exception] = field(default_factory=dict)
     # Cleared, it holds every preparation until it is set.
@@ -97,6 +105,15 @@ class FakeNode:
     @property
     def incarnation(self) -> str:
         return f"{self.node_id}-{self.starts}"
+
+    @contextmanager
+    def operation(self) -> Iterator[None]:
+        self.busy += 1
+        self.most_busy = max(self.most_busy, self.busy)
+        try:
+            yield
+        finally:
+            self.busy -= 1
 
     @property
     def profile(self) -> NodeProfile:
@@ -112,6 +129,7 @@ class FakePool:
         self.nodes = {node_id: FakeNode(node_id=node_id) for node_id in node_ids}
         for node in self.nodes.values():
             node.may_prepare.set()
+            node.may_measure.set()
         self.flights: list[Flight] = []
         self.cancelled: list[int] = []
         # Called with every flight before its node sees it.
@@ -124,7 +142,7 @@ class FakePool:
         """Start a node's next incarnation, which holds no models yet."""
         node = self.nodes[node_id]
         node.starts += 1
-        node.up = True
+        node.up, node.dead = True, False
         node.prepared, node.held = [], set()
         self._events.put_nowait(NodeUp(profile=node.profile))
 
@@ -175,10 +193,10 @@ class FakePool:
     async def prepare(
         self, node_id: str, artifact: ModelArtifact, blobs: BlobSource
     ) -> ModelReport:
-        node = self.nodes[node_id]
-        if not node.up:
-            raise NodeLostError(f"node '{node_id}' is not up")
-        await node.may_prepare.wait()
+        node = self._alive(node_id)
+        with node.operation():
+            await node.may_prepare.wait()
+            await asyncio.sleep(0)
         for file in artifact.files:
             for _ in blobs.chunks(file.sha256, 1024):
                 pass
@@ -190,17 +208,23 @@ class FakePool:
         return outcome
 
     async def measure(self, node_id: str, digest: str) -> LatencyCurve | None:
-        node = self.nodes[node_id]
-        if not node.up:
-            raise NodeLostError(f"node '{node_id}' is not up")
+        node = self._alive(node_id)
         node.measured.append(digest)
-        return node.curve
+        curve = node.curve
+        await node.may_measure.wait()
+        return curve
 
     async def unload(self, node_id: str, digest: str) -> None:
-        node = self.nodes[node_id]
-        if not node.up:
-            raise NodeLostError(f"node '{node_id}' is not up")
+        node = self._alive(node_id)
+        with node.operation():
+            await asyncio.sleep(0)
         node.held.discard(digest)
+
+    def _alive(self, node_id: str) -> FakeNode:
+        node = self.nodes[node_id]
+        if not node.up or node.dead:
+            raise NodeLostError(f"node '{node_id}' is not up")
+        return node
 
     async def close(self) -> None:
         for flight in self.open_flights():

@@ -85,6 +85,8 @@ class FakeRepository:
         self.wishes: dict[str, Wish] = {}
         self.news: set[str] = set()
         self.kept: dict[str, set[str]] = {}
+        # Called, in the thread that records, with every wish.
+        self.on_record: Callable[[Wish | None], None] = lambda wish: None
 
     def scan_model(self, name: str, override: ModelOverride | None = None) -> ModelListing:
         if name not in self.listings:
@@ -101,8 +103,12 @@ class FakeRepository:
     def wish(self, name: str) -> Wish | None:
         return self.wishes.get(name)
 
-    def record(self, name: str, wish: Wish) -> None:
-        self.wishes[name] = wish
+    def record(self, name: str, wish: Wish | None) -> None:
+        if wish is None:
+            self.wishes.pop(name, None)
+        else:
+            self.wishes[name] = wish
+        self.on_record(wish)
 
 
 def artifact(name: str = "echo", version: int = 1) -> ModelArtifact:

@@ -7,18 +7,19 @@ from typing import Any
 
 import pytest
 from fake_pool import REPORT
-from little_farm import LittleFarm, artifact, available, listings, until
+from little_farm import WAIT_S, LittleFarm, artifact, available, listings, until
 
 from farm.core.errors import (
     ConfigurationError,
-    FarmError,
     LoadFailedError,
     ModelNotFoundError,
     ModelUnavailableError,
 )
 from farm.core.models import LatencyCurve, ModelArtifact, ModelKey, ModelState
+from farm.core.tensors import Datatype, TensorSpec
 from farm.engine.curves import Curves
 from farm.repository.listing import ModelListing, RefusedVersion
+from farm.repository.model_config import ModelSettings
 from farm.repository.repository import Wish
 
 
@@ -79,15 +80,162 @@ async def test_one_node_that_refuses_leaves_everything_as_it_was() -> None:
 
 
 async def test_a_model_that_contradicts_its_config_is_taken_off_the_nodes_again() -> None:
+    declared = TensorSpec(name="x", datatype=Datatype.FP32, shape=(-1, 2))
+    async with LittleFarm("a") as farm:
+        await farm.start_nodes()
+        farm.repository.listings["fresh"] = ModelListing(
+            name="fresh",
+            available=(available(artifact("fresh"), ModelSettings(inputs=(declared,))),),
+        )
+        with pytest.raises(LoadFailedError, match="as FP32"):
+            await farm.control.load("fresh")
+        assert farm.pool.nodes["a"].prepared == ["echo:1", "fresh:1"]
+        assert farm.pool.nodes["a"].held == {"digest of echo:1"}
+        assert farm.repository.kept["fresh"] == set()
+        with pytest.raises(ModelUnavailableError, match="as FP32"):
+            await farm.infer(model="fresh")
+
+
+async def test_a_defect_of_the_pool_fails_the_load_in_words() -> None:
     async with LittleFarm("a") as farm:
         await farm.start_nodes()
         lies(farm, artifact("fresh"))
-        farm.pool.nodes["a"].reports["fresh"] = RuntimeError("a defect")
-        with pytest.raises(LoadFailedError, match="RuntimeError"):
+        farm.pool.nodes["a"].reports["fresh"] = RuntimeError("the secret")
+        with pytest.raises(LoadFailedError, match="RuntimeError") as caught:
             await farm.control.load("fresh")
-        with pytest.raises(ModelUnavailableError, match="RuntimeError"):
-            await farm.infer(model="fresh")
-        assert farm.pool.nodes["a"].held == {"digest of echo:1"}
+        assert "secret" not in caught.value.message
+
+
+async def test_a_node_whose_death_nobody_reported_does_not_fail_a_load() -> None:
+    async with LittleFarm("a", "b") as farm:
+        await farm.start_nodes()
+        lies(farm, artifact("fresh"))
+        farm.pool.nodes["b"].dead = True
+        await farm.control.load("fresh")
+        assert farm.fleet.ready_nodes("digest of fresh:1") == ("a",)
+
+
+async def test_a_node_that_comes_up_while_the_wish_is_written_gets_the_files() -> None:
+    async with LittleFarm("a", "b") as farm:
+        farm.pool.start("a")
+        await until(farm.fleet.any_ready)
+        lies(farm, changed(artifact()))
+        loop = asyncio.get_running_loop()
+
+        def come_up(_: Wish | None) -> None:
+            loop.call_soon_threadsafe(farm.pool.start, "b")
+            joined = asyncio.run_coroutine_threadsafe(
+                until(lambda: len(farm.fleet.ready_members()) == 2), loop
+            )
+            joined.result(WAIT_S)
+
+        farm.repository.on_record = come_up
+        await farm.control.load("echo")
+        assert all("new digest of echo:1" in node.held for node in farm.pool.nodes.values())
+        assert len(farm.fleet.ready_nodes("new digest of echo:1")) == 2
+
+
+async def test_a_load_that_fails_after_its_wish_was_written_takes_the_wish_back() -> None:
+    async with LittleFarm("a", "b") as farm:
+        farm.pool.start("a")
+        await until(farm.fleet.any_ready)
+        before = Wish(loaded=True, override=None)
+        farm.repository.wishes["echo"] = before
+        lies(farm, changed(artifact()))
+        loop = asyncio.get_running_loop()
+
+        def come_up(wish: Wish | None) -> None:
+            farm.repository.on_record = lambda _: None
+            farm.pool.nodes["b"].reports["echo"] = ModelUnavailableError("it differs on b")
+            farm.fleet.members["b"].refused.clear()
+            loop.call_soon_threadsafe(farm.pool.start, "b")
+            joined = asyncio.run_coroutine_threadsafe(
+                until(lambda: len(farm.fleet.ready_members()) == 2), loop
+            )
+            joined.result(WAIT_S)
+
+        farm.repository.on_record = come_up
+        with pytest.raises(LoadFailedError, match="it differs on b"):
+            await farm.control.load("echo", config="{}")
+        assert farm.repository.wishes["echo"] is before
+        assert served(farm) == {1: "digest of echo:1"}
+
+
+async def test_a_version_that_the_policy_drops_is_retired() -> None:
+    async with LittleFarm("a") as farm:
+        await farm.start_nodes()
+        await farm.infer()
+        lies(farm, artifact(version=2))
+        await farm.control.load("echo")
+        assert served(farm) == {2: "digest of echo:2"}
+        assert farm.pool.nodes["a"].held == {"digest of echo:2"}
+        assert farm.repository.kept["echo"] == {"digest of echo:2"}
+        with pytest.raises(ModelNotFoundError, match="has no version '1'"):
+            await farm.infer(version="1")
+        assert farm.engine.statistics(ModelKey("echo", 1)).success.count == 0
+
+
+async def test_an_unload_does_not_refuse_what_came_in_the_same_turn() -> None:
+    for _ in range(20):
+        async with LittleFarm("a") as farm:
+            await farm.start_nodes()
+            asking = farm.infer()
+            unloading = asyncio.create_task(farm.control.unload("echo"))
+            await asyncio.sleep(0)
+            late = farm.infer()
+            await unloading
+            assert (await asking).outputs[0].raw == b"ab"
+            outcome = (await asyncio.gather(late, return_exceptions=True))[0]
+            if isinstance(outcome, BaseException):
+                assert "being unloaded" in str(outcome) or "load it again" in str(outcome)
+
+
+async def test_an_unload_waits_for_its_own_batches_alone() -> None:
+    twin = replace(artifact("twin"), digest=artifact().digest)
+    async with LittleFarm("a", models=(artifact(), twin)) as farm:
+        await farm.start_nodes()
+        farm.pool.nodes["a"].auto = False
+        waiting = farm.infer()
+        await until(farm.pool.open_flights)
+        await asyncio.wait_for(farm.control.unload("twin"), 1.0)
+        farm.pool.open_flights()[0].finish()
+        await waiting
+
+
+async def test_files_that_a_load_still_distributes_stay_although_a_twin_goes() -> None:
+    twin = replace(artifact("twin"), digest=artifact().digest)
+    async with LittleFarm("a", "b", models=(twin,)) as farm:
+        await farm.start_nodes()
+        lies(farm, artifact())
+        farm.pool.nodes["b"].may_prepare.clear()
+        loading = asyncio.create_task(farm.control.load("echo"))
+        await until(lambda: "echo:1" in farm.pool.nodes["a"].prepared)
+        await farm.control.unload("twin")
+        farm.pool.nodes["b"].may_prepare.set()
+        await loading
+        assert all(node.held == {"digest of echo:1"} for node in farm.pool.nodes.values())
+        assert len(farm.fleet.ready_nodes("digest of echo:1")) == 2
+
+
+async def test_a_node_that_joins_drops_what_was_unloaded_meanwhile_and_nobody_else_does() -> None:
+    async with LittleFarm("a", "b", models=(artifact(), artifact("other"))) as farm:
+        farm.pool.start("a")
+        await until(farm.fleet.any_ready)
+        farm.pool.nodes["b"].may_prepare.clear()
+        farm.pool.start("b")
+        await until(lambda: farm.pool.nodes["b"].busy)
+        await farm.control.unload("echo")
+        farm.pool.nodes["b"].may_prepare.set()
+        await until(lambda: len(farm.fleet.ready_members()) == 2)
+        await until(lambda: farm.pool.nodes["b"].held == {"digest of other:1"})
+        assert farm.pool.nodes["a"].held == {"digest of other:1"}
+
+
+async def test_a_defect_while_a_node_joins_is_not_silent() -> None:
+    async with LittleFarm("a") as farm:
+        farm.catalog.qualified = lambda *_: 1 / 0  # type: ignore[assignment, return-value]
+        farm.pool.start("a")
+        await asyncio.wait_for(farm.engine.broken.wait(), WAIT_S)
 
 
 async def test_a_node_that_is_lost_on_the_way_does_not_count() -> None:
@@ -278,8 +426,17 @@ async def test_a_polled_repository_is_followed_and_not_changed_by_hand() -> None
         farm.repository.news = {"echo"}
         await until(lambda: "config.pbtxt is bad" in _reason(farm, "echo"))
         assert served(farm) == {1: "digest of echo:1"}
+        # The folder has not changed since, and is tried again all the same.
+        lies(farm, changed(artifact()))
+        await until(lambda: served(farm) == {1: "new digest of echo:1"})
         following.cancel()
         assert farm.repository.wishes == {}
+
+
+async def test_what_was_unloaded_by_hand_does_not_count_in_a_polled_folder() -> None:
+    async with LittleFarm("a", polled=True, unloaded=("echo",)) as farm:
+        await farm.start_nodes()
+        assert served(farm) == {1: "digest of echo:1"}
 
 
 async def test_what_was_unloaded_before_the_start_stays_unloaded() -> None:
@@ -296,7 +453,8 @@ async def test_loads_and_unloads_of_one_model_take_turns() -> None:
         lies(farm, artifact())
         operations = [farm.control.unload("echo"), farm.control.load("echo")] * 5
         results = await asyncio.gather(*operations, return_exceptions=True)
-        assert not [r for r in results if isinstance(r, Exception) and not isinstance(r, FarmError)]
+        assert results == [None] * 10
+        assert farm.pool.nodes["a"].most_busy == 1
         assert farm.pool.nodes["a"].held == {"digest of echo:1"}
         assert (await farm.infer()).outputs[0].raw == b"ab"
 
@@ -316,6 +474,50 @@ async def test_curves_are_measured_once_a_model_serves() -> None:
         await until(lambda: all(m.ready[fresh] == flat for m in farm.fleet.ready_members()))
         assert [sorted(n.measured) for n in farm.pool.nodes.values()] == [[digest, fresh]] * 2
         measuring.cancel()
+
+
+async def test_a_slow_host_does_not_hold_up_the_others_curves() -> None:
+    flat = LatencyCurve(((1, 0.01),))
+    async with LittleFarm("a", "b") as farm:
+        farm.pool.nodes["a"].may_measure.clear()
+        farm.pool.nodes["b"].curve = flat
+        farm.pool.start("a")
+        await until(farm.fleet.any_ready)
+        measuring = asyncio.create_task(Curves(pool=farm.pool, fleet=farm.fleet).run())
+        await until(lambda: farm.pool.nodes["a"].measured)
+        farm.pool.start("b")
+        await until(lambda: farm.fleet.members["b"].ready.get(artifact().digest) == flat)
+        measuring.cancel()
+
+
+async def test_the_curve_of_an_actor_that_is_gone_is_not_its_successors() -> None:
+    steep = LatencyCurve(((1, 9.0),))
+    async with LittleFarm("a") as farm:
+        node = farm.pool.nodes["a"]
+        node.curve = steep
+        node.may_measure.clear()
+        await farm.start_nodes()
+        measuring = asyncio.create_task(Curves(pool=farm.pool, fleet=farm.fleet).run())
+        await until(lambda: node.measured)
+        node.curve = None
+        farm.pool.kill("a")
+        farm.pool.start("a")
+        await until(lambda: farm.fleet.members["a"].incarnation == "a-2")
+        await until(farm.fleet.any_ready)
+        node.may_measure.set()
+        await until(lambda: len(node.measured) == 2)
+        assert farm.fleet.members["a"].ready == {artifact().digest: None}
+        measuring.cancel()
+
+
+async def test_a_node_short_of_memory_keeps_what_it_holds() -> None:
+    async with LittleFarm("a") as farm:
+        await farm.start_nodes()
+        farm.pool.beat("a", farm.vitals("a", memory_available_bytes=0))
+        await until(lambda: farm.fleet.members["a"].vitals is not None)
+        lies(farm, replace(artifact(), max_batch_size=4))
+        await farm.control.load("echo")
+        assert served(farm) == {1: "digest of echo:1"}
 
 
 async def test_the_most_cautious_node_bounds_the_batch() -> None:

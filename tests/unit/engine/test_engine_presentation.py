@@ -69,7 +69,9 @@ def test_every_kind_of_number_has_classes(datatype: Datatype, raw: bytes, first:
     assert classes(classified(given_tensor, 1, batched=True, labels=())) == [first]
 
 
-@pytest.mark.parametrize(("datatype", "count"), [(Datatype.BYTES, 1), (Datatype.FP32, 0)])
+@pytest.mark.parametrize(
+    ("datatype", "count"), [(Datatype.BYTES, 1), (Datatype.FP32, 0), (Datatype.FP32, 1_001)]
+)
 def test_what_has_no_classes_is_refused(datatype: Datatype, count: int) -> None:
     with pytest.raises(InvalidRequestError, match="output 'y'"):
         check_classifiable("y", datatype, count)

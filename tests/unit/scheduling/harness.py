@@ -305,9 +305,9 @@ class Driver:
         for key in self._models:
             of_model = sum(referee.requests[id_].model == key for id_ in waiting)
             assert self.machine.queued(key) == of_model
-        flying = [batch.digest for batch, _ in referee.flights.values()]
-        for digest_ in {batch.digest for batch, _, _ in self.dispatched.values()}:
-            assert self.machine.inflight_of(digest_) == flying.count(digest_)
+        flying = [(batch.model, batch.digest) for batch, _ in referee.flights.values()]
+        for pair in {(batch.model, batch.digest) for batch, _, _ in self.dispatched.values()}:
+            assert self.machine.inflight_of(*pair) == flying.count(pair)
         assert repr(self.machine) == (
             f"<Machine {len(referee.unanswered)} requests ({len(waiting)} queued),"
             f" {len(referee.flights)} batches, {len(referee.seats)} nodes>"

@@ -49,7 +49,7 @@ def test_a_reload_keeps_the_count(driver: Driver) -> None:
     driver.send(bounded(1), joined(slots=2, digests=("newer",)), *arrivals(1))
     driver.send(bounded(1, digest_="newer"))
     assert driver.send(*arrivals(2)) == []
-    assert driver.machine.inflight_of(digest(SCALE)) == 1
+    assert driver.machine.inflight_of(SCALE, digest(SCALE)) == 1
     assert driver.finish(1)[-1] == "dispatch #2 [2] to a"
-    assert driver.machine.inflight_of(digest(SCALE)) == 0
-    assert driver.machine.inflight_of("newer") == 1
+    assert driver.machine.inflight_of(SCALE, digest(SCALE)) == 0
+    assert driver.machine.inflight_of(SCALE, "newer") == 1

@@ -94,16 +94,17 @@ def test_what_is_in_flight_ends_on_the_old_files(driver: Driver) -> None:
     driver.send(ModelChanged(SCALE, spec(digest_="newer")))
     assert driver.send(NodeChanged(node_id="a", ready={"newer": None})) == []
     assert driver.send(*arrivals(2)) == ["dispatch #2 [2] to a"]
-    assert (driver.machine.inflight_of(old), driver.machine.inflight_of("newer")) == (1, 1)
+    assert [driver.machine.inflight_of(SCALE, digest) for digest in (old, "newer")] == [1, 1]
     driver.finish(1)
-    assert driver.machine.inflight_of(old) == 0
+    assert driver.machine.inflight_of(SCALE, old) == 0
     assert driver.resolved()[1].receipt.digest == old
 
 
-def test_a_digest_that_two_models_share_counts_for_both(driver: Driver) -> None:
+def test_a_digest_that_two_models_share_counts_for_each(driver: Driver) -> None:
     driver.send(ModelChanged(OTHER, spec(OTHER, digest_=spec().digest)), joined(slots=2))
     driver.send(*arrivals(1), RequestArrived(request(2, model=OTHER)))
-    assert driver.machine.inflight_of(spec().digest) == 2
+    digest = spec().digest
+    assert [driver.machine.inflight_of(key, digest) for key in (SCALE, OTHER)] == [1, 1]
 
 
 def test_files_that_leave_a_node_leave_its_batches_alone(driver: Driver) -> None:

@@ -1,0 +1,58 @@
+"""One node as the gateway knows it."""
+
+from dataclasses import dataclass, field
+
+from farm.core.models import LatencyCurve, ModelArtifact
+from farm.core.nodes import NodeProfile, NodeState, NodeVitals
+
+
+@dataclass(slots=True)
+class Member:
+    """A node as the gateway knows it.
+
+    `ready` holds the digests it may run, with their curves once they are measured; `holds`
+    the versions that it qualified, `refused` those that it could not, and why. `unmeasured`
+    are digests whose curve nobody has tried to measure. `losses` counts how often it went
+    down.
+    """
+
+    node_id: str
+    state: NodeState = NodeState.JOINING
+    reason: str = "waiting for its actor"
+    profile: NodeProfile | None = None
+    vitals: NodeVitals | None = None
+    heard_at: float | None = None
+    losses: int = 0
+    ready: dict[str, LatencyCurve | None] = field(default_factory=dict)
+    holds: set[ModelArtifact] = field(default_factory=set)
+    refused: dict[ModelArtifact, str] = field(default_factory=dict)
+    unmeasured: set[str] = field(default_factory=set)
+
+    @property
+    def incarnation(self) -> str:
+        return self.profile.incarnation if self.profile is not None else ""
+
+    def accept(self, artifact: ModelArtifact) -> None:
+        """Note that the node may run a version."""
+        if artifact.digest not in self.ready:
+            self.ready[artifact.digest] = None
+            self.unmeasured.add(artifact.digest)
+        self.holds = {held for held in self.holds if held.key != artifact.key} | {artifact}
+        self.refused = {a: why for a, why in self.refused.items() if a.key != artifact.key}
+
+    def refuse(self, artifact: ModelArtifact, reason: str) -> None:
+        """Note why the node does not hold a version."""
+        self.refused = {a: why for a, why in self.refused.items() if a.key != artifact.key}
+        self.refused[artifact] = reason
+
+    def clear(self) -> None:
+        """Forget what the node held: it is another process now, or none."""
+        self.ready, self.holds, self.refused, self.unmeasured = {}, set(), {}, set()
+
+    def forget(self, digest: str) -> bool:
+        """Note that the node may not run a digest any more; return whether it could."""
+        known = digest in self.ready
+        self.ready.pop(digest, None)
+        self.holds = {held for held in self.holds if held.digest != digest}
+        self.unmeasured.discard(digest)
+        return known
