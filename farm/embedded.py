@@ -7,7 +7,6 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from hashlib import sha256
-from itertools import chain
 from pathlib import Path
 
 import structlog
@@ -73,8 +72,7 @@ async def _serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    for warning in chain.from_iterable(listing.warnings for listing in listings):
-        _log.warning("repository", warning=warning)
+    _report(listings)
     # Imported after the cluster has set Ray's environment, which Ray reads when imported.
     from farm.cluster.pool import RayWorkerPool
 
@@ -104,6 +102,17 @@ async def _serve(
         await asyncio.gather(*tasks, return_exceptions=True)
         await gateway.close()
         await pool.close()
+
+
+def _report(listings: Sequence[ModelListing]) -> None:
+    """Log what is odd or refused in the repository."""
+    for listing in listings:
+        for warning in listing.warnings:
+            _log.warning("repository", warning=warning)
+        if listing.refusal:
+            _log.warning("model_refused", model=listing.name, reason=listing.refusal)
+        for refused in listing.refused:
+            _log.warning("model_refused", model=str(refused.key), reason=refused.reason)
 
 
 async def _watch(cluster: LocalCluster) -> str:

@@ -77,10 +77,11 @@ class DynamicBatching:
 class ModelSpec:
     """A version that may be served.
 
-    `max_batch_size` counts rows along axis 0; 0 means that the model has no batch axis
-    and every request runs by itself. `batching_reason` says how that was decided. At most
-    `max_instances` batches of it run on one node at once, or, for 0, as many as the node
-    has slots.
+    `max_batch_size` counts rows along axis 0, of a request and of a batch; 0 means that the
+    model has no batch axis. Requests share a batch only where it `joins` them: where rows
+    depend on each other each request runs by itself. `batching_reason` says how that was
+    decided. At most `max_instances` batches of it run on one node at once, or, for 0, as
+    many as the node has slots.
     """
 
     key: ModelKey
@@ -88,14 +89,20 @@ class ModelSpec:
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     max_batch_size: int
+    joins: bool = True
     batching_reason: str = ""
     batching: DynamicBatching = DynamicBatching()
     max_instances: int = 0
 
     @property
     def batched(self) -> bool:
-        """Whether axis 0 of every tensor is a batch of independent rows."""
+        """Whether axis 0 of every tensor counts rows."""
         return self.max_batch_size > 0
+
+    @property
+    def shares_batches(self) -> bool:
+        """Whether a batch may hold more than one request."""
+        return self.batched and self.joins
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,9 +154,10 @@ class Warmup:
 class ModelArtifact:
     """What travels to a node: the files a digest names, and what to try them with.
 
-    `digest` covers `files` alone, so better goldens do not make it another model.
+    `digest` covers `files` and `main` alone, so better goldens do not make it another model.
     `max_batch_size` is what the model's config asks for, or None to let the node find out.
-    `main` is the path of the file to open among `files`; the others are what it refers to.
+    `joins` says that the config asks for requests to be joined; else the node finds out
+    whether their rows are independent. `main` is the path of the file to open among `files`; the others are what it refers to.
     """
 
     key: ModelKey
@@ -158,6 +166,7 @@ class ModelArtifact:
     goldens: tuple[ModelFile, ...] = ()
     warmups: tuple[Warmup, ...] = ()
     max_batch_size: int | None = None
+    joins: bool = False
     main: str = "model.onnx"
 
     @property
@@ -198,11 +207,13 @@ class LatencyCurve:
 class ModelReport:
     """What a node found out about a model in a child process: the basis of its spec.
 
-    Inputs that the model has a default for are `optional`.
+    Inputs that the model has a default for are `optional`. `max_batch_size` and `joins` are
+    those of `ModelSpec`.
     """
 
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     max_batch_size: int
+    joins: bool
     batching_reason: str
     goldens_checked: int

@@ -52,7 +52,8 @@ class InferenceRequest:
 class Batch:
     """Requests that run as one call.
 
-    `batched` tells whether axis 0 is a batch axis; without one there is one member.
+    `batched` tells whether axis 0 counts rows that are independent; if not there is one
+    member.
     `trigger` says why the batch was formed now: "free_slot" or "lookahead", a node had room
     and no reason to wait; or, for a model with a queue delay, "full" or "preferred_size",
     enough rows waited, "queue_delay", the delay was over, "deadline", a member had no time

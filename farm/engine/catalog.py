@@ -174,4 +174,7 @@ class Catalog:
                 f"model '{name}' has no version '{version[:20]}'; it has"
                 f" {', '.join(map(str, sorted(model.versions)))}"
             )
-        return [model.versions[int(version)]]
+        found = model.versions[int(version)]
+        if found.refusal == EXCLUDED:
+            raise ModelNotFoundError(f"model '{name}' serves no version {version}: {EXCLUDED}")
+        return [found]

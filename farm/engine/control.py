@@ -67,6 +67,8 @@ class ModelControl:
         self._retirement = Retirement(catalog=catalog, fleet=fleet, engine=engine)
         self._clock = clock
         self._polled = polled
+        # What each model's config was last warned of, which is said once.
+        self._warnings: dict[str, tuple[str, ...]] = {}
         # Models whose last change could not be followed, and why: they are tried again.
         self._unfollowed: dict[str, str] = {}
         self._turns: dict[str, _Turn] = {}
@@ -78,6 +80,7 @@ class ModelControl:
             # Nobody can load by hand what a polled folder holds, so what was wished before
             # does not count.
             wish = None if self._polled else self._repository.wish(listing.name)
+            self._warnings[listing.name] = listing.warnings
             if wish is None or wish.loaded:
                 self._catalog.put(listing)
             else:
@@ -170,6 +173,7 @@ class ModelControl:
             except FarmError as error:
                 for digest in distribution.digests:
                     await self._fleet.release(digest)
+                await self._forget_if_gone(name)
                 if isinstance(error, _REFUSALS):
                     raise self._failed(name, error) from error
                 raise
@@ -179,7 +183,9 @@ class ModelControl:
             await self._retirement.retire(retired)
             seconds = round(self._clock.monotonic() - begun_at, 2)
             for warning in listing.warnings:
-                _log.warning("repository", warning=warning)
+                if warning not in self._warnings.get(name, ()):
+                    _log.warning("repository", warning=warning)
+            self._warnings[name] = listing.warnings
             _log.info("model_loaded", model=name, versions=len(specs), seconds=seconds)
 
     async def _wish(
@@ -252,7 +258,17 @@ class ModelControl:
             for digest in digests:
                 await self._fleet.release(digest)
             await self._tidy(name)
+            await self._forget_if_gone(name)
             _log.info("model_unloaded", model=name)
+
+    async def _forget_if_gone(self, name: str) -> None:
+        """Forget a model that the repository never had, once nothing is left of its load."""
+        model = self._catalog.model(name)
+        if model is None or model.versions:
+            return
+        if not await asyncio.to_thread(self._repository.has, name):
+            self._catalog.remove(name)
+            await asyncio.to_thread(self._repository.record, name, None)
 
     async def _tidy(self, name: str) -> None:
         """Let the repository forget what no version of a model is made of any more."""

@@ -59,6 +59,7 @@ class Curves:
         if curve is not None and member.incarnation == incarnation and digest in member.ready:
             member.ready[digest] = curve
             self._fleet.tell(member)
+            _log.debug("curve_measured", node=member.node_id, digest=digest, points=curve.points)
 
 
 def _host(member: Member) -> str:

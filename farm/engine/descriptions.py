@@ -89,10 +89,14 @@ class Descriptions:
 
 def _readiness(member: Member, version: Version) -> NodeReadiness:
     profile = member.profile
-    ready = member.state is NodeState.READY and version.digest in member.ready
+    ready = (
+        member.state is NodeState.READY
+        and version.spec is not None
+        and version.digest in member.ready
+    )
     reason = ""
     if not ready and version.artifact is not None:
-        reason = member.refused.get(version.artifact, "") or member.reason
+        reason = member.refused.get(version.artifact, "") or member.reason or version.refusal
     return NodeReadiness(
         node_id=member.node_id,
         cpu_class=profile.cpu_class if profile else "",

@@ -116,7 +116,9 @@ class Fleet:
             ModelUnavailableError: the node or the model is at fault; the message says which.
         """
         try:
-            return await self._pool.prepare(member.node_id, available.artifact, self._blobs)
+            report = await self._pool.prepare(member.node_id, available.artifact, self._blobs)
+            _log.debug("prepared", node=member.node_id, model=str(available.artifact.key))
+            return report
         except (NodeLostError, ModelUnavailableError):
             raise
         except IntegrityError as error:
@@ -213,7 +215,7 @@ class Fleet:
         self._engine.post(NodeJoined(profile=profile, ready=dict(member.ready)))
         await self._set_state(member, NodeState.READY, "")
         self.changed.set()
-        _log.info("node_ready", node=member.node_id, models=len(member.ready))
+        _log.info("node_ready", node=member.node_id, versions=len(member.holds))
         for digest in [d for d in member.ready if not self._in_use(d)]:
             await self._drop(member, digest)
 

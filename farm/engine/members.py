@@ -34,8 +34,9 @@ class Member:
 
     def accept(self, artifact: ModelArtifact) -> None:
         """Note that the node may run a version."""
-        if artifact.digest not in self.ready:
-            self.ready[artifact.digest] = None
+        if artifact not in self.holds:
+            # The same files may have larger batches under another config.
+            self.ready.setdefault(artifact.digest, None)
             self.unmeasured.add(artifact.digest)
         self.holds = {held for held in self.holds if held.key != artifact.key} | {artifact}
         self.refused = {a: why for a, why in self.refused.items() if a.key != artifact.key}

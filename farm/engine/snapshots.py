@@ -60,7 +60,7 @@ class Snapshots:
 
     def model(self, version: Version) -> ModelSnapshot:
         """Return one version as it is now."""
-        nodes = self._fleet.ready_nodes(version.digest)
+        nodes = self._fleet.ready_nodes(version.digest) if version.spec is not None else ()
         done = self._engine.statistics(version.key)
         return ModelSnapshot(
             key=version.key,

@@ -31,6 +31,7 @@ def build_spec(available: AvailableVersion, report: ModelReport) -> ModelSpec:
         inputs=_completed(settings.inputs, report.inputs) or required,
         outputs=_completed(settings.outputs, report.outputs) or report.outputs,
         max_batch_size=report.max_batch_size,
+        joins=report.joins,
         batching_reason=report.batching_reason,
         batching=settings.batching,
         max_instances=settings.max_instances,
@@ -39,10 +40,13 @@ def build_spec(available: AvailableVersion, report: ModelReport) -> ModelSpec:
 
 def narrowed(spec: ModelSpec, report: ModelReport) -> ModelSpec:
     """Return a spec that a further node's report allows too."""
-    if spec.max_batch_size <= report.max_batch_size:
+    if spec.max_batch_size <= report.max_batch_size and spec.joins <= report.joins:
         return spec
     return replace(
-        spec, max_batch_size=report.max_batch_size, batching_reason=report.batching_reason
+        spec,
+        max_batch_size=min(spec.max_batch_size, report.max_batch_size),
+        joins=spec.joins and report.joins,
+        batching_reason=report.batching_reason,
     )
 
 

@@ -18,6 +18,8 @@ PLATFORM = "onnxruntime_onnx"
 
 _US = 1e-6
 
+_OURS = ("farm_model_abi", "farm_receipt")
+
 
 def to_call(request: ModelInferRequest, time_left_s: float | None) -> InferenceCall:
     """Return a request in the farm's terms.
@@ -27,6 +29,10 @@ def to_call(request: ModelInferRequest, time_left_s: float | None) -> InferenceC
         UnsupportedError: it asks for shared memory or sequences.
     """
     parameters = {key: _value(parameter) for key, parameter in request.parameters.items()}
+    if unknown := [key for key in parameters if key.startswith("farm_") and key not in _OURS]:
+        raise InvalidRequestError(
+            f"there is no parameter '{unknown[0][:64]}'; the farm's own are {', '.join(_OURS)}"
+        )
     if parameters.get("sequence_id"):
         raise UnsupportedError("this farm serves no stateful sequences; leave sequence_id out")
     queue_timeout_us = _integer(parameters, "timeout")

@@ -7,7 +7,7 @@ from farm.core.models import ModelKey, ModelSpec
 from farm.core.tensors import Datatype, TensorSpec
 from farm.engine.catalog import Version
 from farm.engine.statistics import ComputeStatistics, Duration, VersionStatistics
-from farm.pb.model_config_pb2 import DataType, ModelConfig
+from farm.pb.model_config_pb2 import DataType, ModelConfig, ModelInput, ModelOutput
 from farm.pb.open_inference_pb2 import (
     InferBatchStatistics,
     InferStatistics,
@@ -46,16 +46,12 @@ def to_config(version: Version, spec: ModelSpec) -> ModelConfig:
         config.version_policy.latest.num_versions = 1
     if not config.input:
         for tensor in spec.inputs:
-            config.input.add(
-                name=tensor.name, data_type=_data_type(tensor.datatype), dims=_dims(spec, tensor)
-            )
+            _declare(config.input.add(), spec, tensor)
     if not config.output:
         for tensor in spec.outputs:
-            config.output.add(
-                name=tensor.name, data_type=_data_type(tensor.datatype), dims=_dims(spec, tensor)
-            )
-    if spec.max_batch_size > 1:
-        # Requests are joined whether or not the config asks for it.
+            _declare(config.output.add(), spec, tensor)
+    if spec.shares_batches and spec.max_batch_size > 1:
+        # Independent rows are joined whether or not the config asks for it.
         config.dynamic_batching.SetInParent()
     return config
 
@@ -105,6 +101,12 @@ def _data_type(datatype: Datatype) -> DataType:
     return cast(DataType, number)
 
 
-def _dims(spec: ModelSpec, tensor: TensorSpec) -> tuple[int, ...]:
-    """Return a shape as a config has it: without the batch axis."""
-    return tensor.shape[1:] if spec.batched else tensor.shape
+def _declare(message: ModelInput | ModelOutput, spec: ModelSpec, tensor: TensorSpec) -> None:
+    """Describe a tensor as a config has it: its shape is without the batch axis."""
+    message.name = tensor.name
+    message.data_type = _data_type(tensor.datatype)
+    dims = tensor.shape[1:] if spec.batched else tensor.shape
+    message.dims.extend(dims or (1,))
+    if not dims:
+        # A config has no other way to say that there is a single number.
+        message.reshape.SetInParent()

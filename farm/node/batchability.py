@@ -5,6 +5,7 @@ their batch-mates.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -25,26 +26,42 @@ _TOLERANCE = 1e-4
 _SHORT_TOLERANCES = {np.dtype("<f2"): 2.0**-9, BF16: 2.0**-6}
 
 
-def find_max_batch_size(session: Session, rows: Rows, declared: int | None) -> tuple[int, str]:
-    """Return the bound on rows a batch (0: no batch axis) and how it was decided.
+@dataclass(frozen=True, slots=True)
+class Batching:
+    """How a model may be batched: the fields of `ModelReport` of these names."""
+
+    max_batch_size: int
+    joins: bool
+    batching_reason: str
+
+
+def find_batching(session: Session, rows: Rows, *, declared: int | None, joins: bool) -> Batching:
+    """Return how a model may be batched, and how that was decided.
+
+    `declared` is the config's max_batch_size, or None where it says nothing. A config that
+    asks for requests to be joined (`joins`) answers for it; otherwise they are only where
+    sample rows are seen to be independent.
 
     Raises:
         ModelUnavailableError: the config declares batching that the model cannot do.
     """
     fixed = _fixed_first_axis((*session.inputs, *session.outputs))
-    if declared is not None:
-        if declared > 0 and fixed:
-            raise ModelUnavailableError(
-                f"the config says max_batch_size: {declared}, but tensor '{fixed}' has no dynamic"
-                " first dimension; set max_batch_size: 0 or export the model with one"
-            )
-        return declared, "max_batch_size of the model's config"
+    if fixed and declared:
+        raise ModelUnavailableError(
+            f"the config says max_batch_size: {declared}, but tensor '{fixed}' has no dynamic"
+            " first dimension; set max_batch_size: 0 or export the model with one"
+        )
+    if declared == 0:
+        return Batching(0, False, "max_batch_size of the model's config")
     if fixed:
-        return 0, f"tensor '{fixed}' has no dynamic first dimension"
+        return Batching(0, False, f"tensor '{fixed}' has no dynamic first dimension")
+    size = declared or DEFAULT_MAX_BATCH_SIZE
+    if joins:
+        return Batching(size, True, "dynamic_batching of the model's config")
     dependence = _dependence(session, rows)
     if dependence:
-        return 1, dependence
-    return DEFAULT_MAX_BATCH_SIZE, f"{_ROWS} rows together equal each row alone"
+        return Batching(size, False, f"{dependence}, so each request runs alone")
+    return Batching(size, True, f"{_ROWS} rows together equal each row alone")
 
 
 def _fixed_first_axis(specs: Sequence[TensorSpec]) -> str:
@@ -60,7 +77,7 @@ def _dependence(session: Session, rows: Rows) -> str:
         together = session.run("", inputs)
         alone = [session.run("", row(inputs, index)) for index in range(_ROWS)]
     except FarmError:
-        return "sample rows could not be run together, so each row runs alone"
+        return "sample rows could not be run together"
     for position, name in enumerate(session.output_names):
         joined = together[position]
         if joined.shape[:1] != (_ROWS,):

@@ -129,13 +129,18 @@ class NodeModels:
                     goldens=tuple(staged / file.path for file in _own_goldens(artifact)),
                     warmups=artifact.warmups,
                 )
-                report = self._qualifier.qualify(trial, max_batch_size=artifact.max_batch_size)
+                report = self._qualifier.qualify(
+                    trial, max_batch_size=artifact.max_batch_size, joins=artifact.joins
+                )
                 ready = _Ready(
                     folder=folder,
                     main=artifact.main,
                     files=artifact.files,
                     trial=trial,
-                    max_batch_size=report.max_batch_size,
+                    # Another model of the same files may have larger batches.
+                    max_batch_size=max(
+                        report.max_batch_size, before.max_batch_size if before else 0
+                    ),
                 )
                 session = self._session(digest, ready)
                 batched = report.max_batch_size > 0

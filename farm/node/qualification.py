@@ -13,7 +13,7 @@ from farm.core.actor_messages import decode_warmup, encode_record
 from farm.core.errors import FarmError
 from farm.core.models import ModelReport
 from farm.node import probes
-from farm.node.batchability import find_max_batch_size
+from farm.node.batchability import find_batching
 from farm.node.goldens import Golden, check_golden, read_golden
 from farm.node.latency import measure_curve
 from farm.node.memory import bound_memory
@@ -32,16 +32,17 @@ def qualify(job: dict[str, Any]) -> dict[str, Any]:
     for golden in goldens:
         check_golden(session, golden)
     rows = Rows(session.inputs, goldens)
-    max_batch_size, reason = find_max_batch_size(session, rows, job["max_batch_size"])
-    batched = max_batch_size > 0
+    batching = find_batching(session, rows, declared=job["max_batch_size"], joins=job["joins"])
+    batched = batching.max_batch_size > 0
     for message in job["warmups"]:
         warmup = decode_warmup(message)
         run_warmup(session, warmup, Path(job["folder"]), batched=batched, count=warmup.count)
     report = ModelReport(
         inputs=session.inputs,
         outputs=session.outputs,
-        max_batch_size=max_batch_size,
-        batching_reason=reason,
+        max_batch_size=batching.max_batch_size,
+        joins=batching.joins,
+        batching_reason=batching.batching_reason,
         goldens_checked=len(goldens),
     )
     return encode_record(report)

@@ -60,15 +60,17 @@ class Qualifier:
                 text=True,
             )
 
-    def qualify(self, trial: Trial, *, max_batch_size: int | None) -> ModelReport:
-        """Return the report on a model.
+    def qualify(
+        self, trial: Trial, *, max_batch_size: int | None, joins: bool = False
+    ) -> ModelReport:
+        """Return the report on a model; for `joins` see `batchability.find_batching`.
 
         Raises:
             ModelUnavailableError: it was refused, crashed the child or did not finish.
         """
         warmups = [encode_record(warmup) for warmup in trial.warmups]
         return decode_report(
-            self._ask("qualify", trial, max_batch_size=max_batch_size, warmups=warmups)
+            self._ask("qualify", trial, max_batch_size=max_batch_size, joins=joins, warmups=warmups)
         )
 
     def measure(self, trial: Trial, *, max_rows: int) -> LatencyCurve | None:

@@ -42,7 +42,10 @@ _FUNCTION = re.compile(
     r"(?:(?:\S*::\S*|void|bool|const|static|virtual|auto|int|size_t) )*"
     r"onnxruntime::[\w:~<>]+\((?:[^()]|\([^()]*\))*\)(?: const)? ?"
 )
-_PATH = re.compile(r"\S*/\S+")
+_PATH = re.compile(r"(?<![\w.])/\S+")
+_WHILE_RUNNING = re.compile(
+    r"Non-zero status code returned while running (\w+) node\. Name:'([^']*)' Status Message: "
+)
 _MAX_MESSAGE = 300
 
 
@@ -142,4 +145,5 @@ def _run_error(model: str, error: Exception) -> FarmError:
 def _clean(error: Exception) -> str:
     """Return ONNX Runtime's own words without paths, on one bounded line."""
     text = _FUNCTION.sub("", _PREFIX.sub("", str(error).replace("\n", " ")))
-    return _PATH.sub("", text).strip()[:_MAX_MESSAGE] or type(error).__name__
+    text = _WHILE_RUNNING.sub(lambda found: f"operator {found[1]} '{found[2]}': ", text)
+    return " ".join(_PATH.sub("", text).split())[:_MAX_MESSAGE] or type(error).__name__

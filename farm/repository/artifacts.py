@@ -54,6 +54,7 @@ class VersionReader:
             goldens=tuple(self._file(root, folder, path) for path in goldens),
             warmups=settings.warmups,
             max_batch_size=settings.max_batch_size,
+            joins=settings.joins,
             main=main,
         )
         header = self._facts.header(root, f"{folder}/{main}", self._limits.max_operators)

@@ -31,7 +31,8 @@ from farm.repository.warmup_config import WarmupReader
 class ModelSettings:
     """What a model's config asks for; the defaults are those of a model without one.
 
-    `max_batch_size` is None where a node shall find it out. `inputs` and `outputs` are what
+    `max_batch_size` is None where a node shall find it out; `joins` says that the config asks
+    for dynamic batching. `inputs` and `outputs` are what
     the config declares, to be compared with the model once a node has opened it. `labels`
     are the names of classes by output, `preprocessing` is by input, as JSON with every key
     written out. `parameters` holds every parameter of the config, those that begin with
@@ -43,6 +44,7 @@ class ModelSettings:
     version_policy: VersionPolicy = LATEST_VERSION
     inputs: tuple[TensorSpec, ...] = ()
     outputs: tuple[TensorSpec, ...] = ()
+    joins: bool = False
     batching: DynamicBatching = field(default_factory=DynamicBatching)
     max_instances: int = 0
     warmups: tuple[Warmup, ...] = ()
@@ -90,6 +92,7 @@ def read_settings(declared: DeclaredConfig, root: Path, model: str) -> ModelSett
         version_policy=_version_policy(config, where),
         inputs=inputs,
         outputs=outputs,
+        joins=config.HasField("dynamic_batching"),
         batching=dynamic_batching(config, max_batch_size=max_batch_size, where=where),
         max_instances=max_instances(config, where),
         warmups=warmups,

@@ -116,6 +116,10 @@ class Repository:
                 return self._too_many(name)
             return self._list(self._root, name, config)
 
+    def has(self, name: str) -> bool:
+        """Whether a model lies in the repository, whatever was loaded in its place."""
+        return is_model_folder(self._root, name)
+
     def changed(self) -> frozenset[str]:
         """Return the models that were added, removed or changed since they were last listed.
 

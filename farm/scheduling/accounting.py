@@ -20,13 +20,16 @@ def energy_shares(flight: Flight, completed: BatchCompleted) -> list[EnergyReadi
 def receipt(
     entry: Ticket, flight: Flight, timing: BatchTiming, energy: EnergyReading | None
 ) -> Receipt:
-    """Return what one answered request took. Compute time is its whole batch's."""
+    """Return what one answered request took. Compute time is its whole batch's.
+
+    Waiting at the node for a slot is waiting in the queue, wherever the batch stood.
+    """
     return Receipt(
         node_id=flight.node_id,
         route=ROUTE,
         digest=flight.batch.digest,
         batch_rows=flight.batch.rows,
-        queue_s=flight.dispatched_at - entry.request.arrived_at,
+        queue_s=_slot_at(flight) - entry.request.arrived_at,
         compute_s=timing.compute_ns / 1e9,
         attempts=entry.attempts,
         energy=energy,
@@ -49,8 +52,12 @@ def ledger_entry(
         requests=answered,
         wasted=len(batch.members) - answered,
         outcome=outcome,
-        queue_s=sum(flight.dispatched_at - member.arrived_at for member in batch.members),
+        queue_s=sum(_slot_at(flight) - member.arrived_at for member in batch.members),
         compute_s=completed.timing.compute_ns / 1e9 if completed else now - flight.dispatched_at,
         timing=completed.timing if completed else None,
         energy=completed.energy if completed else None,
     )
+
+
+def _slot_at(flight: Flight) -> float:
+    return flight.dispatched_at if flight.started_at is None else flight.started_at

@@ -44,7 +44,7 @@ def departure(
         limits: the bounds.
     """
     delay_s = spec.batching.max_queue_delay_s
-    if delay_s <= 0 or not spec.batched or curve is None or lane.head().alone:
+    if delay_s <= 0 or not spec.shares_batches or curve is None or lane.head().alone:
         return AT_ONCE
     wanted = _wanted_rows(spec, max(lane.head().request.rows, 1))
     if wanted is None:

@@ -46,7 +46,7 @@ class Dispatcher:
             digest=spec.digest,
             members=tuple(entry.request for entry in entries),
             rows=rows,
-            batched=spec.batched,
+            batched=spec.shares_batches,
             formed_at=now,
             trigger=plan.trigger,
         )
@@ -64,6 +64,7 @@ class Dispatcher:
             entry.attempts += 1
             entry.batch_id = batch.id
         node.flights[batch.id] = flight
+        node.promote(now)
         node.last_used = batch.id
         self._state.flights[batch.id] = flight
         placement = Placement(

@@ -25,7 +25,7 @@ class Failures:
             # Its other batches are lost with it, and it must not get new ones.
             self.lose(failed.node_id, failed.message, now)
             return
-        flight = self._state.land(failed.batch_id)
+        flight = self._state.land(failed.batch_id, now)
         if flight is None:
             return
         if failed.retryable:
@@ -43,7 +43,7 @@ class Failures:
         if node is None:
             return
         for flight in list(node.flights.values()):
-            self._state.land(flight.batch.id)
+            self._state.land(flight.batch.id, now)
             self._retry(flight, ErrorCode.NODE_LOST, f"node '{node_id}' was lost ({reason})")
             self._account(flight, ErrorCode.NODE_LOST, now)
 

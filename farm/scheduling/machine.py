@@ -146,7 +146,7 @@ class Machine:
         if refused is not None:
             state.effects.append(RejectRequest(request.id, refused))
             return
-        entry = ticket(request, batched=spec.batched)
+        entry = ticket(request, batched=spec.shares_batches)
         state.tickets[request.id] = entry
         state.queues.push(entry)
         self._budget.deposit()
@@ -156,7 +156,7 @@ class Machine:
 
     def _finish(self, event: BatchFinished, now: float) -> None:
         state, completed = self._state, event.completed
-        flight = state.land(completed.batch_id)
+        flight = state.land(completed.batch_id, now)
         if flight is None:
             return
         node = state.nodes.get(flight.node_id)
@@ -204,7 +204,7 @@ class Machine:
             state.specs[key] = spec
         for entry in state.queues.drain(key):
             if spec is not None and not entry.alone:
-                entry.lane = lane_of(entry.request, batched=spec.batched)
+                entry.lane = lane_of(entry.request, batched=spec.shares_batches)
             state.requeue(entry)
 
     # -- time -------------------------------------------------------------------------

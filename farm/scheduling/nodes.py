@@ -12,7 +12,10 @@ from farm.scheduling.queue import Identity, Ticket
 
 @dataclass(slots=True)
 class Flight:
-    """A batch at a node. `tickets[i]` is None once member i got its reply another way."""
+    """A batch at a node. `tickets[i]` is None once member i got its reply another way.
+
+    `started_at` is when it got a slot, None while it waits at the node behind others.
+    """
 
     batch: Batch
     node_id: str
@@ -20,6 +23,7 @@ class Flight:
     tickets: list[Ticket | None]
     dispatched_at: float
     predicted_s: float
+    started_at: float | None = None
 
     @property
     def wanted(self) -> bool:
@@ -58,6 +62,16 @@ class Node:
     def running(self, key: ModelKey) -> int:
         """Return how many batches of a model's version are here, the look-ahead included."""
         return sum(flight.batch.model == key for flight in self.flights.values())
+
+    def promote(self, now: float) -> None:
+        """Give the slots that are free to the batches that have waited at the node longest."""
+        running = sum(flight.started_at is not None for flight in self.flights.values())
+        for flight in self.flights.values():
+            if running >= self.profile.slots:
+                return
+            if flight.started_at is None:
+                flight.started_at = now
+                running += 1
 
     def lookahead_at(self, now: float, horizon_s: float) -> float | None:
         """Return when one more batch may be queued behind the running ones.

@@ -50,7 +50,7 @@ class Ticket:
 
 
 def lane_of(request: InferenceRequest, *, batched: bool) -> LaneKey:
-    """Return what a request may share a batch with; without a batch axis, nothing."""
+    """Return what a request may share a batch with: nothing, where requests run alone."""
     return request.signature() if batched else request.id
 
 

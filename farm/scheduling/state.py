@@ -66,9 +66,10 @@ class State:
             entry.batch_id = None
             self.queues.push(entry)
 
-    def land(self, batch_id: int) -> Flight | None:
+    def land(self, batch_id: int, now: float) -> Flight | None:
         """Take a batch out of the air; None if it was settled before (a late answer)."""
         flight = self.flights.pop(batch_id, None)
         if flight is not None and (node := self.nodes.get(flight.node_id)) is not None:
             node.flights.pop(batch_id, None)
+            node.promote(now)
         return flight

@@ -19,6 +19,7 @@ REPORT = ModelReport(
         TensorSpec(name="rows", datatype=Datatype.UINT8, shape=(-1,)),
     ),
     max_batch_size=8,
+    joins=True,
     batching_reason="tried",
     goldens_checked=0,
 )

@@ -93,6 +93,9 @@ class FakeRepository:
             raise ModelNotFoundError(f"the repository has no model '{name}'")
         return self.listings[name]
 
+    def has(self, name: str) -> bool:
+        return name in self.listings
+
     def forget(self, name: str, keep: Sequence[ModelArtifact] = ()) -> None:
         self.kept[name] = {artifact.digest for artifact in keep}
 
@@ -187,6 +190,7 @@ class LittleFarm:
             catalog=self.catalog, fleet=self.fleet, snapshots=self.snapshots
         )
         self.repository = FakeRepository()
+        self.repository.listings = {listing.name: listing for listing in listings(models)}
         self.repository.wishes = {name: Wish(loaded=False, override=None) for name in unloaded}
         self.control = ModelControl(
             repository=cast(Repository, self.repository),

@@ -531,3 +531,57 @@ async def test_the_most_cautious_node_bounds_the_batch() -> None:
         (description,) = farm.descriptions.describe("fresh", "")
         assert description.snapshot.max_batch_size == 1
         assert description.snapshot.batching_reason == "rows depend on each other"
+
+
+async def test_a_model_that_was_never_in_the_repository_leaves_nothing_behind() -> None:
+    async with LittleFarm("a") as farm:
+        await farm.start_nodes()
+        lies(farm, artifact("brought"))
+        await farm.control.load("brought", config="{}", files={"1/model.onnx": b""})
+        del farm.repository.listings["brought"]
+        await farm.control.unload("brought")
+        assert farm.catalog.model("brought") is None
+        assert "brought" not in farm.repository.wishes
+        with pytest.raises(ModelNotFoundError):
+            await farm.infer(model="brought")
+
+
+async def test_a_version_that_the_policy_leaves_out_is_not_found() -> None:
+    async with LittleFarm("a") as farm:
+        await farm.start_nodes()
+        farm.repository.listings["echo"] = ModelListing(
+            name="echo",
+            available=(available(artifact(version=2)),),
+            excluded=(ModelKey("echo", 1),),
+        )
+        await farm.control.load("echo")
+        with pytest.raises(ModelNotFoundError, match="version_policy"):
+            await farm.infer(version="1")
+
+
+async def test_a_refused_model_is_ready_nowhere_although_a_twin_is() -> None:
+    declared = TensorSpec(name="x", datatype=Datatype.FP32, shape=(-1, 2))
+    twin = replace(artifact("twin"), digest=artifact().digest)
+    async with LittleFarm("a") as farm:
+        farm.catalog.put(
+            ModelListing(
+                name="twin", available=(available(twin, ModelSettings(inputs=(declared,))),)
+            )
+        )
+        await farm.start_nodes()
+        (description,) = farm.descriptions.describe("twin", "")
+        assert description.snapshot.ready_nodes == ()
+        assert not description.nodes[0].ready
+        assert "as FP32" in description.nodes[0].reason
+
+
+async def test_new_settings_of_the_same_files_are_measured_anew() -> None:
+    async with LittleFarm("a") as farm:
+        await farm.start_nodes()
+        node = farm.pool.nodes["a"]
+        measuring = asyncio.create_task(Curves(pool=farm.pool, fleet=farm.fleet).run())
+        await until(lambda: len(node.measured) == 1)
+        lies(farm, replace(artifact(), max_batch_size=4))
+        await farm.control.load("echo")
+        await until(lambda: len(node.measured) == 2)
+        measuring.cancel()

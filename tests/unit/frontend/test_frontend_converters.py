@@ -67,10 +67,10 @@ def test_parameters_reach_the_farm() -> None:
     message = request()
     message.parameters["priority"].int64_param = 3
     message.parameters["timeout"].uint64_param = 1_500_000
-    message.parameters["farm_note"].string_param = "hello"
+    message.parameters["note"].string_param = "hello"
     call = to_call(message, None)
     assert (call.priority, call.queue_timeout_s) == (3, 1.5)
-    assert call.parameters == {"priority": 3, "timeout": 1_500_000, "farm_note": "hello"}
+    assert call.parameters == {"priority": 3, "timeout": 1_500_000, "note": "hello"}
 
 
 def drop_a_raw(message: ModelInferRequest) -> None:
@@ -142,6 +142,12 @@ def set_output_parameter(key: str) -> Change:
         ),
         pytest.param(
             set_parameter("farm_model_abi", int64_param=1), InvalidRequestError, "a text", id="abi"
+        ),
+        pytest.param(
+            set_parameter("farm_model_api", string_param="1"),
+            InvalidRequestError,
+            "no parameter 'farm_model_api'",
+            id="typo",
         ),
         pytest.param(
             set_parameter("timeout", int64_param=-1), InvalidRequestError, "'timeout'", id="timeout"

@@ -10,7 +10,7 @@ from onnx import TensorProto, helper
 
 from farm.core.errors import ModelUnavailableError
 from farm.core.tensors import Datatype, TensorSpec
-from farm.node.batchability import find_max_batch_size
+from farm.node.batchability import find_batching
 from farm.node.latency import measure_curve
 from farm.node.qualifier import Qualifier, Trial
 from farm.node.rows import MAX_SAMPLE_BYTES, Rows
@@ -58,11 +58,11 @@ def test_rows_beyond_what_a_batch_may_have_are_not_made_up() -> None:
             attempt()
 
 
-def test_a_model_with_enormous_rows_runs_them_one_by_one(
+def test_requests_of_a_model_with_enormous_rows_run_alone(
     tmp_path: Path, qualifier: Qualifier
 ) -> None:
     report = qualifier.qualify(trial(tmp_path, wide(1 << 31)), max_batch_size=None)
-    assert report.max_batch_size == 1
+    assert not report.joins
     assert "could not be run together" in report.batching_reason
     assert qualifier.measure(trial(tmp_path, wide(1 << 31)), max_rows=1) is None
 
@@ -71,7 +71,7 @@ def test_a_curve_ends_where_a_batch_would_be_too_large(tmp_path: Path) -> None:
     columns = MAX_SAMPLE_BYTES // 4 // 4
     session = Session(onnx_models.write(tmp_path, wide(columns)), threads=1)
     rows = Rows(session.inputs, [])
-    assert find_max_batch_size(session, rows, None)[0] == 64
+    assert find_batching(session, rows, declared=None, joins=False).joins
     curve = measure_curve(session, rows, max_rows=64, budget_s=60.0)
     assert curve is not None
     assert [rows for rows, _ in curve.points] == [1, 2, 4]
@@ -97,4 +97,4 @@ def test_the_runtimes_own_code_is_not_shown() -> None:
         " std::unique_ptr<int> onnxruntime::Graph::Make(const onnxruntime::Node&, void (*)(int))"
         " const [ONNXRuntimeError] : 1 : FAIL : tensor sizes differ"
     )
-    assert _clean(error) == "Load model from   tensor sizes differ"
+    assert _clean(error) == "Load model from failed: tensor sizes differ"

@@ -30,6 +30,7 @@ def test_everything_that_is_applied() -> None:
     parsed = parse(FULL)
     assert parsed == ModelSettings(
         max_batch_size=32,
+        joins=True,
         version_policy=SpecificVersions(versions=(1, 3)),
         inputs=(TensorSpec(name="image", datatype=Datatype.FP32, shape=(-1, 1, 8, -1)),),
         outputs=(TensorSpec(name="label", datatype=Datatype.BYTES, shape=(-1, 1)),),

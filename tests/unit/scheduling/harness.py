@@ -58,6 +58,7 @@ def spec(
     inputs: tuple[TensorSpec, ...] = (),
     batching: DynamicBatching | None = None,
     max_instances: int = 0,
+    joins: bool = True,
 ) -> ModelSpec:
     """A model of one FP32 input, whose inner shape is free; 0 rows makes it unbatched."""
     return ModelSpec(
@@ -67,6 +68,7 @@ def spec(
         outputs=(TensorSpec(name="y", datatype=Datatype.UINT64, shape=(-1, 1)),),
         max_batch_size=max_batch_size,
         batching=batching or DynamicBatching(),
+        joins=joins,
         max_instances=max_instances,
     )
 

@@ -61,7 +61,7 @@ def held_until(
 
     None where they must not wait at all.
     """
-    if not spec.batched or spec.batching.max_queue_delay_s <= 0:
+    if not spec.shares_batches or spec.batching.max_queue_delay_s <= 0:
         return None
     rows = sum(request.rows for request in lane)
     wanted = rows_wanted(spec, max(request.rows for request in lane))

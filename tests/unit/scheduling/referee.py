@@ -246,17 +246,17 @@ class Referee:
         assert members
         spec = self.specs[batch.model]
         assert batch.digest == spec.digest
-        assert batch.batched == spec.batched
+        assert batch.batched == spec.shares_batches
         assert all(member.model == batch.model for member in members), "models are mixed"
         assert all(shapes(member) == shapes(members[0]) for member in members), "shapes are mixed"
         assert len(members) == 1 or self._alone.isdisjoint(member.id for member in members), (
             "a request that may have broken a batch gets company again"
         )
         assert batch.rows == sum(member.rows for member in members)
-        if spec.batched:
+        if spec.shares_batches:
             assert batch.rows <= spec.max_batch_size, "too many rows"
         else:
-            assert len(members) == 1, "an unbatched model got company"
+            assert len(members) == 1, "a request got company that must run alone"
         assert all(suits(member, spec) for member in members), "not the model's inputs"
         delays = spec.batching.max_queue_delay_s > 0
         assert batch.trigger in TRIGGERS | (DELAY_TRIGGERS if delays else set())

@@ -22,7 +22,9 @@ batchings = st.builds(
     queue=policies,
     queue_by_priority=st.dictionaries(st.sampled_from([1, 2]), policies),
 )
-served = st.builds(spec, batching=batchings, max_instances=st.sampled_from([0, 1, 2]))
+served = st.builds(
+    spec, batching=batchings, max_instances=st.sampled_from([0, 1, 2]), joins=st.booleans()
+)
 arrivals = st.tuples(
     st.sampled_from([1, 1, 1, 2, 5]),
     st.sampled_from([1, 1, 2]),

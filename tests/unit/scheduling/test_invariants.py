@@ -101,6 +101,7 @@ def specs(draw: st.DrawFn, key: ModelKey) -> ModelSpec:
         inputs=draw(st.sampled_from([(), (), NARROW, RENAMED])),
         batching=draw(batchings()),
         max_instances=draw(st.sampled_from([0, 0, 1, 2])),
+        joins=draw(st.sampled_from([True, True, False])),
     )
 
 
