@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from farm.cli.exits import Exit, farm_errors
+from farm.cli.input_files import arrays_of
 from farm.cli.options import DEFAULT_ADDRESS, Connect, Output, OutputFormat
-from farm.core.errors import ConfigurationError
+from farm.core.errors import ConfigurationError, InvalidRequestError
 
 if TYPE_CHECKING:
     from farm.client import FarmClient, ModelMetadata
     from farm.client.datatypes import AnyArray
-    from farm.client.load_generator import LoadPlan, LoadResult
+    from farm.client.load.generator import LoadPlan, LoadResult
 
 # Above this share of a core the generator may be what is measured.
 _BUSY = 0.7
@@ -72,7 +73,7 @@ def bench(
         from farm.cli.tables import print_json
         from farm.client import FarmClient
         from farm.client.codec import to_request
-        from farm.client.load_generator import LoadPlan
+        from farm.client.load.generator import LoadPlan
 
         levels = _levels(concurrency)
         _check_times(rate, duration, warmup, timeout)
@@ -102,7 +103,7 @@ def bench(
 
 
 def _run(address: str, plan: "LoadPlan") -> "LoadResult":
-    from farm.client.load_generator import run_load
+    from farm.client.load.generator import run_load
 
     load = f"{plan.concurrency} at a time" if plan.rate_per_s is None else f"{plan.rate_per_s:g}/s"
     sys.stderr.write(f"{load}: {plan.warmup_s:g} s to warm up, then {plan.duration_s:g} s\n")
@@ -162,26 +163,21 @@ def _arrays(
     seed: int,
     batched: bool,
 ) -> "dict[str, AnyArray]":
-    from farm.client.inputs import declared_preprocessing, read_inputs
-    from farm.client.random_inputs import random_inputs
+    from farm.client.load.random_inputs import random_inputs
 
     if inputs:
         if rows is not None or shape:
             raise ConfigurationError("--rows and --shape are for random inputs; leave out --input")
-        return read_inputs(
-            inputs,
-            metadata.inputs,
-            preprocessing=declared_preprocessing(client, metadata.name, version),
-            stdin=sys.stdin.buffer,
-        )
+        return arrays_of(inputs, client, metadata, version)
     if rows is not None and rows > 1 and not batched:
         raise ConfigurationError(f"{metadata.name} has no batch axis, so --rows cannot be {rows}")
-    return random_inputs(
-        metadata.inputs,
-        rows=(rows or 1) if batched else None,
-        shapes=dict(_shape(text) for text in shape or ()),
-        seed=seed,
-    )
+    shapes = dict(_shape(text) for text in shape or ())
+    try:
+        return random_inputs(
+            metadata.inputs, rows=(rows or 1) if batched else None, shapes=shapes, seed=seed
+        )
+    except InvalidRequestError as error:
+        raise InvalidRequestError(f"{error.message} (--shape NAME=D,D)") from error
 
 
 def _shape(text: str) -> tuple[str, tuple[int, ...]]:

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from farm.client import InferResult
-    from farm.client.latencies import Latencies
-    from farm.client.load_generator import LoadResult
+    from farm.client.load.generator import LoadResult
+    from farm.client.load.latencies import Latencies
 
 _PERCENTS = (50, 90, 95, 99)
 

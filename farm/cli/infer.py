@@ -1,13 +1,13 @@
 """`farm infer`: one request from files."""
 
 import math
-import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from farm.cli.exits import farm_errors
+from farm.cli.input_files import arrays_of
 from farm.cli.options import DEFAULT_ADDRESS, Connect, Inputs, Output, OutputFormat
 
 if TYPE_CHECKING:
@@ -46,16 +46,10 @@ def infer(
     """
     with farm_errors():
         from farm.client import FarmClient
-        from farm.client.inputs import declared_preprocessing, read_inputs
 
         with FarmClient(connect) as client:
             metadata = client.metadata(model, version)
-            arrays = read_inputs(
-                inputs,
-                metadata.inputs,
-                preprocessing=declared_preprocessing(client, model, version),
-                stdin=sys.stdin.buffer,
-            )
+            arrays = arrays_of(inputs, client, metadata, version)
             wanted = [name.strip() for name in outputs.split(",") if name.strip()]
             classified = wanted or [tensor.name for tensor in metadata.outputs]
             result = client.infer(
@@ -90,7 +84,8 @@ def _print_json(result: "InferResult") -> None:
 
 def _print_table(result: "InferResult") -> None:
     from farm.cli.tables import print_table
-    from farm.client.datatypes import as_numbers, datatype_of
+    from farm.client.bfloat16 import as_numbers
+    from farm.client.datatypes import datatype_of
 
     rows = []
     for name, array in result.outputs.items():
@@ -112,7 +107,7 @@ def _short(value: object) -> str:
 
 
 def _values(array: "AnyArray") -> object:
-    from farm.client.datatypes import as_numbers
+    from farm.client.bfloat16 import as_numbers
 
     array = as_numbers(array)
     if array.dtype.kind == "O":

@@ -16,7 +16,7 @@ from farm.core.errors import ConfigurationError, FarmError
 
 if TYPE_CHECKING:
     from farm.client import AdminClient
-    from farm.pb.farm_admin_pb2 import FarmSnapshot
+    from farm.pb.farm_admin_pb2 import FarmSnapshot, ModelSnapshot
 
 _LOOK_S = 0.2
 
@@ -82,8 +82,9 @@ def _while_watching(
         snapshots = admin.watch(_LOOK_S)
         try:
             while not done.done():
-                line = f"{doing} {model}: {_progress(next(snapshots), model)}\n"
-                if line != shown and not done.done():
+                progress = _progress(next(snapshots), model, doing)
+                line = f"{doing} {model}: {progress}\n"
+                if progress and line != shown and not done.done():
                     shown = line
                     sys.stderr.write(line)
         except (FarmError, StopIteration):
@@ -97,16 +98,19 @@ def _while_watching(
         return time.monotonic() - began
 
 
-def _progress(snapshot: "FarmSnapshot", model: str) -> str:
-    ready = [node.node_id for node in snapshot.nodes if node.state == "ready"]
-    versions = [found for found in snapshot.models if found.name == model]
-    changing = [found for found in versions if found.state in ("loading", "unloading")] or versions
+def _progress(snapshot: "FarmSnapshot", model: str, doing: str) -> str:
+    """Say how far it is, in the gateway's own words where it has any; nothing before it began."""
+    changing = [m for m in snapshot.models if m.name == model and _changes(m, doing)]
     if not changing:
-        return f"0 of {len(ready)} nodes"
+        return ""
     newest = max(changing, key=lambda found: found.version)
-    counted = f"version {newest.version} on {len(newest.ready_nodes)} of {len(ready)} nodes"
-    # A gateway that gives a reason says there how far it is.
-    return newest.reason or counted
+    nodes = sum(node.state == "ready" for node in snapshot.nodes)
+    return newest.reason or f"{len(newest.ready_nodes)} of {nodes} nodes have it"
+
+
+def _changes(model: "ModelSnapshot", doing: str) -> bool:
+    # A model that serves while it is loaded again stays ready, and says so in its reason.
+    return model.state == doing or "a load is under way" in model.reason
 
 
 def _print_versions(

@@ -1,5 +1,6 @@
 """`farm models describe` and `farm models profile`: one model in depth."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -21,17 +22,7 @@ def describe(
     output: OutputFormat = Output.TABLE,
 ) -> None:
     """Show a model's tensors, what it needs, how it is batched and where it is ready."""
-    from farm.cli.tables import print_json
-    from farm.client import AdminClient
-
-    with farm_errors():
-        with AdminClient(connect) as admin:
-            versions = admin.describe(model, version)
-        if output is Output.JSON:
-            print_json("model", {"name": model, "versions": [_document(v) for v in versions]})
-            return
-        for described in versions:
-            _print(described)
+    _show("model", model, version, connect, output, _document, _print)
 
 
 def profile(
@@ -41,17 +32,29 @@ def profile(
     output: OutputFormat = Output.TABLE,
 ) -> None:
     """Show how long a batch takes by its rows on each node, as measured."""
+    _show("profile", model, version, connect, output, _profile, _print_profile)
+
+
+def _show(
+    kind: str,
+    model: str,
+    version: str,
+    address: str,
+    output: Output,
+    to_document: Callable[["ModelDescription"], dict[str, Any]],
+    print_one: Callable[["ModelDescription"], None],
+) -> None:
     from farm.cli.tables import print_json
     from farm.client import AdminClient
 
     with farm_errors():
-        with AdminClient(connect) as admin:
+        with AdminClient(address) as admin:
             versions = admin.describe(model, version)
         if output is Output.JSON:
-            print_json("profile", {"name": model, "versions": [_profile(v) for v in versions]})
+            print_json(kind, {"name": model, "versions": [to_document(v) for v in versions]})
             return
         for described in versions:
-            _print_profile(described)
+            print_one(described)
 
 
 def _document(described: "ModelDescription") -> dict[str, Any]:

@@ -3,6 +3,10 @@
 >>> with FarmClient("127.0.0.1:8001") as farm:
 ...     result = farm.infer("digits", {"image": images})
 ...     result["label"], result.receipt
+
+What a client reads for its caller are values of this package: metadata, results, receipts,
+errors. What it only passes on are the protocol's messages (`farm.pb`): configs, statistics,
+and what `AdminClient` returns.
 """
 
 from farm.client.admin import AdminClient

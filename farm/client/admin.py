@@ -2,11 +2,22 @@
 
 import json
 from collections.abc import Generator, Mapping
+from contextlib import closing
 from types import TracebackType
 from typing import Self
 
 from farm.client.calls import BlockingCalls
-from farm.client.channel import DEFAULT_ADDRESS
+from farm.client.channel import DEFAULT_ADDRESS, checked_address
+from farm.client.methods import (
+    DESCRIBE_MODEL,
+    LOG_SETTINGS,
+    REPOSITORY_INDEX,
+    REPOSITORY_MODEL_LOAD,
+    REPOSITORY_MODEL_UNLOAD,
+    VERSION,
+    WATCH_SNAPSHOTS,
+)
+from farm.core.errors import UnsupportedError
 from farm.pb.farm_admin_pb2 import (
     DescribeModelRequest,
     FarmSnapshot,
@@ -33,7 +44,7 @@ class AdminClient:
     """
 
     def __init__(self, address: str = DEFAULT_ADDRESS) -> None:
-        self.address = address
+        self.address = checked_address(address)
         self._calls = BlockingCalls(address, 0)
 
     def __enter__(self) -> Self:
@@ -53,14 +64,15 @@ class AdminClient:
 
     def version(self, *, timeout_s: float = 5.0) -> VersionResponse:
         """Return the gateway's version."""
-        response: VersionResponse = self._calls.unary("Version", VersionRequest(), timeout_s)
-        return response
+        return self._calls.unary(VERSION, VersionRequest(), timeout_s)
 
     def snapshot(self, *, timeout_s: float = 5.0) -> FarmSnapshot:
         """Return the farm as it is now."""
         once = WatchRequest(interval_ns=0)
-        taken: FarmSnapshot = next(self._calls.stream("WatchSnapshots", once, timeout_s))
-        return taken
+        with closing(self._calls.stream(WATCH_SNAPSHOTS, once, timeout_s)) as snapshots:
+            for snapshot in snapshots:
+                return snapshot
+        raise UnsupportedError(f"{self.address} ended its answer without a snapshot")
 
     def watch(self, interval_s: float) -> Generator[FarmSnapshot, None, None]:
         """Yield the farm every `interval_s` seconds until the gateway goes away.
@@ -68,14 +80,14 @@ class AdminClient:
         Closing the iterator ends the call.
         """
         request = WatchRequest(interval_ns=round(interval_s * 1e9))
-        return self._calls.stream("WatchSnapshots", request, None)
+        return self._calls.stream(WATCH_SNAPSHOTS, request, None)
 
     def describe(
         self, name: str, version: str = "", *, timeout_s: float = 5.0
     ) -> tuple[ModelDescription, ...]:
         """Return a model's versions in depth, the newest first; all without a `version`."""
         request = DescribeModelRequest(name=name, version=version)
-        return tuple(self._calls.unary("DescribeModel", request, timeout_s).versions)
+        return tuple(self._calls.unary(DESCRIBE_MODEL, request, timeout_s).versions)
 
     def load(
         self,
@@ -96,19 +108,19 @@ class AdminClient:
             request.parameters["config"].string_param = text
         for path, content in (files or {}).items():
             request.parameters[f"file:{path}"].bytes_param = content
-        self._calls.unary("RepositoryModelLoad", request, timeout_s)
+        self._calls.unary(REPOSITORY_MODEL_LOAD, request, timeout_s)
 
     def unload(self, name: str, *, timeout_s: float | None = None) -> None:
         """Unload every version of a model."""
         request = RepositoryModelUnloadRequest(model_name=name)
-        self._calls.unary("RepositoryModelUnload", request, timeout_s)
+        self._calls.unary(REPOSITORY_MODEL_UNLOAD, request, timeout_s)
 
     def index(
         self, ready: bool = False, *, timeout_s: float = 5.0
     ) -> tuple[RepositoryIndexResponse.ModelIndex, ...]:
         """Return every version in the repository and its state, or those that are ready."""
         request = RepositoryIndexRequest(ready=ready)
-        return tuple(self._calls.unary("RepositoryIndex", request, timeout_s).models)
+        return tuple(self._calls.unary(REPOSITORY_INDEX, request, timeout_s).models)
 
     def log_settings(
         self, settings: Mapping[str, SettingValue] | None = None, *, timeout_s: float = 5.0
@@ -122,7 +134,7 @@ class AdminClient:
                 request.settings[key].uint32_param = value
             else:
                 request.settings[key].string_param = value
-        answer = self._calls.unary("LogSettings", request, timeout_s)
+        answer = self._calls.unary(LOG_SETTINGS, request, timeout_s)
         return {
             key: getattr(value, value.WhichOneof("parameter_choice") or "string_param")
             for key, value in answer.settings.items()

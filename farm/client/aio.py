@@ -1,16 +1,25 @@
 """The asyncio client."""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping
 from types import TracebackType
 from typing import Self, Unpack
 
 from farm.client.aio_streams import Requests, stream_answers
 from farm.client.calls import AsyncCalls
-from farm.client.channel import DEFAULT_ADDRESS
-from farm.client.codec import ParameterValue, RequestOptions, to_request, to_result
+from farm.client.channel import DEFAULT_ADDRESS, checked_address
+from farm.client.codec import RequestOptions, to_request, to_result
 from farm.client.datatypes import AnyArray
 from farm.client.in_flight import InFlight, check_window
 from farm.client.metadata import ModelMetadata, to_metadata
+from farm.client.methods import (
+    MODEL_CONFIG,
+    MODEL_INFER,
+    MODEL_METADATA,
+    MODEL_READY,
+    MODEL_STATISTICS,
+    SERVER_LIVE,
+    SERVER_READY,
+)
 from farm.client.results import InferResult, StreamAnswer
 from farm.pb.model_config_pb2 import ModelConfig
 from farm.pb.open_inference_pb2 import (
@@ -32,7 +41,7 @@ class AsyncFarmClient:
     """
 
     def __init__(self, address: str = DEFAULT_ADDRESS, *, retries: int = 2) -> None:
-        self.address = address
+        self.address = checked_address(address)
         self._calls = AsyncCalls(address, retries)
 
     async def __aenter__(self) -> Self:
@@ -52,72 +61,55 @@ class AsyncFarmClient:
 
     async def live(self, *, timeout_s: float = 5.0) -> bool:
         """Return whether the farm's gateway runs."""
-        return bool((await self._calls.unary("ServerLive", ServerLiveRequest(), timeout_s)).live)
+        return (await self._calls.unary(SERVER_LIVE, ServerLiveRequest(), timeout_s)).live
 
     async def ready(self, *, timeout_s: float = 5.0) -> bool:
         """Return whether the farm takes requests."""
-        return bool((await self._calls.unary("ServerReady", ServerReadyRequest(), timeout_s)).ready)
+        return (await self._calls.unary(SERVER_READY, ServerReadyRequest(), timeout_s)).ready
 
     async def model_ready(self, model: str, version: str = "", *, timeout_s: float = 5.0) -> bool:
         """Return whether a model can be called."""
         request = ModelReadyRequest(name=model, version=version)
-        return bool((await self._calls.unary("ModelReady", request, timeout_s)).ready)
+        return (await self._calls.unary(MODEL_READY, request, timeout_s)).ready
 
     async def metadata(
         self, model: str, version: str = "", *, timeout_s: float = 5.0
     ) -> ModelMetadata:
         """Return a model's tensors and versions."""
         request = ModelMetadataRequest(name=model, version=version)
-        return to_metadata(await self._calls.unary("ModelMetadata", request, timeout_s))
+        return to_metadata(await self._calls.unary(MODEL_METADATA, request, timeout_s))
 
     async def config(self, model: str, version: str = "", *, timeout_s: float = 5.0) -> ModelConfig:
-        """Return a model's configuration with all defaults filled in, as Triton has it."""
+        """Return a model's config, completed with what the server knows of the model.
+
+        A farm does not fill in the other fields' defaults, as Triton does.
+        """
         request = ModelConfigRequest(name=model, version=version)
-        config: ModelConfig = (await self._calls.unary("ModelConfig", request, timeout_s)).config
-        return config
+        return (await self._calls.unary(MODEL_CONFIG, request, timeout_s)).config
 
     async def statistics(
         self, model: str = "", version: str = "", *, timeout_s: float = 5.0
     ) -> tuple[ModelStatistics, ...]:
         """Return the counters of each version; without a model, of every model."""
         request = ModelStatisticsRequest(name=model, version=version)
-        return tuple((await self._calls.unary("ModelStatistics", request, timeout_s)).model_stats)
+        return tuple((await self._calls.unary(MODEL_STATISTICS, request, timeout_s)).model_stats)
 
     async def infer(
         self,
         model: str,
         inputs: Mapping[str, AnyArray],
         *,
-        version: str = "",
-        outputs: Sequence[str] = (),
-        classes: Mapping[str, int] | None = None,
-        priority: int = 0,
-        queue_timeout_s: float | None = None,
-        abi: str = "",
-        parameters: Mapping[str, ParameterValue] | None = None,
-        receipt: bool = True,
         request_id: str = "",
         timeout_s: float | None = None,
+        **options: Unpack[RequestOptions],
     ) -> InferResult:
         """Run a model on arrays, named as its inputs; return its outputs as arrays.
 
         `farm.client.codec.to_request` explains the options. `timeout_s` bounds the whole
         call, retries included.
         """
-        request = to_request(
-            model,
-            inputs,
-            request_id=request_id,
-            version=version,
-            outputs=outputs,
-            classes=classes,
-            priority=priority,
-            queue_timeout_s=queue_timeout_s,
-            abi=abi,
-            parameters=parameters,
-            receipt=receipt,
-        )
-        return to_result(await self._calls.unary("ModelInfer", request, timeout_s))
+        request = to_request(model, inputs, request_id=request_id, **options)
+        return to_result(await self._calls.unary(MODEL_INFER, request, timeout_s))
 
     def stream(
         self,

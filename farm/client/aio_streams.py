@@ -40,6 +40,7 @@ async def stream_answers(
             slots.release()
             yield answer
     except grpc.aio.AioRpcError as failed:
+        _raise_failure(sender)
         raise of_call(failed, calls.address) from failed
     except asyncio.CancelledError:
         _raise_failure(sender)
@@ -49,6 +50,8 @@ async def stream_answers(
         call.cancel()
         sender.cancel()
         await asyncio.gather(sender, return_exceptions=True)
+    # The server may have ended the stream before it heard of the source's failure.
+    _raise_failure(sender)
     in_flight.check_complete(calls.address)
 
 
@@ -95,6 +98,6 @@ def _taker(requests: Requests) -> Callable[[], Awaitable[Mapping[str, AnyArray] 
 
 
 def _raise_failure(sender: "asyncio.Task[None]") -> None:
-    """Raise what the source raised, which cancelled the call."""
+    """Raise what the source raised, if it did, which also cancelled the call."""
     if sender.done() and not sender.cancelled() and (failure := sender.exception()) is not None:
         raise failure from None

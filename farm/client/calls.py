@@ -9,6 +9,7 @@ import grpc
 
 from farm.client.channel import OPTIONS, admin_methods, inference_methods
 from farm.client.errors import of_call
+from farm.client.methods import Answer, Request, Rpc
 from farm.client.retries import retry_delay_s, spread
 from farm.core.errors import ConfigurationError, FarmError, RequestCancelledError
 
@@ -31,7 +32,9 @@ class BlockingCalls:
         """Close the channel; calls in flight end as cancelled. Safe to repeat."""
         self._channel.close()
 
-    def unary(self, name: str, request: object, timeout_s: float | None) -> Any:
+    def unary(
+        self, method: Rpc[Request, Answer], request: Request, timeout_s: float | None
+    ) -> Answer:
         """Call a method and return its answer.
 
         Raises:
@@ -41,7 +44,8 @@ class BlockingCalls:
         attempt = 0
         while True:
             try:
-                return self.open(name, request, deadline.left_s())
+                answer: Answer = self.open(method.name, request, deadline.left_s())
+                return answer
             except grpc.RpcError as failed:
                 error = of_call(failed, self.address)
                 wait_s = _wait_s(error, attempt, self._retries, deadline)
@@ -51,10 +55,10 @@ class BlockingCalls:
             attempt += 1
 
     def stream(
-        self, name: str, request: object, timeout_s: float | None
-    ) -> Generator[Any, None, None]:
+        self, method: Rpc[Request, Answer], request: Request, timeout_s: float | None
+    ) -> Generator[Answer, None, None]:
         """Yield the answers of a method; closing the iterator cancels the call."""
-        call = self.open(name, request, timeout_s)
+        call = self.open(method.name, request, timeout_s)
         try:
             yield from call
         except grpc.RpcError as failed:
@@ -83,7 +87,9 @@ class AsyncCalls:
         """Close the channel; calls in flight end as cancelled. Safe to repeat."""
         await self._channel.close(None)
 
-    async def unary(self, name: str, request: object, timeout_s: float | None) -> Any:
+    async def unary(
+        self, method: Rpc[Request, Answer], request: Request, timeout_s: float | None
+    ) -> Answer:
         """Call a method and return its answer.
 
         Raises:
@@ -93,7 +99,8 @@ class AsyncCalls:
         attempt = 0
         while True:
             try:
-                return await self.open(name, request, deadline.left_s())
+                answer: Answer = await self.open(method.name, request, deadline.left_s())
+                return answer
             except grpc.aio.AioRpcError as failed:
                 error = of_call(failed, self.address)
                 wait_s = _wait_s(error, attempt, self._retries, deadline)

@@ -9,27 +9,13 @@ from farm.client.datatypes import NAMES, AnyArray, datatype_of, wire_dtype
 from farm.client.receipts import ReceiptView
 from farm.client.results import InferResult
 from farm.core.errors import InvalidRequestError, UnsupportedError
-from farm.core.tensors import Datatype, pack_strings, unpack_strings
+from farm.core.tensors import Datatype, pack_texts, unpack_strings
 from farm.pb.open_inference_pb2 import InferParameter, ModelInferRequest, ModelInferResponse
+from farm.pb.typed_fields import TYPED_FIELDS
 
 ParameterValue = bool | int | float | str
 
 _LARGEST_INT64 = 2**63 - 1
-
-# The field of an answer's typed contents that carries each datatype. FP16 and BF16 have none.
-_TYPED_FIELDS: Mapping[Datatype, str] = {
-    Datatype.BOOL: "bool_contents",
-    Datatype.INT8: "int_contents",
-    Datatype.INT16: "int_contents",
-    Datatype.INT32: "int_contents",
-    Datatype.INT64: "int64_contents",
-    Datatype.UINT8: "uint_contents",
-    Datatype.UINT16: "uint_contents",
-    Datatype.UINT32: "uint_contents",
-    Datatype.UINT64: "uint64_contents",
-    Datatype.FP32: "fp32_contents",
-    Datatype.FP64: "fp64_contents",
-}
 
 
 class RequestOptions(TypedDict, total=False):
@@ -41,7 +27,7 @@ class RequestOptions(TypedDict, total=False):
     priority: int
     queue_timeout_s: float | None
     abi: str
-    parameters: Mapping[str, ParameterValue]
+    parameters: Mapping[str, ParameterValue] | None
     receipt: bool
 
 
@@ -131,7 +117,7 @@ def _tensor(name: str, given: AnyArray) -> tuple[Datatype, tuple[int, ...], byte
             f" {', '.join(NAMES)} and strings"
         )
     if datatype is Datatype.BYTES:
-        return datatype, array.shape, _prefixed(array)
+        return datatype, array.shape, pack_texts(array.reshape(-1))
     if datatype is not Datatype.BF16:
         array = np.asarray(array, dtype=wire_dtype(datatype))
     return datatype, array.shape, array.tobytes("C")
@@ -185,10 +171,10 @@ def _raw_array(tensor: ModelInferResponse.InferOutputTensor, raw: bytes) -> AnyA
 def _typed_array(tensor: ModelInferResponse.InferOutputTensor) -> AnyArray:
     shape = _shape(tensor)
     try:
-        if tensor.datatype == Datatype.BYTES:
-            return _strings(list(tensor.contents.bytes_contents), shape)
         datatype = Datatype(tensor.datatype)
-        values = getattr(tensor.contents, _TYPED_FIELDS[datatype])
+        values = getattr(tensor.contents, TYPED_FIELDS[datatype])
+        if datatype is Datatype.BYTES:
+            return _strings(values, shape)
         return np.array(values, dtype=wire_dtype(datatype)).reshape(shape)
     except (KeyError, ValueError, OverflowError) as error:
         raise _unreadable(tensor, "its typed contents") from error
@@ -212,10 +198,3 @@ def _strings(found: Sequence[bytes], shape: tuple[int, ...]) -> AnyArray:
     elements = np.empty(len(found), dtype=np.object_)
     elements[:] = found
     return elements.reshape(shape)
-
-
-def _prefixed(array: AnyArray) -> bytes:
-    return pack_strings(
-        element if isinstance(element, bytes) else str(element).encode()
-        for element in array.reshape(-1)
-    )

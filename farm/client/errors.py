@@ -5,7 +5,13 @@ from typing import Any
 
 import grpc
 
-from farm.core.errors import ErrorCode, FarmError, UnreachableError, error_class
+from farm.core.errors import (
+    DeadlineExceededError,
+    ErrorCode,
+    FarmError,
+    UnreachableError,
+    error_class,
+)
 from farm.pb.open_inference_pb2 import ModelStreamInferResponse
 
 # For servers that do not send the farm's own code.
@@ -54,6 +60,12 @@ def to_farm_error(
         return UnreachableError(
             f"no answer from {address} ({details}); is `farm up` running there?",
             retry_after_s=retry_after_s,
+        )
+    if status is grpc.StatusCode.DEADLINE_EXCEEDED:
+        # gRPC's own words for it speak of streams that were removed.
+        return DeadlineExceededError(
+            f"no answer from {address} within the call's timeout; allow more time, or see with"
+            " `farm models ls` how busy the model is"
         )
     return error_class(_BY_STATUS.get(status, ErrorCode.INTERNAL))(details or status.name)
 

@@ -1,6 +1,7 @@
 """Which requests of a stream wait for their answers."""
 
 from collections.abc import Mapping
+from threading import Lock
 
 from farm.client.codec import RequestOptions, to_request, to_result
 from farm.client.datatypes import AnyArray
@@ -13,14 +14,15 @@ from farm.pb.open_inference_pb2 import ModelInferRequest, ModelStreamInferRespon
 class InFlight:
     """Numbers the requests of one stream and finds the one that an answer is for.
 
-    One thread may send while another one settles. `_waiting` is the only state they share.
+    One thread may send while another one settles; the lock guards what they share.
     """
 
     def __init__(self, model: str, options: RequestOptions) -> None:
         self._model = model
         self._options = options
         self._next = 0
-        self._waiting: set[int] = set()
+        self._lock = Lock()
+        self._waiting: set[str] = set()
         self._sent_all = False
 
     def send(self, inputs: Mapping[str, AnyArray]) -> ModelInferRequest:
@@ -30,13 +32,15 @@ class InFlight:
             InvalidRequestError: it cannot be sent.
         """
         request = to_request(self._model, inputs, request_id=str(self._next), **self._options)
-        self._waiting.add(self._next)
+        with self._lock:
+            self._waiting.add(request.id)
         self._next += 1
         return request
 
     def sent_all(self) -> None:
         """Note that no request follows."""
-        self._sent_all = True
+        with self._lock:
+            self._sent_all = True
 
     def settle(self, response: ModelStreamInferResponse) -> StreamAnswer:
         """Return an answer with the number of its request.
@@ -44,8 +48,10 @@ class InFlight:
         Raises:
             UnsupportedError: it is for no request that waits.
         """
-        index = self._index(response)
-        self._waiting.discard(index)
+        with self._lock:
+            request_id = self._request_id(response)
+            self._waiting.remove(request_id)
+        index = int(request_id)
         if response.error_message:
             return StreamAnswer(index=index, error=of_stream(response))
         try:
@@ -59,15 +65,18 @@ class InFlight:
         Raises:
             UnreachableError: a request was not answered, or not even sent.
         """
-        if self._waiting or not self._sent_all:
+        with self._lock:
+            unanswered, complete = len(self._waiting), self._sent_all and not self._waiting
+        if not complete:
             raise UnreachableError(
-                f"{address} ended the stream early; {len(self._waiting)} requests have no answer"
+                f"{address} ended the stream early; {unanswered} requests have no answer"
             )
 
-    def _index(self, response: ModelStreamInferResponse) -> int:
+    def _request_id(self, response: ModelStreamInferResponse) -> str:
+        """Return which request an answer is for; the caller holds the lock."""
         given = response.infer_response.id
-        if given.isdecimal() and int(given) in self._waiting:
-            return int(given)
+        if given in self._waiting:
+            return given
         if response.error_message and not given and len(self._waiting) == 1:
             return next(iter(self._waiting))
         raise UnsupportedError(

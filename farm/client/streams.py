@@ -36,12 +36,13 @@ def stream_answers(
             outgoing.answered()
             yield answer
     except grpc.RpcError as failed:
-        if outgoing.failure is not None:
-            raise outgoing.failure from None
+        outgoing.raise_failure()
         raise of_call(failed, calls.address) from failed
     finally:
         outgoing.stop()
         call.cancel()
+    # The server may have ended the stream before it heard of the source's failure.
+    outgoing.raise_failure()
     in_flight.check_complete(calls.address)
 
 
@@ -51,13 +52,13 @@ class _Outgoing:
     def __init__(
         self, requests: Iterator[Mapping[str, AnyArray]], in_flight: InFlight, window: int
     ) -> None:
-        self.failure: BaseException | None = None
         self._requests = requests
         self._in_flight = in_flight
         self._slots = Semaphore(window)
         self._started = Event()
         self._stopped = Event()
         self._call: Any = None
+        self._failure: BaseException | None = None
 
     def start(self, call: Any) -> None:
         self._call = call
@@ -69,6 +70,11 @@ class _Outgoing:
     def stop(self) -> None:
         self._stopped.set()
         self._slots.release()
+
+    def raise_failure(self) -> None:
+        """Raise what the source raised, if it did, which also cancelled the call."""
+        if self._failure is not None:
+            raise self._failure from None
 
     def messages(self) -> Iterator[ModelInferRequest]:
         """Yield the requests; on an error cancel the call, for gRPC would only log it."""
@@ -84,7 +90,7 @@ class _Outgoing:
                 self._in_flight.sent_all()
                 return
             except BaseException as error:
-                self.failure = error
+                self._failure = error
                 self._call.cancel()
                 return
             yield message

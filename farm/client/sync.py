@@ -1,15 +1,24 @@
 """The blocking client."""
 
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping
 from types import TracebackType
 from typing import Self, Unpack
 
 from farm.client.calls import BlockingCalls
-from farm.client.channel import DEFAULT_ADDRESS
-from farm.client.codec import ParameterValue, RequestOptions, to_request, to_result
+from farm.client.channel import DEFAULT_ADDRESS, checked_address
+from farm.client.codec import RequestOptions, to_request, to_result
 from farm.client.datatypes import AnyArray
 from farm.client.in_flight import InFlight, check_window
 from farm.client.metadata import ModelMetadata, to_metadata
+from farm.client.methods import (
+    MODEL_CONFIG,
+    MODEL_INFER,
+    MODEL_METADATA,
+    MODEL_READY,
+    MODEL_STATISTICS,
+    SERVER_LIVE,
+    SERVER_READY,
+)
 from farm.client.results import InferResult, StreamAnswer
 from farm.client.streams import stream_answers
 from farm.pb.model_config_pb2 import ModelConfig
@@ -32,7 +41,7 @@ class FarmClient:
     """
 
     def __init__(self, address: str = DEFAULT_ADDRESS, *, retries: int = 2) -> None:
-        self.address = address
+        self.address = checked_address(address)
         self._calls = BlockingCalls(address, retries)
 
     def __enter__(self) -> Self:
@@ -52,70 +61,53 @@ class FarmClient:
 
     def live(self, *, timeout_s: float = 5.0) -> bool:
         """Return whether the farm's gateway runs."""
-        return bool(self._calls.unary("ServerLive", ServerLiveRequest(), timeout_s).live)
+        return self._calls.unary(SERVER_LIVE, ServerLiveRequest(), timeout_s).live
 
     def ready(self, *, timeout_s: float = 5.0) -> bool:
         """Return whether the farm takes requests."""
-        return bool(self._calls.unary("ServerReady", ServerReadyRequest(), timeout_s).ready)
+        return self._calls.unary(SERVER_READY, ServerReadyRequest(), timeout_s).ready
 
     def model_ready(self, model: str, version: str = "", *, timeout_s: float = 5.0) -> bool:
         """Return whether a model can be called."""
         request = ModelReadyRequest(name=model, version=version)
-        return bool(self._calls.unary("ModelReady", request, timeout_s).ready)
+        return self._calls.unary(MODEL_READY, request, timeout_s).ready
 
     def metadata(self, model: str, version: str = "", *, timeout_s: float = 5.0) -> ModelMetadata:
         """Return a model's tensors and versions."""
         request = ModelMetadataRequest(name=model, version=version)
-        return to_metadata(self._calls.unary("ModelMetadata", request, timeout_s))
+        return to_metadata(self._calls.unary(MODEL_METADATA, request, timeout_s))
 
     def config(self, model: str, version: str = "", *, timeout_s: float = 5.0) -> ModelConfig:
-        """Return a model's configuration with all defaults filled in, as Triton has it."""
+        """Return a model's config, completed with what the server knows of the model.
+
+        A farm does not fill in the other fields' defaults, as Triton does.
+        """
         request = ModelConfigRequest(name=model, version=version)
-        config: ModelConfig = self._calls.unary("ModelConfig", request, timeout_s).config
-        return config
+        return self._calls.unary(MODEL_CONFIG, request, timeout_s).config
 
     def statistics(
         self, model: str = "", version: str = "", *, timeout_s: float = 5.0
     ) -> tuple[ModelStatistics, ...]:
         """Return the counters of each version; without a model, of every model."""
         request = ModelStatisticsRequest(name=model, version=version)
-        return tuple(self._calls.unary("ModelStatistics", request, timeout_s).model_stats)
+        return tuple(self._calls.unary(MODEL_STATISTICS, request, timeout_s).model_stats)
 
     def infer(
         self,
         model: str,
         inputs: Mapping[str, AnyArray],
         *,
-        version: str = "",
-        outputs: Sequence[str] = (),
-        classes: Mapping[str, int] | None = None,
-        priority: int = 0,
-        queue_timeout_s: float | None = None,
-        abi: str = "",
-        parameters: Mapping[str, ParameterValue] | None = None,
-        receipt: bool = True,
         request_id: str = "",
         timeout_s: float | None = None,
+        **options: Unpack[RequestOptions],
     ) -> InferResult:
         """Run a model on arrays, named as its inputs; return its outputs as arrays.
 
         `farm.client.codec.to_request` explains the options. `timeout_s` bounds the whole
         call, retries included.
         """
-        request = to_request(
-            model,
-            inputs,
-            request_id=request_id,
-            version=version,
-            outputs=outputs,
-            classes=classes,
-            priority=priority,
-            queue_timeout_s=queue_timeout_s,
-            abi=abi,
-            parameters=parameters,
-            receipt=receipt,
-        )
-        return to_result(self._calls.unary("ModelInfer", request, timeout_s))
+        request = to_request(model, inputs, request_id=request_id, **options)
+        return to_result(self._calls.unary(MODEL_INFER, request, timeout_s))
 
     def stream(
         self,

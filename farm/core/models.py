@@ -157,7 +157,8 @@ class ModelArtifact:
     `digest` covers `files` and `main` alone, so better goldens do not make it another model.
     `max_batch_size` is what the model's config asks for, or None to let the node find out.
     `joins` says that the config asks for requests to be joined; else the node finds out
-    whether their rows are independent. `main` is the path of the file to open among `files`; the others are what it refers to.
+    whether their rows are independent. `main` is the path of the file to open among
+    `files`; the others are what it refers to.
     """
 
     key: ModelKey

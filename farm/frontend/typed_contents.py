@@ -6,21 +6,21 @@ from collections.abc import Mapping
 from farm.core.errors import InvalidRequestError
 from farm.core.tensors import Datatype, pack_strings
 from farm.pb.open_inference_pb2 import InferTensorContents
+from farm.pb.typed_fields import TYPED_FIELDS
 
-# The field that carries each datatype, and the element type of Python's `array`. FP16 and
-# BF16 have no field and travel raw only.
-_FIELDS: Mapping[Datatype, tuple[str, str]] = {
-    Datatype.BOOL: ("bool_contents", "B"),
-    Datatype.INT8: ("int_contents", "b"),
-    Datatype.INT16: ("int_contents", "h"),
-    Datatype.INT32: ("int_contents", "i"),
-    Datatype.INT64: ("int64_contents", "q"),
-    Datatype.UINT8: ("uint_contents", "B"),
-    Datatype.UINT16: ("uint_contents", "H"),
-    Datatype.UINT32: ("uint_contents", "I"),
-    Datatype.UINT64: ("uint64_contents", "Q"),
-    Datatype.FP32: ("fp32_contents", "f"),
-    Datatype.FP64: ("fp64_contents", "d"),
+# The element type of Python's `array` for each datatype that has a field.
+_TYPECODES: Mapping[Datatype, str] = {
+    Datatype.BOOL: "B",
+    Datatype.INT8: "b",
+    Datatype.INT16: "h",
+    Datatype.INT32: "i",
+    Datatype.INT64: "q",
+    Datatype.UINT8: "B",
+    Datatype.UINT16: "H",
+    Datatype.UINT32: "I",
+    Datatype.UINT64: "Q",
+    Datatype.FP32: "f",
+    Datatype.FP64: "d",
 }
 
 
@@ -31,11 +31,8 @@ def raw_bytes(name: str, datatype: Datatype, contents: InferTensorContents) -> b
         InvalidRequestError: the contents are in another field than the datatype's, or a
             value does not fit the datatype.
     """
-    if datatype is Datatype.BYTES:
-        field, typecode = "bytes_contents", ""
-    elif datatype in _FIELDS:
-        field, typecode = _FIELDS[datatype]
-    else:
+    field = TYPED_FIELDS.get(datatype)
+    if field is None:
         raise InvalidRequestError(
             f"input '{name}' is {datatype}, which has no typed contents; send raw_input_contents"
         )
@@ -47,10 +44,10 @@ def raw_bytes(name: str, datatype: Datatype, contents: InferTensorContents) -> b
             f"input '{name}' is {datatype}, so its values belong in {field}, not {others[0]}"
         )
     values = getattr(contents, field)
-    if not typecode:
+    if datatype is Datatype.BYTES:
         return pack_strings(values)
     try:
-        return array(typecode, values).tobytes()
+        return array(_TYPECODES[datatype], values).tobytes()
     except OverflowError as error:
         raise InvalidRequestError(
             f"input '{name}' has a value that does not fit {datatype}"

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from farm.core.actor_messages import WireTensor
 from farm.core.errors import ExecutionFailedError, InvalidRequestError
-from farm.core.tensors import Datatype, pack_strings, unpack_strings
+from farm.core.tensors import Datatype, pack_texts, unpack_strings
 from farm.node.bfloat16 import BF16
 
 AnyArray = NDArray[np.generic]
@@ -57,7 +57,7 @@ def to_array(name: str, datatype: str, shape: tuple[int, ...], raw: bytes) -> An
 def to_wire(name: str, array: AnyArray) -> WireTensor:
     """Return an output as the wire carries it."""
     if array.dtype.kind in "OSU":
-        return (name, str(Datatype.BYTES), array.shape, _prefixed(array))
+        return (name, str(Datatype.BYTES), array.shape, pack_texts(array.reshape(-1)))
     return (name, _NAMES[array.dtype], array.shape, array.tobytes())
 
 
@@ -95,10 +95,3 @@ def _strings(raw: bytes, shape: tuple[int, ...]) -> AnyArray:
     array = np.empty(len(elements), dtype=np.object_)
     array[:] = elements
     return array.reshape(shape)
-
-
-def _prefixed(array: AnyArray) -> bytes:
-    return pack_strings(
-        element if isinstance(element, bytes) else str(element).encode()
-        for element in array.reshape(-1)
-    )

@@ -22,9 +22,13 @@ _ONNX_BFLOAT16 = 16
 
 
 def from_floats(values: AnyArray) -> AnyArray:
-    """Return numbers as BF16, the lower half of their FP32 bits cut off."""
-    bits = np.asarray(values, dtype="<f4", order="C").view("<u4") >> 16
-    return bits.astype("<u2").view(BF16)
+    """Return numbers as BF16, rounded to the nearest, ties to even."""
+    single = np.asarray(values, dtype="<f4", order="C")
+    bits = single.view("<u4")
+    rounded = (bits + np.uint32(0x7FFF) + ((bits >> 16) & np.uint32(1))) >> np.uint32(16)
+    # Rounding up would turn some NaNs into infinity.
+    kept = np.where(np.isnan(single), (bits >> np.uint32(16)) | np.uint32(0x40), rounded)
+    return kept.astype("<u2").view(BF16)
 
 
 def to_floats(array: AnyArray) -> AnyArray:

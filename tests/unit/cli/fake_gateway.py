@@ -178,8 +178,13 @@ class FakeGateway:
 
     def _snapshot(self) -> admin.FarmSnapshot:
         loading = [
-            admin.ModelSnapshot(name=name, version=3, state="loading", ready_nodes=["pi-1"])
-            for name in self.states
+            admin.ModelSnapshot(
+                name=name,
+                version=3,
+                state="unloading" if state == "UNAVAILABLE" else "loading",
+                ready_nodes=["pi-1"],
+            )
+            for name, state in self.states.items()
         ]
         return admin.FarmSnapshot(
             taken_unix_ns=17,

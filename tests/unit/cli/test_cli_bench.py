@@ -121,7 +121,7 @@ def test_wrong_usage_exits_with_2(gateway: FakeGateway, arguments: list[str], me
 def test_an_open_dimension_is_asked_for(gateway: FakeGateway) -> None:
     result = bench(gateway, "echo", "-d", "0.1")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert "--shape x=D,D" in result.stderr
+    assert "--shape NAME=D,D" in result.stderr
 
 
 def test_what_is_refused_once_is_not_measured(gateway: FakeGateway) -> None:

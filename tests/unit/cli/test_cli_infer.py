@@ -125,14 +125,32 @@ def test_infer_of_a_picture_for_a_model_that_declares_none(
 ) -> None:
     path = tmp_path / "a.png"
     Image.new("L", (4, 4)).save(path)
-    message = fails(2, "infer", "echo", "-i", f"s={path}", "--connect", gateway.address)
+    message = fails(1, "infer", "echo", "-i", f"s={path}", "--connect", gateway.address)
     assert "does not declare how a picture becomes its input 's'" in message
 
 
-def test_infer_names_a_file_that_is_not_there(gateway: FakeGateway, tmp_path: Path) -> None:
-    given = f"x={tmp_path / 'none.npy'}"
-    message = fails(1, "infer", "echo", "-i", given, "--connect", gateway.address)
-    assert "none.npy cannot be read" in message
+def test_infer_names_a_file_that_cannot_be_read(gateway: FakeGateway, tmp_path: Path) -> None:
+    for path, why in ((tmp_path / "none.npy", "No such file"), (tmp_path, "Is a directory")):
+        message = fails(1, "infer", "echo", "-i", f"x={path}", "--connect", gateway.address)
+        assert f"{path} cannot be read: {why}" in message
+
+
+def test_an_equals_sign_in_a_file_belongs_to_it(gateway: FakeGateway, tmp_path: Path) -> None:
+    path = tmp_path / "a=b.json"
+    path.write_text("[[1, 2]]")
+    text = ok("infer", "echo", "-i", f"x={path}", "--connect", gateway.address, "-o", "json")
+    assert json.loads(text)["result"]["outputs"] == {"x_out": [[1.0, 2.0]]}
+
+
+def test_infer_says_which_pattern_matches_nothing(gateway: FakeGateway, tmp_path: Path) -> None:
+    given = f"x={tmp_path}/*.npy"
+    message = fails(2, "infer", "echo", "-i", given, "--connect", gateway.address)
+    assert f"--input {given}: no file matches" in message
+
+
+def test_standard_input_is_read_once(gateway: FakeGateway) -> None:
+    message = fails(2, "infer", "echo", "-i", "x=-", "-i", "s=-", "--connect", gateway.address)
+    assert "standard input can be read only once" in message
 
 
 def test_infer_of_an_unknown_model(gateway: FakeGateway, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from plain_server import plain_server
 
 from farm.client import AdminClient
-from farm.core.errors import LoadFailedError, UnreachableError
+from farm.core.errors import LoadFailedError, UnreachableError, UnsupportedError
 from farm.pb.farm_admin_pb2 import (
     DescribeModelResponse,
     FarmSnapshot,
@@ -59,6 +59,30 @@ def test_a_watch_that_is_dropped_ends_its_call() -> None:
         next(watch)
         watch.close()
         assert ended.wait(10.0)
+
+
+def test_a_snapshot_ends_its_call() -> None:
+    from threading import Event
+
+    ended = Event()
+
+    def forever(_: Any, context: grpc.ServicerContext) -> Any:
+        context.add_callback(ended.set)
+        while context.is_active():
+            yield FarmSnapshot()
+
+    with plain_server({"WatchSnapshots": forever}) as address, AdminClient(address) as admin:
+        admin.snapshot()
+        assert ended.wait(10.0)
+
+
+def test_a_server_without_a_snapshot_is_named() -> None:
+    with (
+        plain_server({"WatchSnapshots": lambda *_: iter(())}) as address,
+        AdminClient(address) as admin,
+        pytest.raises(UnsupportedError, match=f"{address} ended its answer without a snapshot"),
+    ):
+        admin.snapshot()
 
 
 def test_operators_describe_a_model() -> None:

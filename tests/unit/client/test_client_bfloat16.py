@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from farm.client import datatypes
+from farm.client.bfloat16 import as_bf16, as_numbers, bf16_dtype
 from farm.client.codec import to_request, to_result
-from farm.client.datatypes import as_bf16, as_numbers, datatype_of
+from farm.client.datatypes import datatype_of
 from farm.core.tensors import Datatype
+from farm.node.bfloat16 import from_floats
 from farm.pb.open_inference_pb2 import ModelInferRequest, ModelInferResponse
 
 
@@ -36,14 +37,14 @@ ROUNDED = np.array([[1.0, 1.0, 1.015625], [-2.5, np.inf, np.nan]], np.float32)
 def bfloat16(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     if request.param == "numpy alone":
         monkeypatch.setitem(sys.modules, "ml_dtypes", None)
-    datatypes._bf16_dtype.cache_clear()
+    bf16_dtype.cache_clear()
     yield request.param
-    datatypes._bf16_dtype.cache_clear()
+    bf16_dtype.cache_clear()
 
 
 def test_bf16_goes_out_rounded_and_comes_back(bfloat16: str) -> None:
     array = as_bf16(NUMBERS)
-    assert array.dtype == ("bfloat16" if bfloat16 == "ml_dtypes" else np.uint16)
+    assert array.dtype.names == (None if bfloat16 == "ml_dtypes" else ("bf16",))
     message = request(x=array)
     assert (message.inputs[0].datatype, list(message.inputs[0].shape)) == ("BF16", [2, 3])
     assert len(message.raw_input_contents[0]) == 12
@@ -54,15 +55,35 @@ def test_bf16_goes_out_rounded_and_comes_back(bfloat16: str) -> None:
     assert request(x=back) == message
 
 
-def test_both_ways_to_bf16_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_numpy_keeps_what_bf16_arrays_are(bfloat16: str) -> None:
+    array = as_bf16(NUMBERS)
+    for made in (
+        np.stack([array, array]),
+        np.concatenate([array, array]),
+        np.ascontiguousarray(array[::-1, 1:]),
+        array.T.copy(),
+        np.array(array[0, 0]),
+    ):
+        message = request(x=made)
+        assert message.inputs[0].datatype == "BF16"
+        assert len(message.raw_input_contents[0]) == 2 * made.size
+        assert as_numbers(made).shape == made.shape
+    np.testing.assert_array_equal(as_numbers(np.stack([array])[0]), ROUNDED)
+    np.testing.assert_array_equal(as_numbers(array[:, ::2]), ROUNDED[:, ::2])
+
+
+def test_both_ways_to_bf16_and_the_nodes_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     numbers = np.random.default_rng(0).standard_normal(10_000).astype(np.float32) * 1e30
-    datatypes._bf16_dtype.cache_clear()
+    numbers[:3] = (np.inf, -np.inf, np.finfo(np.float32).max)
+    numbers[3:6] = NUMBERS[0]
+    bf16_dtype.cache_clear()
     theirs = as_bf16(numbers).tobytes()
+    assert from_floats(numbers).tobytes() == theirs
     with monkeypatch.context() as without:
         without.setitem(sys.modules, "ml_dtypes", None)
-        datatypes._bf16_dtype.cache_clear()
+        bf16_dtype.cache_clear()
         assert as_bf16(numbers).tobytes() == theirs
-    datatypes._bf16_dtype.cache_clear()
+    bf16_dtype.cache_clear()
 
 
 def test_unsigned_integers_are_not_taken_for_bf16() -> None:

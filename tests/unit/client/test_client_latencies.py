@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from farm.client.latencies import Latencies
+from farm.client.load.latencies import Latencies
 
 
 def of(values: list[float]) -> Latencies:

@@ -12,7 +12,7 @@ import pytest
 from plain_server import plain_server
 
 from farm.client.codec import to_request
-from farm.client.load_generator import LoadPlan, LoadResult, run_load
+from farm.client.load.generator import LoadPlan, LoadResult, run_load
 from farm.core.errors import ErrorCode
 from farm.pb.open_inference_pb2 import (
     ModelInferRequest,

@@ -19,7 +19,8 @@ from stream_calls import (
     sync_stream,
 )
 
-from farm.client import AsyncFarmClient, FarmClient
+from farm.client import AsyncFarmClient, FarmClient, aio_streams, streams
+from farm.client.in_flight import InFlight
 from farm.core.errors import (
     ErrorCode,
     FarmError,
@@ -196,3 +197,64 @@ async def test_cancelling_the_reader_cancels_the_call() -> None:
                 with pytest.raises(asyncio.CancelledError):
                     await reader
             assert await asyncio.to_thread(server.gone.wait, WAIT_S)
+
+
+# -- a source that fails while the server ends the stream well -------------------------
+
+
+def fallen_camera() -> Iterator[Any]:
+    yield inputs(0)
+    raise ZeroDivisionError("the camera fell down")
+
+
+class WellEnded:
+    """A blocking call that the server ends once the source has failed, before it is cancelled."""
+
+    address = "it"
+
+    def open(self, _name: str, messages: Iterator[Any], _timeout_s: float | None) -> Any:
+        self._messages = messages
+        return self
+
+    def __iter__(self) -> Iterator[Any]:
+        list(self._messages)
+        return iter(())
+
+    def cancel(self) -> None: ...
+
+
+class AsyncWellEnded:
+    """The same for an event loop."""
+
+    address = "it"
+
+    def __init__(self) -> None:
+        self._failed = asyncio.Event()
+
+    def open(self, *_: Any) -> Any:
+        return self
+
+    async def write(self, _message: ModelInferRequest) -> None: ...
+
+    async def read(self) -> Any:
+        await self._failed.wait()
+        return grpc.aio.EOF
+
+    def cancel(self) -> None:
+        self._failed.set()
+
+
+def test_a_source_that_fails_is_heard_beside_the_end() -> None:
+    answers = streams.stream_answers(
+        WellEnded(), fallen_camera(), InFlight("m", {}), window=4, timeout_s=None
+    )
+    with pytest.raises(ZeroDivisionError, match="camera"):
+        next(answers)
+
+
+async def test_an_async_source_that_fails_is_heard_beside_the_end() -> None:
+    answers = aio_streams.stream_answers(
+        AsyncWellEnded(), fallen_camera(), InFlight("m", {}), window=4, timeout_s=None
+    )
+    with pytest.raises(ZeroDivisionError, match="camera"):
+        await anext(answers)

@@ -1,15 +1,15 @@
-"""Arrays from files, for the command line."""
+"""Arrays from the contents of files."""
 
 import io
 import json
 import zipfile
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
-from farm.client.datatypes import DTYPES, AnyArray, as_bf16, datatype_of, from_bf16_bits
+from farm.client.bfloat16 import as_bf16, from_bits
+from farm.client.datatypes import DTYPES, AnyArray, datatype_of
 from farm.core.errors import InvalidRequestError
 from farm.core.tensors import Datatype
 
@@ -20,18 +20,6 @@ _NPY_MAGIC = b"\x93NUMPY"
 _ZIP_MAGIC = b"PK"
 # Goldens keep a model's inputs and its expected outputs in one archive.
 _GOLDEN_INPUT = "input:"
-
-
-def read_content(file: Path | None, stdin: BinaryIO) -> bytes:
-    """Return the bytes of a file or, without one, of standard input.
-
-    Raises:
-        InvalidRequestError: it cannot be read; the message names the file.
-    """
-    try:
-        return file.read_bytes() if file is not None else stdin.read()
-    except OSError as error:
-        raise InvalidRequestError(f"{file} cannot be read: {error.strerror}") from error
 
 
 def read_arrays(content: bytes, shown: str) -> dict[str, AnyArray]:
@@ -53,8 +41,8 @@ def read_arrays(content: bytes, shown: str) -> dict[str, AnyArray]:
         return _from_json(json.loads(content))
     except (ValueError, KeyError, EOFError, RecursionError, zipfile.BadZipFile) as error:
         raise InvalidRequestError(
-            f"{shown} is neither a .npy or .npz file nor JSON with regular lists of numbers or"
-            " strings"
+            f"{shown} is neither a PNG or JPEG picture, nor a .npy or .npz file without pickled"
+            " objects, nor JSON with regular lists of numbers or strings"
         ) from error
 
 
@@ -80,7 +68,7 @@ def _fitted(name: str, array: AnyArray, datatype: Datatype) -> AnyArray:
         return array
     if datatype is Datatype.BF16:
         # Files have no BF16 either: goldens keep its bits.
-        return from_bf16_bits(array) if array.dtype == np.uint16 else as_bf16(array)
+        return from_bits(array) if array.dtype == np.uint16 else as_bf16(array)
     if datatype is Datatype.BYTES:
         return array
     wanted = DTYPES[datatype]

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from farm.client.latencies import Latencies
-from farm.client.transports import StreamTransport, Transport, UnaryTransport
+from farm.client.load.latencies import Latencies
+from farm.client.load.transports import StreamTransport, Transport, UnaryTransport
 from farm.core.errors import ErrorCode, FarmError
 from farm.pb.open_inference_pb2 import ModelInferRequest, ModelInferResponse
 

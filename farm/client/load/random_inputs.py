@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from farm.client.datatypes import AnyArray, as_bf16, wire_dtype
+from farm.client.bfloat16 import as_bf16
+from farm.client.datatypes import AnyArray, wire_dtype
 from farm.client.metadata import TensorMetadata
 from farm.core.errors import InvalidRequestError
 from farm.core.tensors import Datatype
@@ -54,8 +55,8 @@ def _shape(
     if not fits or min(given, default=0) < 0:
         beside = "" if rows is None else " beside the batch axis"
         raise InvalidRequestError(
-            f"input '{tensor.name}' has shape {list(declared)}{beside}, -1 being any size; say"
-            f" which with --shape {tensor.name}=D,D"
+            f"input '{tensor.name}' has shape {list(declared)}{beside}, -1 being any size; give"
+            " it a shape with every size"
         )
     return given if rows is None else (rows, *given)
 

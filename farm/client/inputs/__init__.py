@@ -1,0 +1,1 @@
+"""A model's inputs from files: arrays, JSON and pictures."""

@@ -1,0 +1,1 @@
+"""Load for a farm: requests that keep coming, and what becomes of them."""
