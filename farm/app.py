@@ -20,6 +20,7 @@ from farm.engine.dataplane import DataPlane
 from farm.engine.descriptions import Descriptions
 from farm.engine.engine import Engine
 from farm.engine.fleet import Fleet
+from farm.engine.polling import Polling
 from farm.engine.snapshots import Snapshots
 from farm.frontend.admin_service import AdminService
 from farm.frontend.inference_service import InferenceService
@@ -90,6 +91,12 @@ class Gateway:
         )
         self.control.begin(listings)
         self._curves = Curves(pool=pool, fleet=self.fleet)
+        self._polling = Polling(
+            control=self.control,
+            repository=repository,
+            clock=clock,
+            interval_s=config.repository.poll_interval_s,
+        )
         self.dataplane = DataPlane(
             engine=self.engine,
             fleet=self.fleet,
@@ -160,7 +167,7 @@ class Gateway:
         self._keep(self._report_health(), "health")
         self._keep(self._curves.run(), "curves")
         if self._config.repository.control is ControlMode.POLL:
-            self._keep(self.control.follow(self._config.repository.poll_interval_s), "follow")
+            self._keep(self._polling.run(), "polling")
 
     async def drain(self) -> None:
         """Refuse new requests, answer the accepted ones, close the ports."""

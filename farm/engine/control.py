@@ -69,8 +69,6 @@ class ModelControl:
         self._polled = polled
         # What each model's config was last warned of, which is said once.
         self._warnings: dict[str, tuple[str, ...]] = {}
-        # Models whose last change could not be followed, and why: they are tried again.
-        self._unfollowed: dict[str, str] = {}
         self._turns: dict[str, _Turn] = {}
         self._running: set[asyncio.Task[None]] = set()
 
@@ -117,17 +115,18 @@ class ModelControl:
         self._refuse_if_polled()
         await self._to_the_end(self._unload(name, by_hand=True), f"unload {name}")
 
-    async def follow(self, interval_s: float) -> None:
-        """Load and unload what changes in the repository, until cancelled."""
-        while True:
-            await asyncio.sleep(interval_s)
-            try:
-                changed = await asyncio.to_thread(self._repository.changed)
-            except FarmError as error:
-                _log.warning("poll_failed", reason=error.message)
-                continue
-            for name in sorted(changed | self._unfollowed.keys()):
-                await self._follow_up(name)
+    async def follow(self, name: str) -> None:
+        """Serve a model as it lies in the repository now, or no longer if it is gone.
+
+        Raises:
+            ModelNotFoundError: there is no such model, neither there nor here.
+            FarmError: it is refused; what was served before is served still.
+        """
+        try:
+            await self._load(name, None, by_hand=False)
+        except ModelNotFoundError:
+            await self._unload(name, by_hand=False)
+            self._catalog.remove(name)
 
     async def close(self) -> None:
         """Abandon what still runs."""
@@ -135,58 +134,55 @@ class ModelControl:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
 
-    async def _follow_up(self, name: str) -> None:
-        try:
-            await self._load(name, None, by_hand=False)
-        except ModelNotFoundError:
-            if self._catalog.model(name) is not None:
-                await self._unload(name, by_hand=False)
-                self._catalog.remove(name)
-                _log.info("model_removed", model=name)
-            self._unfollowed.pop(name, None)
-        except Exception as error:
-            reason = error.message if isinstance(error, FarmError) else type(error).__name__
-            if self._unfollowed.get(name) != reason:
-                known = isinstance(error, FarmError)
-                _log.warning(
-                    "reload_failed", model=name, reason=reason, exc_info=None if known else error
-                )
-            self._unfollowed[name] = reason
-        else:
-            self._unfollowed.pop(name, None)
-
     async def _load(self, name: str, override: ModelOverride | None, *, by_hand: bool) -> None:
         async with self._turn(name):
             begun_at = self._clock.monotonic()
-            listing = await self._list(name, override)
-            model = self._catalog.enter(name)
-            distribution = Distribution(
-                self._fleet, listing.available, progress=model.note_progress
-            )
             try:
-                with self._fleet.pinned(distribution.digests):
-                    _check(listing)
-                    specs = await distribution.run()
-                    if by_hand:
-                        specs = await self._wish(name, override, distribution)
-                    retired = self._switch(listing, distribution, specs)
-            except FarmError as error:
-                for digest in distribution.digests:
-                    await self._fleet.release(digest)
-                await self._forget_if_gone(name)
-                if isinstance(error, _REFUSALS):
-                    raise self._failed(name, error) from error
-                raise
+                listing = await asyncio.to_thread(self._repository.scan_model, name, override)
+                retired = await self._replace(listing, override, by_hand=by_hand)
+            except _REFUSALS as error:
+                raise self._failed(name, error) from error
             finally:
-                model.progress = ""
                 await self._tidy(name)
             await self._retirement.retire(retired)
-            seconds = round(self._clock.monotonic() - begun_at, 2)
-            for warning in listing.warnings:
-                if warning not in self._warnings.get(name, ()):
-                    _log.warning("repository", warning=warning)
-            self._warnings[name] = listing.warnings
-            _log.info("model_loaded", model=name, versions=len(specs), seconds=seconds)
+            self._warn_once(listing)
+            _log.info(
+                "model_loaded",
+                model=name,
+                versions=len(listing.available),
+                seconds=round(self._clock.monotonic() - begun_at, 2),
+            )
+
+    async def _replace(
+        self, listing: ModelListing, override: ModelOverride | None, *, by_hand: bool
+    ) -> list[Version]:
+        """Bring a listing to the nodes and serve it; return the versions that it replaces.
+
+        Raises:
+            FarmError: nothing has changed.
+        """
+        model = self._catalog.enter(listing.name)
+        distribution = Distribution(self._fleet, listing.available, progress=model.note_progress)
+        try:
+            with self._fleet.pinned(distribution.digests):
+                _check(listing)
+                specs = await distribution.run()
+                if by_hand:
+                    specs = await self._wish(listing.name, override, distribution)
+                return self._switch(listing, distribution, specs)
+        except FarmError:
+            for digest in distribution.digests:
+                await self._fleet.release(digest)
+            raise
+        finally:
+            model.note_progress("")
+
+    def _warn_once(self, listing: ModelListing) -> None:
+        known = self._warnings.get(listing.name, ())
+        for warning in listing.warnings:
+            if warning not in known:
+                _log.warning("repository", warning=warning)
+        self._warnings[listing.name] = listing.warnings
 
     async def _wish(
         self, name: str, override: ModelOverride | None, distribution: Distribution
@@ -203,12 +199,6 @@ class ModelControl:
         except FarmError:
             await asyncio.to_thread(self._repository.record, name, before)
             raise
-
-    async def _list(self, name: str, override: ModelOverride | None) -> ModelListing:
-        try:
-            return await asyncio.to_thread(self._repository.scan_model, name, override)
-        except _REFUSALS as error:
-            raise self._failed(name, error) from error
 
     def _failed(self, name: str, error: FarmError) -> LoadFailedError:
         """Note that a load failed and return what its caller is told."""
@@ -257,25 +247,27 @@ class ModelControl:
             model.refusal = UNLOADED
             for digest in digests:
                 await self._fleet.release(digest)
-            await self._tidy(name)
-            await self._forget_if_gone(name)
+            if await self._tidy(name) and by_hand:
+                # It cannot be loaded again without its files, so there is nothing to remember.
+                await asyncio.to_thread(self._repository.record, name, None)
             _log.info("model_unloaded", model=name)
 
-    async def _forget_if_gone(self, name: str) -> None:
-        """Forget a model that the repository never had, once nothing is left of its load."""
-        model = self._catalog.model(name)
-        if model is None or model.versions:
-            return
-        if not await asyncio.to_thread(self._repository.has, name):
-            self._catalog.remove(name)
-            await asyncio.to_thread(self._repository.record, name, None)
+    async def _tidy(self, name: str) -> bool:
+        """Forget what no version of a model is made of any more.
 
-    async def _tidy(self, name: str) -> None:
-        """Let the repository forget what no version of a model is made of any more."""
+        A model that no load has left a version of, and that the repository does not have,
+        is forgotten itself; returns whether it was.
+        """
         model = self._catalog.model(name)
         versions = model.versions.values() if model is not None else ()
         keep = [version.artifact for version in versions if version.artifact is not None]
         await asyncio.to_thread(self._repository.forget, name, keep)
+        if model is None or model.versions:
+            return False
+        gone = not await asyncio.to_thread(self._repository.has, name)
+        if gone:
+            self._catalog.remove(name)
+        return gone
 
     def _refuse_if_polled(self) -> None:
         if self._polled:

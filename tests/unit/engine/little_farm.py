@@ -85,6 +85,8 @@ class FakeRepository:
         self.wishes: dict[str, Wish] = {}
         self.news: set[str] = set()
         self.kept: dict[str, set[str]] = {}
+        # Models that are listed, but only because a load brought them.
+        self.elsewhere: set[str] = set()
         # Called, in the thread that records, with every wish.
         self.on_record: Callable[[Wish | None], None] = lambda wish: None
 
@@ -94,7 +96,7 @@ class FakeRepository:
         return self.listings[name]
 
     def has(self, name: str) -> bool:
-        return name in self.listings
+        return name in self.listings and name not in self.elsewhere
 
     def forget(self, name: str, keep: Sequence[ModelArtifact] = ()) -> None:
         self.kept[name] = {artifact.digest for artifact in keep}

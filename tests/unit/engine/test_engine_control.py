@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from fake_pool import REPORT
 from little_farm import WAIT_S, LittleFarm, artifact, available, listings, until
 
+from farm.core.clock import SystemClock
 from farm.core.errors import (
     ConfigurationError,
     LoadFailedError,
@@ -18,9 +19,10 @@ from farm.core.errors import (
 from farm.core.models import LatencyCurve, ModelArtifact, ModelKey, ModelState
 from farm.core.tensors import Datatype, TensorSpec
 from farm.engine.curves import Curves
+from farm.engine.polling import Polling
 from farm.repository.listing import ModelListing, RefusedVersion
 from farm.repository.model_config import ModelSettings
-from farm.repository.repository import Wish
+from farm.repository.repository import Repository, Wish
 
 
 def changed(known: ModelArtifact) -> ModelArtifact:
@@ -415,7 +417,13 @@ async def test_a_polled_repository_is_followed_and_not_changed_by_hand() -> None
         for operation in refused:
             with pytest.raises(ConfigurationError, match=r"repository\.control"):
                 await operation
-        following = asyncio.create_task(farm.control.follow(0.0))
+        polling = Polling(
+            control=farm.control,
+            repository=cast(Repository, farm.repository),
+            clock=SystemClock(),
+            interval_s=0.0,
+        )
+        following = asyncio.create_task(polling.run())
         lies(farm, artifact("fresh"))
         farm.repository.news = {"fresh"}
         await until(lambda: served(farm, "fresh"))
@@ -585,3 +593,14 @@ async def test_new_settings_of_the_same_files_are_measured_anew() -> None:
         await farm.control.load("echo")
         await until(lambda: len(node.measured) == 2)
         measuring.cancel()
+
+
+async def test_a_first_load_that_fails_leaves_no_trace_of_a_model_that_is_nowhere() -> None:
+    async with LittleFarm("a") as farm:
+        await farm.start_nodes()
+        lies(farm, artifact("evil"))
+        farm.pool.nodes["a"].reports["evil"] = ModelUnavailableError("it is evil")
+        farm.repository.elsewhere.add("evil")
+        with pytest.raises(LoadFailedError, match="it is evil"):
+            await farm.control.load("evil", config="{}", files={"1/model.onnx": b""})
+        assert farm.catalog.model("evil") is None
