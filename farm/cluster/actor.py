@@ -33,6 +33,9 @@ class NodeActor:
     def infer(self, call: bytes, *raws: bytes) -> bytes:
         return self._service.infer(call, *raws)
 
+    def cancel(self, call_id: str) -> None:
+        self._service.cancel(call_id)
+
     def missing_files(self, artifact: Mapping[str, Any]) -> tuple[str, ...]:
         return self._service.missing_files(decode_artifact(artifact))
 

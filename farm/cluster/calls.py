@@ -9,7 +9,6 @@ from ray.exceptions import (
     RayActorError,
     RayError,
     RayTaskError,
-    TaskCancelledError,
 )
 
 from farm.cluster.actor import INFERENCE, MODELS, TELEMETRY
@@ -18,7 +17,6 @@ from farm.core.errors import (
     InternalError,
     NodeBusyError,
     NodeLostError,
-    RequestCancelledError,
 )
 
 
@@ -34,6 +32,7 @@ class ActorCalls:
         # `.options()` builds a wrapper; made once, it costs a request nothing.
         self._infer = handle.infer.options(concurrency_group=INFERENCE)
         self._describe = handle.describe.options(concurrency_group=TELEMETRY)
+        self._cancel = handle.cancel.options(concurrency_group=TELEMETRY)
         self._vitals = handle.vitals.options(concurrency_group=TELEMETRY)
         self._missing = handle.missing_files.options(concurrency_group=MODELS)
         self._receive = handle.receive.options(concurrency_group=MODELS)
@@ -85,10 +84,14 @@ class ActorCalls:
         reply: bytes = await _result(reference)
         return reply
 
-    def cancel(self, reference: Any) -> None:
-        """Drop a batch if it has not begun to run; one that runs goes on."""
-        with contextlib.suppress(RayError, ValueError, TypeError):
-            ray.cancel(reference, force=False)
+    def cancel(self, call_id: str) -> None:
+        """Drop a batch if it has not begun to run; one that runs goes on.
+
+        Not by `ray.cancel`: after a few of those on an actor's threads, Ray 2.60 runs nothing
+        more in their concurrency group, and nothing else tells.
+        """
+        with contextlib.suppress(RayError):
+            self._cancel.remote(call_id)
 
     def kill(self) -> None:
         """End the actor's process, even one that hangs."""
@@ -99,8 +102,6 @@ class ActorCalls:
 async def _result(reference: Any) -> Any:
     try:
         return await reference
-    except TaskCancelledError as error:
-        raise RequestCancelledError("the batch was cancelled before it ran") from error
     except RayActorError as error:
         raise NodeLostError(_obituary(error)) from error
     except RayTaskError as error:

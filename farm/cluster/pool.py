@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 import structlog
 
@@ -37,11 +38,12 @@ _MAX_EVENTS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class _Sent:
-    """A batch at an incarnation of an actor, and Ray's reference to its reply."""
+    """A batch at an incarnation of an actor, Ray's reference to its reply, the call's id."""
 
     incarnation: str
     calls: ActorCalls
     reference: Any
+    call_id: str
 
 
 class RayWorkerPool:
@@ -59,6 +61,8 @@ class RayWorkerPool:
         }
         self._tasks: list[asyncio.Task[None]] = []
         self._sent: dict[int, _Sent] = {}
+        # Actors outlive gateways, whose batches all count from 1.
+        self._gateway = uuid4().hex[:8]
 
     @property
     def node_ids(self) -> tuple[str, ...]:
@@ -90,8 +94,10 @@ class RayWorkerPool:
         try:
             if supervisor.calls is None:
                 raise NodeLostError("its actor is gone")
-            call, raws = encode_call(batch)
-            sent = _Sent(incarnation, supervisor.calls, supervisor.calls.infer(call, raws))
+            call_id = f"{self._gateway}-{batch.id}"
+            call, raws = encode_call(batch, call_id)
+            reference = supervisor.calls.infer(call, raws)
+            sent = _Sent(incarnation, supervisor.calls, reference, call_id)
             self._sent[batch.id] = sent
         except Exception as error:
             known = error if isinstance(error, FarmError) else _unforeseen(error)
@@ -114,7 +120,7 @@ class RayWorkerPool:
     def cancel(self, batch_id: int) -> None:
         sent = self._sent.get(batch_id)
         if sent is not None:
-            sent.calls.cancel(sent.reference)
+            sent.calls.cancel(sent.call_id)
 
     async def prepare(
         self, node_id: str, artifact: ModelArtifact, blobs: BlobSource

@@ -37,8 +37,8 @@ _PICKLE = 5
 # (name, datatype, shape); the bytes travel beside it.
 TensorHead = tuple[str, str, tuple[int, ...]]
 
-# (protocol, model name, digest, rows of each member or None, inputs)
-CallHead = tuple[int, str, str, tuple[int, ...] | None, tuple[TensorHead, ...]]
+# (protocol, model name, digest, rows of each member or None, inputs, call id)
+CallHead = tuple[int, str, str, tuple[int, ...] | None, tuple[TensorHead, ...], str]
 
 # (name, datatype, shape, bytes)
 WireTensor = tuple[str, str, tuple[int, ...], bytes]
@@ -50,8 +50,11 @@ FailedReply = tuple[Literal["failed"], int, str, str, str, bool]
 Reply = OkReply | FailedReply
 
 
-def encode_call(batch: Batch) -> tuple[bytes, list[bytes]]:
-    """Return a batch as a small head and one joined block of bytes an input."""
+def encode_call(batch: Batch, call_id: str) -> tuple[bytes, list[bytes]]:
+    """Return a batch as a small head and one joined block of bytes an input.
+
+    `call_id` names the call among those of all gateways, to be cancelled by.
+    """
     members = batch.members
     inputs = [join(column) for column in zip(*(m.inputs for m in members), strict=True)]
     head: CallHead = (
@@ -60,6 +63,7 @@ def encode_call(batch: Batch) -> tuple[bytes, list[bytes]]:
         batch.digest,
         tuple(member.rows for member in members) if batch.batched else None,
         tuple((tensor.name, str(tensor.datatype), tensor.shape) for tensor in inputs),
+        call_id,
     )
     return pickle.dumps(head, _PICKLE), [tensor.raw for tensor in inputs]
 

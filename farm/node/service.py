@@ -1,5 +1,6 @@
 """A node without its transport: files in, models ready, batches run, vitals out."""
 
+from collections import deque
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from os import getpid
@@ -18,7 +19,13 @@ from farm.core.actor_messages import (
     encode_failure,
     encode_reply,
 )
-from farm.core.errors import FarmError, IntegrityError, InternalError, ModelUnavailableError
+from farm.core.errors import (
+    FarmError,
+    IntegrityError,
+    InternalError,
+    ModelUnavailableError,
+    RequestCancelledError,
+)
 from farm.core.models import LatencyCurve, ModelArtifact, ModelReport
 from farm.core.nodes import NodeProfile, NodeVitals
 from farm.node import probes
@@ -26,6 +33,11 @@ from farm.node.arrays import split_rows, to_array, to_wire
 from farm.node.models import NodeModels
 from farm.node.padding import cut_padding, pad_empty
 from farm.node.settings import NodeSettings
+
+_NOT_THE_REQUESTS_FAULT = (ModelUnavailableError, IntegrityError, RequestCancelledError)
+
+# Cancelled calls that are remembered; a node has a handful at a time.
+_MAX_UNWANTED = 256
 
 _NOTHING: Mapping[str, bytes] = MappingProxyType({})
 
@@ -37,6 +49,7 @@ class NodeService:
         self._settings = settings
         self.incarnation = uuid4().hex[:12]
         self._models = NodeModels(settings)
+        self._unwanted: deque[str] = deque(maxlen=_MAX_UNWANTED)
         self._counting = Lock()
         self._busy = 0
         self._batches = 0
@@ -127,6 +140,10 @@ class NodeService:
         """End what this node started."""
         self._models.close()
 
+    def cancel(self, call_id: str) -> None:
+        """Do not run a call that has not begun; one that runs, or ran, is not affected."""
+        self._unwanted.append(call_id)
+
     def infer(self, call: bytes, *raws: bytes) -> bytes:
         """Run a batch; failures come back as replies, never as exceptions."""
         with self._counting:
@@ -141,7 +158,7 @@ class NodeService:
             failed = False
         except FarmError as error:
             # These are this node's fault; another one may have the model whole.
-            retryable = isinstance(error, ModelUnavailableError | IntegrityError)
+            retryable = isinstance(error, _NOT_THE_REQUESTS_FAULT)
             reply = encode_failure(self.incarnation, error, retryable=retryable)
         except Exception as error:
             # A defect, perhaps of this node alone; another may do better.
@@ -157,7 +174,9 @@ class NodeService:
 
     def _infer(self, head: CallHead, raws: tuple[bytes, ...]) -> Reply:
         started = perf_counter_ns()
-        _, model, digest, rows, tensors = head
+        _, model, digest, rows, tensors, call_id = head
+        if call_id in self._unwanted:
+            raise RequestCancelledError("the batch was cancelled before it ran")
         session = self._models.session(model, digest)
         feeds = {
             name: to_array(name, datatype, shape, raw)

@@ -163,14 +163,14 @@ def test_foreign_protocols_are_refused(number: int) -> None:
 
 
 def test_a_batch_travels_as_one_block_an_input() -> None:
-    call, raws = encode_call(batch(request(1, 1, b"ab"), request(2, 2, b"cdef")))
-    assert decode_call(call) == (PROTOCOL, "m", "d", (1, 2), (("x", "UINT8", (3, 2)),))
+    call, raws = encode_call(batch(request(1, 1, b"ab"), request(2, 2, b"cdef")), "g-1")
+    assert decode_call(call) == (PROTOCOL, "m", "d", (1, 2), (("x", "UINT8", (3, 2)),), "g-1")
     assert raws == [b"abcdef"]
 
 
 def test_a_request_without_a_batch_axis_travels_as_it_is() -> None:
-    call, raws = encode_call(batch(request(1, 2, b"abcd"), batched=False))
-    assert decode_call(call) == (PROTOCOL, "m", "d", None, (("x", "UINT8", (2, 2)),))
+    call, raws = encode_call(batch(request(1, 2, b"abcd"), batched=False), "g-1")
+    assert decode_call(call) == (PROTOCOL, "m", "d", None, (("x", "UINT8", (2, 2)),), "g-1")
     assert raws == [b"abcd"]
 
 
@@ -185,14 +185,14 @@ def test_every_input_is_a_block_of_its_own() -> None:
         )
         for id_, x, z in ((1, b"ab", b"A"), (2, b"cd", b"C"))
     )  # fmt: skip
-    call, raws = encode_call(batch(first, second))
+    call, raws = encode_call(batch(first, second), "g-1")
     assert decode_call(call)[4] == (("x", "UINT8", (2, 2)), ("z", "INT8", (2, 1)))
     assert raws == [b"abcd", b"AC"]
 
 
 def test_a_call_and_its_reply_are_plain_bytes() -> None:
     asked = batch(request(1, 1, b"ab"))
-    call, raws = encode_call(asked)
+    call, raws = encode_call(asked, "g-1")
     reply = encode_reply(encode_failure("abc", ModelUnavailableError("gone"), retryable=True))
     assert [type(part) for part in (call, *raws, reply)] == [bytes] * 3
     # Both sides may hold different versions of our classes, so no message names one.

@@ -39,7 +39,7 @@ class Loaded:
 
     def reply(self, *inputs: Wire, rows: tuple[int, ...] | None = None) -> tuple:
         heads = tuple(wire[:3] for wire in inputs)
-        head = (PROTOCOL, "tiny", self._digest, rows, heads)
+        head = (PROTOCOL, "tiny", self._digest, rows, heads, "g-1")
         raws = (wire[3] for wire in inputs)
         return pickle.loads(self._service.infer(pickle.dumps(head), *raws))  # noqa: S301
 

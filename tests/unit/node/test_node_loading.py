@@ -43,7 +43,7 @@ def golden(folder: Path, factor: int) -> bytes:
 
 def answer(service: NodeService, artifact: ModelArtifact) -> list[float]:
     """Return what a model with x [n,3] makes of one row of ones."""
-    head = (PROTOCOL, "tiny", artifact.digest, (1,), (("x", "FP32", (1, 3)),))
+    head = (PROTOCOL, "tiny", artifact.digest, (1,), (("x", "FP32", (1, 3)),), "g-1")
     reply = pickle.loads(service.infer(pickle.dumps(head), ONES.tobytes()))  # noqa: S301
     assert reply[0] == "ok", reply
     return np.frombuffer(reply[4][0][0][3], np.float32).tolist()
@@ -189,7 +189,7 @@ def test_an_unload_in_the_middle_of_traffic_leaves_no_session(
 ) -> None:
     data = onnx_models.doubles()
     wanted = onnx_models.artifact({"model.onnx": data})
-    head = (PROTOCOL, "tiny", wanted.digest, (1,), (("x", "FP32", (1, 3)),))
+    head = (PROTOCOL, "tiny", wanted.digest, (1,), (("x", "FP32", (1, 3)),), "g-1")
     codes: set[str] = set()
     stop = Event()
 
@@ -217,7 +217,7 @@ def test_two_hundred_loads_leave_no_memory_behind(service: NodeService) -> None:
     data = onnx_models.large(2)
     wanted = onnx_models.artifact({"model.onnx": data}, max_batch_size=4)
     row = np.ones((1, 256), np.float32).tobytes()
-    head = (PROTOCOL, "tiny", wanted.digest, (1,), (("x", "FP32", (1, 256)),))
+    head = (PROTOCOL, "tiny", wanted.digest, (1,), (("x", "FP32", (1, 256)),), "g-1")
     process = psutil.Process()
     resident = []
     for _ in range(200):

@@ -70,10 +70,14 @@ def images(count: int) -> np.ndarray:
 
 
 def call(
-    artifact: ModelArtifact, pixels: np.ndarray, rows: tuple[int, ...] | None
+    artifact: ModelArtifact,
+    pixels: np.ndarray,
+    rows: tuple[int, ...] | None,
+    call_id: str = "gateway-1",
 ) -> tuple[CallHead, bytes]:
+    tensors = (("image", "FP32", pixels.shape),)
     head: CallHead = (
-        PROTOCOL, artifact.key.name, artifact.digest, rows, (("image", "FP32", pixels.shape),)
+        PROTOCOL, artifact.key.name, artifact.digest, rows, tensors, call_id
     )  # fmt: skip
     return head, pixels.tobytes()
 
@@ -135,6 +139,25 @@ def test_rows_that_do_not_add_up_are_never_shared_out(
     reply = run(service, *call(artifact, images(3), (1, 1)))
     assert reply[0] == "failed"
     assert reply[3] == "execution_failed"
+
+
+def test_a_call_that_was_cancelled_before_it_began_is_not_run(
+    loaded: tuple[NodeService, ModelArtifact],
+) -> None:
+    service, artifact = loaded
+    service.cancel("gateway-2")
+    reply = run(service, *call(artifact, images(1), (1,), "gateway-2"))
+    assert (reply[0], reply[3], reply[5]) == ("failed", "cancelled", True)
+    assert run(service, *call(artifact, images(1), (1,), "gateway-3"))[0] == "ok"
+
+
+def test_cancelled_calls_are_not_remembered_for_ever(
+    loaded: tuple[NodeService, ModelArtifact],
+) -> None:
+    service, artifact = loaded
+    for number in range(1_000):
+        service.cancel(f"gateway-{number}")
+    assert run(service, *call(artifact, images(1), (1,), "gateway-0"))[0] == "ok"
 
 
 def test_a_newer_protocol_is_refused_in_words(loaded: tuple[NodeService, ModelArtifact]) -> None:
@@ -241,7 +264,7 @@ def test_an_unloaded_model_is_not_run(service: NodeService) -> None:
     send_files(service, data)
     service.load(wanted)
     ones = np.ones((2, 3), np.float32)
-    head: CallHead = (PROTOCOL, "tiny", wanted.digest, (1, 1), (("x", "FP32", (2, 3)),))
+    head: CallHead = (PROTOCOL, "tiny", wanted.digest, (1, 1), (("x", "FP32", (2, 3)),), "g-1")
     ok = run(service, head, ones.tobytes())
     assert [member[0][3] for member in ok[4]] == [(ones[:1] * 2).tobytes()] * 2
     assert service.vitals().digests == (wanted.digest,)
