@@ -171,6 +171,8 @@ class Gateway:
 
     async def drain(self) -> None:
         """Refuse new requests, answer the accepted ones, close the ports."""
+        loop = asyncio.get_running_loop()
+        ends_at = loop.time() + self._config.drain_timeout_s
         self.dataplane.state = GatewayState.DRAINING
         await self._frontend.begin_drain()
         try:
@@ -181,6 +183,7 @@ class Gateway:
             )
             _log.warning("drain_timed_out", unanswered=count)
         await self._frontend.quiet(idle_s=_QUIET_S, at_most_s=_QUIET_AT_MOST_S)
+        await self._frontend.end_streams(at_most_s=max(ends_at - loop.time(), 1.0))
         await self._frontend.stop(grace_s=1.0)
 
     async def close(self) -> None:

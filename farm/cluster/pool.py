@@ -1,6 +1,7 @@
 """`WorkerPool` over Ray actors."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +18,7 @@ from farm.core.actor_messages import (
     encode_call,
     encode_record,
 )
-from farm.core.errors import ErrorCode, FarmError, InternalError, NodeLostError
+from farm.core.errors import ErrorCode, FarmError, IntegrityError, InternalError, NodeLostError
 from farm.core.models import LatencyCurve, ModelArtifact, ModelReport
 from farm.core.pool import BlobSource, NodeHeartbeat, PoolEvent
 from farm.core.requests import Batch, BatchCompleted, BatchFailed
@@ -130,8 +131,10 @@ class RayWorkerPool:
         sizes = {file.sha256: file.size_bytes for file in artifact.blobs}
         contents: dict[str, bytes] = {}
         if sum(sizes.values()) <= WHOLE_BYTES:
-            contents = await asyncio.to_thread(_read, sizes, blobs)
-        else:
+            # A file that was changed since it was listed may be on the node all the same.
+            with contextlib.suppress(IntegrityError):
+                contents = await asyncio.to_thread(_read, sizes, blobs)
+        if not contents:
             for digest in await calls.missing_files(message):
                 await self._send(calls, digest, sizes[digest], blobs)
         return decode_report(await calls.load(message, contents))

@@ -139,14 +139,14 @@ class Catalog:
         if version is not None and version.spec is None:
             version.refusal = reason
 
-    def state(self, version: Version, *, served: bool) -> ModelState:
-        """Return a version's state, given whether a node serves it now."""
+    def state(self, version: Version, *, served: bool, refused: bool = False) -> ModelState:
+        """Return a version's state, given whether a node serves it now, or all refuse to."""
         model = self._models.get(version.key.name)
         if model is not None and model.unloading:
             return ModelState.UNLOADING
         if version.spec is not None and served:
             return ModelState.READY
-        return ModelState.UNAVAILABLE if version.refusal else ModelState.LOADING
+        return ModelState.UNAVAILABLE if version.refusal or refused else ModelState.LOADING
 
     def find(self, name: str, version: str) -> list[Version]:
         """Return the version asked for, or without one all of them, the latest first.

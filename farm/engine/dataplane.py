@@ -184,10 +184,13 @@ class DataPlane:
         latest = versions[0]
         if self._state(latest) is ModelState.UNLOADING:
             raise ModelUnavailableError(f"model '{name}' is being unloaded")
-        why = latest.refusal or "it is still being loaded, or no node that holds it is up"
+        refusal = latest.refusal
+        if not refusal and latest.artifact is not None:
+            refusal = self._fleet.refusal(latest.artifact)
+        why = refusal or "it is still being loaded, or no node that holds it is up"
         raise ModelUnavailableError(
             f"model '{name}' version {latest.key.version} is not ready: {why}",
-            retry_after_s=None if latest.refusal else 1.0,
+            retry_after_s=None if refusal else 1.0,
         )
 
     def _state(self, version: Version) -> ModelState:

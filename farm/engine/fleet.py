@@ -9,7 +9,7 @@ import structlog
 
 from farm.core.clock import Clock
 from farm.core.errors import FarmError, IntegrityError, ModelUnavailableError, NodeLostError
-from farm.core.models import ModelReport
+from farm.core.models import ModelArtifact, ModelReport
 from farm.core.nodes import NodeProfile, NodeState
 from farm.core.pool import BlobSource, NodeDown, NodeHeartbeat, NodeUp, WorkerPool
 from farm.engine.catalog import Catalog
@@ -86,6 +86,13 @@ class Fleet:
             member.state is NodeState.READY and digest in member.ready
             for member in self.members.values()
         )
+
+    def refusal(self, artifact: ModelArtifact) -> str:
+        """Return why no ready node holds a version, if each of them refused it."""
+        ready = self.ready_members()
+        reasons = {member.refused[artifact] for member in ready if artifact in member.refused}
+        refused_by_all = ready and all(artifact in member.refused for member in ready)
+        return "; ".join(sorted(reasons)) if refused_by_all else ""
 
     def any_ready(self) -> bool:
         """Whether any node takes batches now."""

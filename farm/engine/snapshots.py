@@ -61,11 +61,12 @@ class Snapshots:
     def model(self, version: Version) -> ModelSnapshot:
         """Return one version as it is now."""
         nodes = self._fleet.ready_nodes(version.digest) if version.spec is not None else ()
+        refusal = self._fleet.refusal(version.artifact) if version.artifact is not None else ""
         done = self._engine.statistics(version.key)
         return ModelSnapshot(
             key=version.key,
-            state=self._catalog.state(version, served=bool(nodes)),
-            reason=self._reason(version),
+            state=self._catalog.state(version, served=bool(nodes), refused=bool(refusal)),
+            reason=self._reason(version, "" if nodes else refusal),
             digest=version.digest,
             max_batch_size=version.spec.max_batch_size if version.spec else 0,
             batching_reason=version.spec.batching_reason if version.spec else "",
@@ -75,10 +76,10 @@ class Snapshots:
             failures_total=done.fail.count,
         )
 
-    def _reason(self, version: Version) -> str:
+    def _reason(self, version: Version, refusal: str) -> str:
         """Say what is to be known of a version: why it is refused, or what its model is at."""
         model = self._catalog.model(version.key.name)
-        parts = [version.refusal]
+        parts = [version.refusal or refusal]
         if model is not None and version.available is not None:
             parts += [model.progress and f"a load is under way: {model.progress}", model.complaint]
         return "; ".join(part for part in parts if part)

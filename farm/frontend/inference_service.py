@@ -1,5 +1,6 @@
 """`inference.GRPCInferenceService`, the part that serves requests: health, metadata, inference."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 from farm import __version__
@@ -51,6 +52,15 @@ class InferenceService:
     def __init__(self, dataplane: DataPlane, *, observer: Observer) -> None:
         self._dataplane = dataplane
         self._observer = observer
+        self._streams: set[InferenceStream] = set()
+        self._streamless = asyncio.Event()
+        self._streamless.set()
+
+    async def end_streams(self) -> None:
+        """Read no more from open streams; wait until each has been answered in full."""
+        for stream in self._streams:
+            stream.finish()
+        await self._streamless.wait()
 
     async def ServerLive(  # noqa: N802
         self, _request: ServerLiveRequest, _context: Context
@@ -104,8 +114,15 @@ class InferenceService:
             return to_response(result, request)
 
         stream = InferenceStream(answer, judge=self._judge)
-        async for response in stream.responses(requests):
-            yield response
+        self._streams.add(stream)
+        self._streamless.clear()
+        try:
+            async for response in stream.responses(requests):
+                yield response
+        finally:
+            self._streams.discard(stream)
+            if not self._streams:
+                self._streamless.set()
 
     def _judge(self, error: Exception) -> FarmError:
         known = as_farm_error("ModelStreamInfer", error)

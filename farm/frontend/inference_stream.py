@@ -18,10 +18,12 @@ from farm.pb.open_inference_pb2 import (
 )
 
 # Requests of one stream that may be in flight, or answered and not yet written. Beyond them,
-# or beyond this many bytes of answers that the client does not fetch, the stream is not
-# read, and gRPC's flow control holds the client back.
+# or where answers that wait and are due may come to this many bytes, the stream is not read,
+# and gRPC's flow control holds the client back.
 MAX_IN_FLIGHT = 512
 MAX_UNREAD_BYTES = 32 << 20
+# As many are taken before the first answer has shown how large answers are.
+_FIRST_REQUESTS = 16
 
 FINAL_RESPONSE = "triton_final_response"
 _WANTS_FINAL = "triton_enable_empty_final_response"
@@ -38,12 +40,19 @@ class InferenceStream:
     def __init__(self, answer: Answerer, *, judge: Callable[[Exception], FarmError]) -> None:
         self._answer = answer
         self._judge = judge
-        self._room = asyncio.Semaphore(MAX_IN_FLIGHT)
         self._done: deque[ModelStreamInferResponse] = deque()
         self._unread_bytes = 0
-        self._fetched = asyncio.Event()
+        # The largest answer so far: what each request in flight may come to. None before.
+        self._answer_bytes: int | None = None
         self._news = asyncio.Event()
+        self._moved = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._reading: asyncio.Task[None] | None = None
+
+    def finish(self) -> None:
+        """Read no more; the stream ends when what was read is answered."""
+        if self._reading is not None:
+            self._reading.cancel()
 
     async def responses(
         self, requests: AsyncIterator[ModelInferRequest | FarmError]
@@ -51,6 +60,7 @@ class InferenceStream:
         """Yield an answer for each request; one that could not be read comes as its error."""
         reading = asyncio.create_task(self._read(requests), name="read a stream")
         reading.add_done_callback(lambda _: self._news.set())
+        self._reading = reading
         try:
             while True:
                 self._news.clear()
@@ -58,10 +68,10 @@ class InferenceStream:
                     response = self._done.popleft()
                     yield response
                     self._unread_bytes -= _size_bytes(response)
-                    self._fetched.set()
-                    self._room.release()
-                if reading.done() and not self._tasks and not self._done:
-                    reading.result()
+                    self._moved.set()
+                if reading.done() and not self._tasks:
+                    if not reading.cancelled():
+                        reading.result()
                     return
                 await self._news.wait()
         finally:
@@ -71,13 +81,22 @@ class InferenceStream:
 
     async def _read(self, requests: AsyncIterator[ModelInferRequest | FarmError]) -> None:
         async for request in requests:
-            await self._room.acquire()
-            while self._unread_bytes > MAX_UNREAD_BYTES:
-                self._fetched.clear()
-                await self._fetched.wait()
+            while not self._has_room():
+                self._moved.clear()
+                await self._moved.wait()
             task = asyncio.create_task(self._run(request))
             self._tasks.add(task)
             task.add_done_callback(self._ended)
+
+    def _has_room(self) -> bool:
+        """Whether one more answer may be due; one always may."""
+        due = len(self._tasks)
+        if self._answer_bytes is None:
+            return due < _FIRST_REQUESTS
+        if due + len(self._done) >= MAX_IN_FLIGHT:
+            return False
+        owed_bytes = self._unread_bytes + due * self._answer_bytes
+        return not owed_bytes or owed_bytes + self._answer_bytes <= MAX_UNREAD_BYTES
 
     async def _run(self, request: ModelInferRequest | FarmError) -> None:
         if isinstance(request, FarmError):
@@ -93,12 +112,15 @@ class InferenceStream:
         self._add(ModelStreamInferResponse(infer_response=answer))
 
     def _add(self, response: ModelStreamInferResponse) -> None:
-        self._unread_bytes += _size_bytes(response)
+        size_bytes = _size_bytes(response)
+        self._unread_bytes += size_bytes
+        self._answer_bytes = max(self._answer_bytes or 0, size_bytes)
         self._done.append(response)
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
         self._news.set()
+        self._moved.set()
 
 
 def _size_bytes(response: ModelStreamInferResponse) -> int:

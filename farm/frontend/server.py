@@ -47,6 +47,7 @@ class Frontend:
         observer: Observer,
     ) -> None:
         self._settings = settings
+        self._inference = inference
         self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]
         self._guard = Guard(on_error=observer.error_answered)
         self._server = grpc.aio.server(
@@ -105,6 +106,11 @@ class Frontend:
         give_up_at = loop.time() + at_most_s
         while (until := min(self._guard.last_call_at + idle_s, give_up_at)) > loop.time():  # noqa: ASYNC110
             await asyncio.sleep(until - loop.time())
+
+    async def end_streams(self, *, at_most_s: float) -> None:
+        """Let open streams deliver what they owe, for a while."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._inference.end_streams(), at_most_s)
 
     async def stop(self, grace_s: float) -> None:
         """Close the ports; calls that still run have `grace_s` seconds to end."""

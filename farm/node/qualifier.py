@@ -29,6 +29,10 @@ class Trial:
     warmups: Sequence[Warmup] = ()
 
 
+class _ChildKilledError(ModelUnavailableError):
+    """The child got a SIGKILL, which no model sends."""
+
+
 class Qualifier:
     """Keeps one child for a run of models and ends it when it has been idle.
 
@@ -97,7 +101,12 @@ class Qualifier:
             "goldens": [str(golden) for golden in trial.goldens],
             **more,
         }
-        answer: dict[str, Any] = self._answer(json.dumps(job))
+        try:
+            answer: dict[str, Any] = self._answer(json.dumps(job))
+        except _ChildKilledError:
+            # By somebody else, perhaps the kernel for lack of memory, and perhaps not because
+            # of this model: once more, in a fresh child.
+            answer = self._answer(json.dumps(job))
         self._last_used = monotonic()
         if not answer["ok"]:
             raise ModelUnavailableError(answer["reason"])
@@ -123,20 +132,10 @@ class Qualifier:
                 )
             line = child.stdout.readline()
         if not line:
-            raise ModelUnavailableError(self._cause_of_death())
+            code = child.wait()
+            self._end()
+            raise _obituary(code)
         return json.loads(line)
-
-    def _cause_of_death(self) -> str:
-        child = self._child
-        if child is None:
-            return "the trial process is gone"
-        code = child.wait()
-        self._end()
-        how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-        return (
-            f"the model killed the trial process ({how}); it is not run on this node. Try another"
-            " onnxruntime version, or export the model anew"
-        )
 
     def _end(self) -> None:
         child, self._child = self._child, None
@@ -146,3 +145,17 @@ class Qualifier:
             for pipe in (child.stdin, child.stdout):
                 if pipe is not None:
                     pipe.close()
+
+
+def _obituary(code: int) -> ModelUnavailableError:
+    """Return the error of a model whose trial ended with an exit code, or by a signal."""
+    if code == -signal.SIGKILL:
+        return _ChildKilledError(
+            "the trial process was killed (SIGKILL), perhaps for lack of memory on this node; free"
+            " some, and load the model again"
+        )
+    how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+    return ModelUnavailableError(
+        f"the model killed the trial process ({how}); it is not run on this node. Try another"
+        " onnxruntime version, or export the model anew"
+    )

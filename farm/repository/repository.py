@@ -15,7 +15,7 @@ from farm.repository.fingerprints import fingerprint
 from farm.repository.layout import is_model_folder, list_model, model_folders
 from farm.repository.limits import RepositoryLimits
 from farm.repository.listing import ModelListing
-from farm.repository.names import shown
+from farm.repository.names import name_problem, shown
 from farm.repository.overrides import ModelOverride, OverrideStore, override_config
 
 __all__ = ["ModelOverride", "Repository", "RepositoryLimits", "Wish"]
@@ -129,9 +129,13 @@ class Repository:
             ConfigurationError: the repository's folder cannot be read.
         """
         with self._looking:
+            # A folder that cannot be a model is told of at the start, and not followed.
             now = {name: fingerprint(self._root, name) for name in model_folders(self._root)}
-            names = now.keys() | self._seen.keys()
-            return frozenset(name for name in names if now.get(name) != self._seen.get(name))
+            return frozenset(
+                name
+                for name in now.keys() | self._seen.keys()
+                if now.get(name) != self._seen.get(name) and name_problem(name) is None
+            )
 
     def forget(self, name: str, keep: Collection[ModelArtifact] = ()) -> None:
         """Forget what was listed of a model, but for the artifacts that still may be served.

@@ -146,7 +146,7 @@ class Machine:
         if refused is not None:
             state.effects.append(RejectRequest(request.id, refused))
             return
-        entry = ticket(request, batched=spec.shares_batches)
+        entry = ticket(request, spec)
         state.tickets[request.id] = entry
         state.queues.push(entry)
         self._budget.deposit()

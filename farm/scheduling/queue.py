@@ -5,8 +5,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from math import inf
 
-from farm.core.models import ModelKey
+from farm.core.models import ModelKey, ModelSpec
 from farm.core.requests import BatchSignature, InferenceRequest
+from farm.core.tensors import TensorSpec
 
 # (priority, delayed, deadline, order of arrival): smaller goes first.
 Urgency = tuple[int, bool, float, int]
@@ -23,11 +24,13 @@ class Ticket:
     """An accepted request on its way, from arrival to its one reply.
 
     `attempts` counts dispatches, `failures` those that ended without an answer for no fault
-    of its own; `avoid` names the nodes where they did. `batch_id` is
-    None while it is queued. `delayed` is set once its time in the queue is up.
+    of its own; `avoid` names the nodes where they did. `batch_id` is None while it is
+    queued. `delayed` is set once its time in the queue is up. `outputs` are what its caller
+    was promised.
     """
 
     request: InferenceRequest
+    outputs: tuple[TensorSpec, ...]
     lane: LaneKey
     urgency: Urgency
     size_bytes: int
@@ -54,11 +57,12 @@ def lane_of(request: InferenceRequest, *, batched: bool) -> LaneKey:
     return request.signature() if batched else request.id
 
 
-def ticket(request: InferenceRequest, *, batched: bool) -> Ticket:
-    """Return the ticket of a request that arrived just now."""
+def ticket(request: InferenceRequest, spec: ModelSpec) -> Ticket:
+    """Return the ticket of a request that arrived just now for a model of this spec."""
     return Ticket(
         request=request,
-        lane=lane_of(request, batched=batched),
+        outputs=spec.outputs,
+        lane=lane_of(request, batched=spec.shares_batches),
         urgency=_urgency(request, delayed=False),
         size_bytes=request.size_bytes,
     )

@@ -56,9 +56,9 @@ class State:
                 " another version"
             )
             self.reject(entry, error)
-        elif not fits(request, spec):
+        elif entry.outputs != spec.outputs or not fits(request, spec):
             error = ModelUnavailableError(
-                f"{name} was reloaded with other inputs; send the request again",
+                f"{name} was reloaded with other inputs or outputs; send the request again",
                 retry_after_s=self.limits.pushback_s,
             )
             self.reject(entry, error)

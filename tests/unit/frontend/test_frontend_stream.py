@@ -136,7 +136,39 @@ async def test_the_final_flag_is_set_for_those_who_ask(farm: RunningFrontend) ->
     assert final == {"1": True, "2": False}
 
 
+async def settled(farm: RunningFrontend) -> int:
+    """Wait until the server takes no more requests; return how many it has taken."""
+    seen, still = -1, 0
+    async with asyncio.timeout(WAIT_S):
+        while still < 20:
+            await asyncio.sleep(0.02)
+            still = still + 1 if len(farm.dataplane.calls) == seen else 0
+            seen = len(farm.dataplane.calls)
+    return seen
+
+
 async def test_a_stream_reads_no_more_than_it_may_hold(farm: RunningFrontend) -> None:
+    first, gate = asyncio.Event(), asyncio.Event()
+
+    async def wait(call: InferenceCall) -> InferenceResult:
+        await (first if call is farm.dataplane.calls[0] else gate).wait()
+        return await echo(call)
+
+    farm.dataplane.behaviour = wait
+    count = MAX_IN_FLIGHT + 200
+    stream = Stream(farm)
+    sending = asyncio.create_task(stream.send(*(request(number) for number in range(count))))
+    # Nobody knows yet how large an answer is.
+    assert await settled(farm) < 50
+    first.set()
+    assert await settled(farm) == MAX_IN_FLIGHT + 1
+    gate.set()
+    await asyncio.wait_for(sending, WAIT_S)
+    await stream.end()
+    assert len(await stream.rest()) == count
+
+
+async def test_a_stream_that_is_to_finish_delivers_what_it_owes(farm: RunningFrontend) -> None:
     gate = asyncio.Event()
 
     async def wait(call: InferenceCall) -> InferenceResult:
@@ -144,18 +176,14 @@ async def test_a_stream_reads_no_more_than_it_may_hold(farm: RunningFrontend) ->
         return await echo(call)
 
     farm.dataplane.behaviour = wait
-    count = MAX_IN_FLIGHT + 200
     stream = Stream(farm)
-    sending = asyncio.create_task(stream.send(*(request(number) for number in range(count))))
-    async with asyncio.timeout(WAIT_S):
-        while len(farm.dataplane.calls) < MAX_IN_FLIGHT:  # noqa: ASYNC110 - the server counts
-            await asyncio.sleep(0.01)
-    await asyncio.sleep(0.1)
-    assert len(farm.dataplane.calls) == MAX_IN_FLIGHT
+    await stream.send(*(request(number) for number in range(10)))
+    assert await settled(farm) == 10
+    ending = asyncio.create_task(farm.frontend.end_streams(at_most_s=WAIT_S))
+    await asyncio.sleep(0)
     gate.set()
-    await asyncio.wait_for(sending, WAIT_S)
-    await stream.end()
-    assert len(await stream.rest()) == count
+    await asyncio.wait_for(ending, WAIT_S)
+    assert len(await stream.rest()) == 10
 
 
 async def test_a_client_that_does_not_fetch_large_answers_is_held_back(
@@ -170,13 +198,7 @@ async def test_a_client_that_does_not_fetch_large_answers_is_held_back(
     stream = Stream(farm)
     sending = asyncio.create_task(stream.send(*(request(number) for number in range(100))))
     await asyncio.wait_for(sending, WAIT_S)
-    seen, still = 0, 0
-    async with asyncio.timeout(WAIT_S):
-        while still < 20:
-            await asyncio.sleep(0.02)
-            still = still + 1 if len(farm.dataplane.calls) == seen else 0
-            seen = len(farm.dataplane.calls)
-    assert seen < 20
+    assert await settled(farm) < 20
     await stream.end()
     assert len(await stream.rest()) == 100
 

@@ -25,6 +25,10 @@ while read -r job; do
         *segfault.onnx*) kill -SEGV $$ ;;
         *exit.onnx*) exit 7 ;;
         *hang.onnx*) kill -STOP $$ ;;
+        *killed-always.onnx*) kill -KILL $$ ;;
+        *killed.onnx*)
+            if [ ! -e "{marker}" ]; then touch "{marker}"; kill -KILL $$; fi
+            printf '%s\\n' "$job" | "{python}" "$@" ;;
         *) printf '%s\\n' "$job" | "{python}" "$@" ;;
     esac
 done
@@ -35,7 +39,7 @@ done
 def interpreter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Put `INTERPRETER` in the place of Python."""
     path = tmp_path / "python"
-    path.write_text(INTERPRETER.format(python=sys.executable))
+    path.write_text(INTERPRETER.format(python=sys.executable, marker=tmp_path / "killed-once"))
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setattr(sys, "executable", str(path))
 
@@ -112,6 +116,16 @@ def test_a_model_that_kills_the_child_is_refused_and_the_next_one_is_tried(
         qualifier.qualify(trial(doubles(tmp_path, name)), max_batch_size=None)
     report = qualifier.qualify(trial(doubles(tmp_path)), max_batch_size=1)
     assert report.max_batch_size == 1
+
+
+@pytest.mark.usefixtures("interpreter")
+def test_a_child_that_somebody_else_killed_is_replaced(
+    tmp_path: Path, qualifier: Qualifier
+) -> None:
+    report = qualifier.qualify(trial(doubles(tmp_path, "killed.onnx")), max_batch_size=1)
+    assert report.max_batch_size == 1
+    with pytest.raises(ModelUnavailableError, match="perhaps for lack of memory"):
+        qualifier.qualify(trial(doubles(tmp_path, "killed-always.onnx")), max_batch_size=1)
 
 
 @pytest.mark.usefixtures("interpreter")

@@ -329,7 +329,7 @@ def test_files_are_verified_whenever_a_session_opens_anew(tmp_path: Path) -> Non
         service.load(artifact)
     service.close()
     first, second = (
-        (PROTOCOL, a.key.name, a.digest, (1,), (("x", "FP32", (1, 3)),)) for a in wanted
+        (PROTOCOL, a.key.name, a.digest, (1,), (("x", "FP32", (1, 3)),), "g-1") for a in wanted
     )
     assert run(service, first, bytes(12))[0] == "ok"
     assert run(service, second, bytes(12))[0] == "ok"

@@ -11,6 +11,7 @@ from farm.core.errors import ErrorCode
 from farm.core.models import LatencyCurve, ModelKey, ModelSpec, TimeoutAction
 from farm.core.nodes import NodeProfile
 from farm.core.requests import Batch, BatchCompleted, BatchFailed, InferenceRequest
+from farm.core.tensors import TensorSpec
 from farm.scheduling.effects import (
     AppendLedger,
     CancelBatch,
@@ -63,6 +64,8 @@ class Referee:
     def __init__(self, limits: SchedulingLimits) -> None:
         self.limits = limits
         self.requests: dict[int, InferenceRequest] = {}
+        # The outputs that each request was promised when it arrived.
+        self._promised: dict[int, tuple[TensorSpec, ...]] = {}
         self.unanswered: set[int] = set()
         self.flights: dict[int, tuple[Batch, str]] = {}
         self.specs: dict[ModelKey, ModelSpec] = {}
@@ -107,6 +110,8 @@ class Referee:
             case RequestArrived(request):
                 assert request.id not in self.requests
                 self.requests[request.id] = request
+                served = self.specs.get(request.model)
+                self._promised[request.id] = served.outputs if served is not None else ()
                 self.unanswered.add(request.id)
             case RequestCancelled(request_id):
                 self._left.add(request_id)
@@ -218,7 +223,11 @@ class Referee:
                 if error.code is ErrorCode.MODEL_UNAVAILABLE:
                     request = self.requests[request_id]
                     spec = self.specs.get(request.model)
-                    assert spec is None or not suits(request, spec), "it could have run"
+                    assert (
+                        spec is None
+                        or not suits(request, spec)
+                        or spec.outputs != self._promised[request_id]
+                    ), "it could have run"
             case WakeAt(at):
                 assert at < self._alarm, "an alarm that changes nothing"
                 self._alarm = at

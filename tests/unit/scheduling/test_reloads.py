@@ -1,5 +1,7 @@
 """A version that is served with other files: who waits for it goes on or is sent away."""
 
+from dataclasses import replace
+
 import pytest
 from harness import OTHER, SCALE, Driver, arrivals, joined, request, spec, tensor_spec
 
@@ -47,7 +49,7 @@ def test_what_does_not_fit_is_sent_away(driver: Driver, newer: ModelSpec) -> Non
     error = driver.rejected()[1].error
     assert error.retry_after_s == driver.limits.pushback_s
     assert error.message == (
-        "model 'scale' version 1 was reloaded with other inputs; send the request again"
+        "model 'scale' version 1 was reloaded with other inputs or outputs; send the request again"
     )
 
 
@@ -72,6 +74,12 @@ def test_what_ran_alone_may_share_a_batch_and_back(driver: Driver) -> None:
     assert driver.send(joined()) == ["dispatch #1 [1 2] to a"]
     driver.send(*arrivals(3, 4), ModelChanged(SCALE, spec(max_batch_size=0)))
     assert driver.finish(1)[-1] == "dispatch #2 [3] to a"
+
+
+def test_requests_that_were_promised_other_outputs_are_sent_away(driver: Driver) -> None:
+    driver.send(*arrivals(1))
+    newer = replace(spec(digest_="newer"), outputs=(tensor_spec(),))
+    assert driver.send(ModelChanged(SCALE, newer)) == ["reject 1 model_unavailable"]
 
 
 def test_a_request_under_suspicion_stays_alone(driver: Driver) -> None:
