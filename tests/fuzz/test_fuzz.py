@@ -50,7 +50,10 @@ SAMPLE = 2_000
 ALL = 50_000
 
 _GROWTH = 0.10
-REACHED = {"OK", "INVALID_ARGUMENT", "NOT_FOUND", "FAILED_PRECONDITION", "stream ok"}
+REACHED = {"OK", "INVALID_ARGUMENT", "NOT_FOUND", "stream ok"}
+# A load gets as far as being refused for its model once in a thousand shots or so.
+REACHED_BY_MANY = REACHED | {"FAILED_PRECONDITION"}
+MANY = 20_000
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +120,8 @@ def fired(farm: FarmProcess, count: int) -> int:
             volley()
         runner.run(barrage.close())
     # Most are refused, but some must get through, or only the front door was tried.
-    assert set(barrage.statuses) >= REACHED
+    wanted = REACHED_BY_MANY if count >= MANY else REACHED
+    assert set(barrage.statuses) >= wanted, barrage.statuses
     return barrage.sent
 
 

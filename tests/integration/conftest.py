@@ -109,7 +109,7 @@ class Load:
 
     async def run(self, *, concurrency: int, go_on: Callable[[], bool]) -> None:
         """Send single digits from `concurrency` callers for as long as `go_on` says so."""
-        async with AsyncFarmClient(self.address) as client, asyncio.TaskGroup() as group:
+        async with AsyncFarmClient(self.address, retries=0) as client, asyncio.TaskGroup() as group:
             for start in range(concurrency):
                 group.create_task(self._caller(client, start, go_on))
 

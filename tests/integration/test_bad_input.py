@@ -234,7 +234,7 @@ def test_an_error_is_counted_once_at_whatever_stage(
 
 async def test_a_request_that_onnx_runtime_fails_on_harms_nobody_else(farm: FarmProcess) -> None:
     wasted_before = scraped(farm, "farm_requests_wasted_total", model="lookup")
-    async with AsyncFarmClient(farm.grpc) as client:
+    async with AsyncFarmClient(farm.grpc, retries=0) as client:
 
         async def look_up(index: int) -> object:
             try:
@@ -260,7 +260,7 @@ async def test_a_request_that_onnx_runtime_fails_on_harms_nobody_else(farm: Farm
 
 
 async def test_a_failure_that_onnx_runtime_puts_otherwise_is_told_too(farm: FarmProcess) -> None:
-    async with AsyncFarmClient(farm.grpc) as client:
+    async with AsyncFarmClient(farm.grpc, retries=0) as client:
         with pytest.raises(FarmError) as caught:
             await client.infer("reshape", {"shape": np.array([4, 4])}, timeout_s=30)
         assert caught.value.code is ErrorCode.EXECUTION_FAILED

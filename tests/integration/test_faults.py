@@ -107,7 +107,7 @@ def test_sigterm_while_it_starts_ends_it_in_good_order(tmp_path: Path, after_s: 
 async def test_a_burst_waits_in_the_farms_queue(tmp_path: Path, digits: Digits) -> None:
     """gRPC would drop calls beyond its first thousand without a word."""
     with FarmProcess(tmp_path, "--nodes", "1") as farm:
-        async with AsyncFarmClient(farm.grpc) as client:
+        async with AsyncFarmClient(farm.grpc, retries=0) as client:
             image = {"image": digits.images[:1]}
             replies = await asyncio.gather(
                 *(client.infer("digits", image, timeout_s=60) for _ in range(3000)),

@@ -121,7 +121,7 @@ def test_a_corrupt_model_is_listed_and_the_rest_serve(tmp_path: Path) -> None:
             models = {model.name: model for model in admin.snapshot().models}
         assert models["digits"].state == "ready"
         assert models["broken"].state == "unavailable"
-        assert "ONNX Runtime" in models["broken"].reason
+        assert "not a readable ONNX model" in models["broken"].reason
         assert models["empty"].state == "unavailable"
         assert str(tmp_path) not in models["broken"].reason + models["empty"].reason
         with FarmClient(farm.grpc) as client:
