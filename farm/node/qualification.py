@@ -5,9 +5,10 @@ kills the interpreter kills this one; the parent (`qualifier.py`) sees the signa
 """
 
 import json
+import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from farm.core.actor_messages import decode_warmup, encode_record
 from farm.core.errors import FarmError
@@ -57,6 +58,7 @@ def measure(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
+    answers = _own_output()
     # Before the first job, so that a child that was started early has it behind it.
     import onnxruntime  # noqa: F401
 
@@ -70,8 +72,17 @@ def main() -> None:
         except Exception as error:
             what = f"the farm's trial of the model failed ({type(error).__name__}: {error})"
             answer = {"ok": False, "reason": what}
-        sys.stdout.write(json.dumps(answer) + "\n")
-        sys.stdout.flush()
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+
+
+def _own_output() -> TextIO:
+    """Return standard output, and lead what native code prints there to nowhere."""
+    own = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+    return own
 
 
 def _open(job: dict[str, Any]) -> tuple[Session, list[Golden]]:

@@ -131,7 +131,7 @@ class Qualifier:
                     " never return, or this node is too slow for it"
                 )
             line = child.stdout.readline()
-        if not line:
+        if not line.endswith("\n"):
             code = child.wait()
             self._end()
             raise _obituary(code)
