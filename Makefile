@@ -51,6 +51,9 @@ generated: $(STAMP)  ## generated code is what protos/ would generate
 bench: $(STAMP)  ## measure, and write docs/benchmarks/
 	$(BIN)/python -m benchmarks.serving
 	$(BIN)/python -m benchmarks.memory
+	$(BIN)/python -m benchmarks.many_models
+	$(BIN)/python -m benchmarks.model_load
+	$(BIN)/python -m benchmarks.streaming
 
 zoo: $(STAMP)  ## train the shipped models anew; one seed and machine, the same files
 	$(BIN)/python -m farm.zoo.train_digits
