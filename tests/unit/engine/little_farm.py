@@ -1,8 +1,8 @@
 """Engine, fleet, catalogue and data plane over a `FakePool`, with the real machine."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from time import monotonic
 from typing import cast
 
@@ -10,7 +10,7 @@ from fake_pool import FakePool
 
 from farm.core.clock import SystemClock
 from farm.core.errors import ErrorCode, ModelNotFoundError
-from farm.core.models import ModelArtifact, ModelFile, ModelKey
+from farm.core.models import ModelArtifact, ModelFile, ModelKey, ModelState
 from farm.core.nodes import NodeVitals
 from farm.core.requests import LedgerEntry, Receipt
 from farm.core.snapshots import GatewayState
@@ -265,3 +265,28 @@ class LittleFarm:
             queue_timeout_s=queue_timeout_s,
         )
         return asyncio.create_task(self.dataplane.infer(call))
+
+
+def changed(known: ModelArtifact) -> ModelArtifact:
+    """The same version with other files."""
+    return replace(known, digest=f"new {known.digest}")
+
+
+def lies(farm: LittleFarm, *artifacts: ModelArtifact) -> None:
+    """Let the repository hold these versions of one model from now on."""
+    (listing,) = listings(artifacts)
+    farm.repository.listings[listing.name] = listing
+
+
+def served(farm: LittleFarm, name: str = "echo") -> Mapping[int, str]:
+    """The digests of a model's ready versions."""
+    return {
+        model.key.version: model.digest
+        for model in farm.snapshots.take().models
+        if model.key.name == name and model.state is ModelState.READY
+    }
+
+
+def reason_of(farm: LittleFarm, name: str) -> str:
+    """Why a model is in its state, or nothing."""
+    return next((m.reason for m in farm.snapshots.take().models if m.key.name == name), "")

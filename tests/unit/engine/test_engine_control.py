@@ -1,101 +1,31 @@
 """Loads and unloads while requests come in: all nodes or none, and nothing is lost."""
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, cast
 
 import pytest
-from fake_pool import REPORT
-from little_farm import WAIT_S, LittleFarm, artifact, available, listings, until
+from little_farm import (
+    WAIT_S,
+    LittleFarm,
+    artifact,
+    available,
+    changed,
+    lies,
+    reason_of,
+    served,
+    until,
+)
 
-from farm.core.clock import SystemClock
 from farm.core.errors import (
-    ConfigurationError,
     LoadFailedError,
     ModelNotFoundError,
     ModelUnavailableError,
 )
-from farm.core.models import LatencyCurve, ModelArtifact, ModelKey, ModelState
+from farm.core.models import ModelKey, ModelState
 from farm.core.tensors import Datatype, TensorSpec
-from farm.engine.curves import Curves
-from farm.engine.polling import Polling
 from farm.repository.listing import ModelListing, RefusedVersion
 from farm.repository.model_config import ModelSettings
-from farm.repository.repository import Repository, Wish
-
-
-def changed(known: ModelArtifact) -> ModelArtifact:
-    """The same version with other files."""
-    return replace(known, digest=f"new {known.digest}")
-
-
-def lies(farm: LittleFarm, *artifacts: ModelArtifact) -> None:
-    """Let the repository hold these versions of one model from now on."""
-    (listing,) = listings(artifacts)
-    farm.repository.listings[listing.name] = listing
-
-
-def served(farm: LittleFarm, name: str = "echo") -> Mapping[int, str]:
-    """The digests of a model's ready versions."""
-    return {
-        s.key.version: s.digest
-        for s in farm.snapshots.take().models
-        if s.key.name == name and s.state is ModelState.READY
-    }
-
-
-async def test_a_new_model_is_loaded_on_every_node() -> None:
-    async with LittleFarm("a", "b") as farm:
-        await farm.start_nodes()
-        lies(farm, artifact("fresh"))
-        await farm.control.load("fresh")
-        assert served(farm, "fresh") == {1: "digest of fresh:1"}
-        assert all("digest of fresh:1" in node.held for node in farm.pool.nodes.values())
-        assert (await farm.infer(b"ab", model="fresh")).outputs[0].raw == b"ab"
-        assert farm.repository.wishes == {"fresh": Wish(loaded=True, override=None)}
-
-
-async def test_a_reload_switches_every_node_at_once_and_drops_the_old_files() -> None:
-    async with LittleFarm("a", "b") as farm:
-        await farm.start_nodes()
-        lies(farm, changed(artifact()))
-        await farm.control.load("echo")
-        assert served(farm) == {1: "new digest of echo:1"}
-        assert (await farm.infer()).receipt.digest == "new digest of echo:1"
-        assert all(node.held == {"new digest of echo:1"} for node in farm.pool.nodes.values())
-
-
-async def test_one_node_that_refuses_leaves_everything_as_it_was() -> None:
-    async with LittleFarm("a", "b") as farm:
-        await farm.start_nodes()
-        lies(farm, changed(artifact()))
-        farm.pool.nodes["b"].reports["echo"] = ModelUnavailableError("a golden differs")
-        with pytest.raises(LoadFailedError, match="a golden differs; what was served before"):
-            await farm.control.load("echo")
-        assert served(farm) == {1: "digest of echo:1"}
-        assert (await farm.infer()).receipt.digest == "digest of echo:1"
-        assert all(node.held == {"digest of echo:1"} for node in farm.pool.nodes.values())
-        assert farm.repository.wishes == {}
-        (model,) = farm.snapshots.take().models
-        assert "the last load failed: a golden differs" in model.reason
-
-
-async def test_a_model_that_contradicts_its_config_is_taken_off_the_nodes_again() -> None:
-    declared = TensorSpec(name="x", datatype=Datatype.FP32, shape=(-1, 2))
-    async with LittleFarm("a") as farm:
-        await farm.start_nodes()
-        farm.repository.listings["fresh"] = ModelListing(
-            name="fresh",
-            available=(available(artifact("fresh"), ModelSettings(inputs=(declared,))),),
-        )
-        with pytest.raises(LoadFailedError, match="as FP32"):
-            await farm.control.load("fresh")
-        assert farm.pool.nodes["a"].prepared == ["echo:1", "fresh:1"]
-        assert farm.pool.nodes["a"].held == {"digest of echo:1"}
-        assert farm.repository.kept["fresh"] == set()
-        with pytest.raises(ModelUnavailableError, match="as FP32"):
-            await farm.infer(model="fresh")
+from farm.repository.repository import Wish
 
 
 async def test_a_defect_of_the_pool_fails_the_load_in_words() -> None:
@@ -106,35 +36,6 @@ async def test_a_defect_of_the_pool_fails_the_load_in_words() -> None:
         with pytest.raises(LoadFailedError, match="RuntimeError") as caught:
             await farm.control.load("fresh")
         assert "secret" not in caught.value.message
-
-
-async def test_a_node_whose_death_nobody_reported_does_not_fail_a_load() -> None:
-    async with LittleFarm("a", "b") as farm:
-        await farm.start_nodes()
-        lies(farm, artifact("fresh"))
-        farm.pool.nodes["b"].dead = True
-        await farm.control.load("fresh")
-        assert farm.fleet.ready_nodes("digest of fresh:1") == ("a",)
-
-
-async def test_a_node_that_comes_up_while_the_wish_is_written_gets_the_files() -> None:
-    async with LittleFarm("a", "b") as farm:
-        farm.pool.start("a")
-        await until(farm.fleet.any_ready)
-        lies(farm, changed(artifact()))
-        loop = asyncio.get_running_loop()
-
-        def come_up(_: Wish | None) -> None:
-            loop.call_soon_threadsafe(farm.pool.start, "b")
-            joined = asyncio.run_coroutine_threadsafe(
-                until(lambda: len(farm.fleet.ready_members()) == 2), loop
-            )
-            joined.result(WAIT_S)
-
-        farm.repository.on_record = come_up
-        await farm.control.load("echo")
-        assert all("new digest of echo:1" in node.held for node in farm.pool.nodes.values())
-        assert len(farm.fleet.ready_nodes("new digest of echo:1")) == 2
 
 
 async def test_a_load_that_fails_after_its_wish_was_written_takes_the_wish_back() -> None:
@@ -217,83 +118,6 @@ async def test_files_that_a_load_still_distributes_stay_although_a_twin_goes() -
         await loading
         assert all(node.held == {"digest of echo:1"} for node in farm.pool.nodes.values())
         assert len(farm.fleet.ready_nodes("digest of echo:1")) == 2
-
-
-async def test_a_node_that_joins_drops_what_was_unloaded_meanwhile_and_nobody_else_does() -> None:
-    async with LittleFarm("a", "b", models=(artifact(), artifact("other"))) as farm:
-        farm.pool.start("a")
-        await until(farm.fleet.any_ready)
-        farm.pool.nodes["b"].may_prepare.clear()
-        farm.pool.start("b")
-        await until(lambda: farm.pool.nodes["b"].busy)
-        await farm.control.unload("echo")
-        farm.pool.nodes["b"].may_prepare.set()
-        await until(lambda: len(farm.fleet.ready_members()) == 2)
-        await until(lambda: farm.pool.nodes["b"].held == {"digest of other:1"})
-        assert farm.pool.nodes["a"].held == {"digest of other:1"}
-
-
-async def test_a_defect_while_a_node_joins_is_not_silent() -> None:
-    async with LittleFarm("a") as farm:
-        farm.catalog.qualified = lambda *_: 1 / 0  # type: ignore[assignment, return-value]
-        farm.pool.start("a")
-        await asyncio.wait_for(farm.engine.broken.wait(), WAIT_S)
-
-
-async def test_a_node_that_is_lost_on_the_way_does_not_count() -> None:
-    async with LittleFarm("a", "b") as farm:
-        await farm.start_nodes()
-        lies(farm, changed(artifact()))
-        farm.pool.nodes["b"].may_prepare.clear()
-        loading = asyncio.create_task(farm.control.load("echo"))
-        await until(lambda: "new digest of echo:1" in farm.pool.nodes["a"].held)
-        farm.pool.kill("b")
-        farm.pool.nodes["b"].may_prepare.set()
-        await loading
-        assert (await farm.infer()).receipt.digest == "new digest of echo:1"
-        farm.pool.start("b")
-        await until(lambda: len(farm.fleet.ready_members()) == 2)
-        assert farm.pool.nodes["b"].held == {"new digest of echo:1"}
-
-
-async def test_a_node_that_joins_meanwhile_gets_the_new_files_too() -> None:
-    async with LittleFarm("a", "b") as farm:
-        farm.pool.start("a")
-        await until(farm.fleet.any_ready)
-        lies(farm, changed(artifact()))
-        farm.pool.nodes["a"].may_prepare.clear()
-        loading = asyncio.create_task(farm.control.load("echo"))
-        farm.pool.start("b")
-        await until(lambda: len(farm.fleet.ready_members()) == 2)
-        farm.pool.nodes["a"].may_prepare.set()
-        await loading
-        assert all(node.held == {"new digest of echo:1"} for node in farm.pool.nodes.values())
-
-
-async def test_a_node_without_room_is_passed_over_in_words() -> None:
-    async with LittleFarm("a", "b") as farm:
-        await farm.start_nodes()
-        vitals = farm.vitals("b", memory_available_bytes=10 << 20)
-        farm.pool.beat("b", vitals)
-        await until(lambda: farm.fleet.members["b"].vitals == vitals)
-        large = artifact("large")
-        lies(farm, replace(large, files=(replace(large.files[0], size_bytes=8 << 20),)))
-        await farm.control.load("large")
-        assert farm.fleet.ready_nodes(large.digest) == ("a",)
-        nodes = {n.node_id: n for n in farm.descriptions.describe("large", "")[0].nodes}
-        assert nodes["a"].ready
-        assert "10 MiB of memory left" in nodes["b"].reason
-
-
-async def test_a_model_that_no_node_can_hold_is_not_loaded() -> None:
-    async with LittleFarm("a") as farm:
-        await farm.start_nodes()
-        farm.pool.beat("a", farm.vitals("a", memory_available_bytes=0))
-        await until(lambda: farm.fleet.members["a"].vitals is not None)
-        large = artifact("large")
-        lies(farm, replace(large, files=(replace(large.files[0], size_bytes=8 << 20),)))
-        with pytest.raises(LoadFailedError, match="no node can hold version 1: opening it takes"):
-            await farm.control.load("large")
 
 
 async def test_versions_stand_side_by_side_and_the_newest_is_the_default() -> None:
@@ -400,51 +224,10 @@ async def test_a_load_goes_on_when_its_caller_leaves() -> None:
         lies(farm, artifact("fresh"))
         farm.pool.nodes["a"].may_prepare.clear()
         loading = asyncio.create_task(farm.control.load("fresh"))
-        await until(lambda: "0 of 1 nodes" in _reason(farm, "fresh"))
+        await until(lambda: "0 of 1 nodes" in reason_of(farm, "fresh"))
         loading.cancel()
         farm.pool.nodes["a"].may_prepare.set()
         await until(lambda: served(farm, "fresh"))
-
-
-def _reason(farm: LittleFarm, name: str) -> str:
-    return next((m.reason for m in farm.snapshots.take().models if m.key.name == name), "")
-
-
-async def test_a_polled_repository_is_followed_and_not_changed_by_hand() -> None:
-    async with LittleFarm("a", polled=True) as farm:
-        await farm.start_nodes()
-        refused: list[Any] = [farm.control.load("echo"), farm.control.unload("echo")]
-        for operation in refused:
-            with pytest.raises(ConfigurationError, match=r"repository\.control"):
-                await operation
-        polling = Polling(
-            control=farm.control,
-            repository=cast(Repository, farm.repository),
-            clock=SystemClock(),
-            interval_s=0.0,
-        )
-        following = asyncio.create_task(polling.run())
-        lies(farm, artifact("fresh"))
-        farm.repository.news = {"fresh"}
-        await until(lambda: served(farm, "fresh"))
-        del farm.repository.listings["fresh"]
-        farm.repository.news = {"fresh"}
-        await until(lambda: farm.catalog.model("fresh") is None)
-        farm.repository.listings["echo"] = ModelListing(name="echo", refusal="config.pbtxt is bad")
-        farm.repository.news = {"echo"}
-        await until(lambda: "config.pbtxt is bad" in _reason(farm, "echo"))
-        assert served(farm) == {1: "digest of echo:1"}
-        # The folder has not changed since, and is tried again all the same.
-        lies(farm, changed(artifact()))
-        await until(lambda: served(farm) == {1: "new digest of echo:1"})
-        following.cancel()
-        assert farm.repository.wishes == {}
-
-
-async def test_what_was_unloaded_by_hand_does_not_count_in_a_polled_folder() -> None:
-    async with LittleFarm("a", polled=True, unloaded=("echo",)) as farm:
-        await farm.start_nodes()
-        assert served(farm) == {1: "digest of echo:1"}
 
 
 async def test_what_was_unloaded_before_the_start_stays_unloaded() -> None:
@@ -465,80 +248,6 @@ async def test_loads_and_unloads_of_one_model_take_turns() -> None:
         assert farm.pool.nodes["a"].most_busy == 1
         assert farm.pool.nodes["a"].held == {"digest of echo:1"}
         assert (await farm.infer()).outputs[0].raw == b"ab"
-
-
-async def test_curves_are_measured_once_a_model_serves() -> None:
-    flat = LatencyCurve(((1, 0.01), (8, 0.08)))
-    async with LittleFarm("a", "b") as farm:
-        for node in farm.pool.nodes.values():
-            node.curve = flat
-        await farm.start_nodes()
-        measuring = asyncio.create_task(Curves(pool=farm.pool, fleet=farm.fleet).run())
-        digest = artifact().digest
-        await until(lambda: all(m.ready[digest] == flat for m in farm.fleet.ready_members()))
-        lies(farm, artifact("fresh"))
-        await farm.control.load("fresh")
-        fresh = artifact("fresh").digest
-        await until(lambda: all(m.ready[fresh] == flat for m in farm.fleet.ready_members()))
-        assert [sorted(n.measured) for n in farm.pool.nodes.values()] == [[digest, fresh]] * 2
-        measuring.cancel()
-
-
-async def test_a_slow_host_does_not_hold_up_the_others_curves() -> None:
-    flat = LatencyCurve(((1, 0.01),))
-    async with LittleFarm("a", "b") as farm:
-        farm.pool.nodes["a"].may_measure.clear()
-        farm.pool.nodes["b"].curve = flat
-        farm.pool.start("a")
-        await until(farm.fleet.any_ready)
-        measuring = asyncio.create_task(Curves(pool=farm.pool, fleet=farm.fleet).run())
-        await until(lambda: farm.pool.nodes["a"].measured)
-        farm.pool.start("b")
-        await until(lambda: farm.fleet.members["b"].ready.get(artifact().digest) == flat)
-        measuring.cancel()
-
-
-async def test_the_curve_of_an_actor_that_is_gone_is_not_its_successors() -> None:
-    steep = LatencyCurve(((1, 9.0),))
-    async with LittleFarm("a") as farm:
-        node = farm.pool.nodes["a"]
-        node.curve = steep
-        node.may_measure.clear()
-        await farm.start_nodes()
-        measuring = asyncio.create_task(Curves(pool=farm.pool, fleet=farm.fleet).run())
-        await until(lambda: node.measured)
-        node.curve = None
-        farm.pool.kill("a")
-        farm.pool.start("a")
-        await until(lambda: farm.fleet.members["a"].incarnation == "a-2")
-        await until(farm.fleet.any_ready)
-        node.may_measure.set()
-        await until(lambda: len(node.measured) == 2)
-        assert farm.fleet.members["a"].ready == {artifact().digest: None}
-        measuring.cancel()
-
-
-async def test_a_node_short_of_memory_keeps_what_it_holds() -> None:
-    async with LittleFarm("a") as farm:
-        await farm.start_nodes()
-        farm.pool.beat("a", farm.vitals("a", memory_available_bytes=0))
-        await until(lambda: farm.fleet.members["a"].vitals is not None)
-        lies(farm, replace(artifact(), max_batch_size=4))
-        await farm.control.load("echo")
-        assert served(farm) == {1: "digest of echo:1"}
-
-
-async def test_the_most_cautious_node_bounds_the_batch() -> None:
-    async with LittleFarm("a", "b") as farm:
-        await farm.start_nodes()
-        lies(farm, artifact("fresh"))
-        farm.pool.nodes["b"].reports["fresh"] = replace(
-            REPORT, max_batch_size=1, batching_reason="rows depend on each other"
-        )
-        await farm.control.load("fresh")
-        (description,) = farm.descriptions.describe("fresh", "")
-        assert description.snapshot.max_batch_size == 1
-        assert description.snapshot.batching_reason == "rows depend on each other"
 
 
 async def test_a_model_that_was_never_in_the_repository_leaves_nothing_behind() -> None:
@@ -581,18 +290,6 @@ async def test_a_refused_model_is_ready_nowhere_although_a_twin_is() -> None:
         assert description.snapshot.ready_nodes == ()
         assert not description.nodes[0].ready
         assert "as FP32" in description.nodes[0].reason
-
-
-async def test_new_settings_of_the_same_files_are_measured_anew() -> None:
-    async with LittleFarm("a") as farm:
-        await farm.start_nodes()
-        node = farm.pool.nodes["a"]
-        measuring = asyncio.create_task(Curves(pool=farm.pool, fleet=farm.fleet).run())
-        await until(lambda: len(node.measured) == 1)
-        lies(farm, replace(artifact(), max_batch_size=4))
-        await farm.control.load("echo")
-        await until(lambda: len(node.measured) == 2)
-        measuring.cancel()
 
 
 async def test_a_first_load_that_fails_leaves_no_trace_of_a_model_that_is_nowhere() -> None:
