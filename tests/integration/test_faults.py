@@ -7,14 +7,18 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
+import grpc
 import psutil
 import pytest
 from conftest import Digits, Load
 from farm_process import FarmProcess, wait_until
 
 from farm.client import AdminClient, AsyncFarmClient
+from farm.client.channel import inference_methods
 from farm.core.errors import ErrorCode, FarmError
+from farm.pb.open_inference_pb2 import ModelInferRequest, ModelStreamInferResponse
 
 pytestmark = pytest.mark.integration
 
@@ -57,6 +61,38 @@ async def _poll(condition, bound: float) -> bool:
             return True
         await asyncio.sleep(0.1)
     return False
+
+
+async def test_sigterm_lets_a_stream_deliver_what_it_owes(tmp_path: Path) -> None:
+    method = inference_methods()["ModelStreamInfer"]
+    request = ModelInferRequest(model_name="digits")
+    request.inputs.add(name="image", datatype="FP32", shape=[64, 1, 8, 8])
+    request.raw_input_contents.append(bytes(64 * 64 * 4))
+    count = 300
+    with FarmProcess(tmp_path, "--nodes", "1") as farm:
+        async with grpc.aio.insecure_channel(farm.grpc) as channel:
+            stream: Any = channel.stream_stream(
+                method.path,
+                request_serializer=ModelInferRequest.SerializeToString,
+                response_deserializer=ModelStreamInferResponse.FromString,
+            )()
+            sending = asyncio.create_task(_send(stream, request, count))
+            assert not (await stream.read()).error_message
+            await asyncio.wait_for(sending, 60)
+            farm.terminate()
+            # A reader that takes its time.
+            await asyncio.sleep(2)
+            answers = 1
+            while await asyncio.wait_for(stream.read(), 60) is not grpc.aio.EOF:
+                answers += 1
+            assert answers == count
+        assert farm.process.wait(60) == 0
+
+
+async def _send(stream: Any, request: ModelInferRequest, count: int) -> None:
+    for number in range(count):
+        request.id = str(number)
+        await stream.write(request)
 
 
 async def test_sigterm_under_load_fails_no_accepted_request(tmp_path: Path, digits: Digits) -> None:
