@@ -10,6 +10,7 @@ import json
 import math
 import os
 import sys
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Final
@@ -23,6 +24,9 @@ from farm.pb.open_inference_pb2 import ModelInferResponse
 GENERATOR: Final = "generator"
 # Above this share of a core the generator may be what is measured.
 MAX_GENERATOR_CORES: Final = 0.7
+
+# The `measure` of a load generator.
+Measure = Callable[..., Coroutine[Any, Any, dict[str, Any]]]
 
 _TIMEOUT_S: Final = 30.0
 _SAMPLE_EVERY: Final = 16
@@ -114,8 +118,9 @@ def _batches(replies: list[ModelInferResponse]) -> dict[str, float]:
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+def from_command_line(measure: Measure, description: str | None) -> dict[str, Any]:
+    """Run a load generator as its command line says, and return what it measured."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--address", required=True, help="HOST:PORT of the farm's gRPC")
     parser.add_argument("--request", type=Path, required=True, help="a serialised request")
     parser.add_argument("--gateway-pid", type=int, required=True)
@@ -123,7 +128,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--warmup", type=float, default=1.0)
     given = parser.parse_args()
-    result = asyncio.run(
+    return asyncio.run(
         measure(
             given.address,
             given.request.read_bytes(),
@@ -133,6 +138,10 @@ def main() -> None:
             gateway=given.gateway_pid,
         )
     )
+
+
+def main() -> None:
+    result = from_command_line(measure, __doc__)
     if not result["rate_counts"]:
         sys.stderr.write(
             f"the generator used {result['cores'][GENERATOR]:.0%} of a core: requests/s does not"

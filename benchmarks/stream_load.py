@@ -4,18 +4,16 @@ The counterpart of `benchmarks.load`, with the same output: as many requests as 
 kept in flight on one ModelStreamInfer call. Run by `benchmarks.streaming`.
 """
 
-import argparse
 import asyncio
 import json
 import os
 from collections.abc import AsyncIterator
-from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import grpc
 
-from benchmarks.load import GENERATOR, MAX_GENERATOR_CORES
+from benchmarks.load import GENERATOR, MAX_GENERATOR_CORES, from_command_line
 from benchmarks.processes import CpuReading, roles
 from farm.client.channel import OPTIONS, inference_methods
 from farm.pb.open_inference_pb2 import ModelStreamInferResponse
@@ -88,25 +86,7 @@ async def measure(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--address", required=True, help="HOST:PORT of the farm's gRPC")
-    parser.add_argument("--request", type=Path, required=True, help="a serialised request")
-    parser.add_argument("--gateway-pid", type=int, required=True)
-    parser.add_argument("--concurrency", type=int, required=True)
-    parser.add_argument("--seconds", type=float, default=5.0)
-    parser.add_argument("--warmup", type=float, default=1.0)
-    given = parser.parse_args()
-    result = asyncio.run(
-        measure(
-            given.address,
-            given.request.read_bytes(),
-            concurrency=given.concurrency,
-            seconds=given.seconds,
-            warmup=given.warmup,
-            gateway=given.gateway_pid,
-        )
-    )
-    print(json.dumps(result))
+    print(json.dumps(from_command_line(measure, __doc__)))
 
 
 if __name__ == "__main__":

@@ -65,20 +65,20 @@ class Distribution:
 
     async def _give(self, member: Member) -> None:
         incarnation = member.incarnation
-        held: list[AvailableVersion] = []
+        held: list[tuple[AvailableVersion, ModelReport]] = []
         obstacles: dict[ModelArtifact, str] = {}
         try:
             for version in self._versions:
                 if obstacle := self._fleet.obstacle(member, version):
                     obstacles[version.artifact] = obstacle
                     continue
-                report = await self._fleet.prepare(member, version)
-                self._reports.setdefault(version.artifact, []).append(report)
-                held.append(version)
+                held.append((version, await self._fleet.prepare(member, version)))
         except NodeLostError:
             # Its supervisor reports it down; until then it must not be asked again and again.
             held = []
-        self._held[incarnation] = tuple(held)
+        for version, report in held:
+            self._reports.setdefault(version.artifact, []).append(report)
+        self._held[incarnation] = tuple(version for version, _ in held)
         self._obstacles[incarnation] = obstacles
 
     def _spec(self, version: AvailableVersion) -> ModelSpec:

@@ -74,29 +74,22 @@ class Fleet:
 
     def ready_nodes(self, digest: str) -> tuple[str, ...]:
         """Return the nodes that serve a model now."""
-        return tuple(
-            member.node_id
-            for member in self.members.values()
-            if member.state is NodeState.READY and digest in member.ready
-        )
+        return tuple(member.node_id for member in self.ready_members() if digest in member.ready)
 
     def serves(self, digest: str) -> bool:
         """Whether any node serves a model now."""
-        return any(
-            member.state is NodeState.READY and digest in member.ready
-            for member in self.members.values()
-        )
+        return any(digest in member.ready for member in self.ready_members())
 
     def refusal(self, artifact: ModelArtifact) -> str:
         """Return why no ready node holds a version, if each of them refused it."""
         ready = self.ready_members()
-        reasons = {member.refused[artifact] for member in ready if artifact in member.refused}
-        refused_by_all = ready and all(artifact in member.refused for member in ready)
-        return "; ".join(sorted(reasons)) if refused_by_all else ""
+        if not all(artifact in member.refused for member in ready):
+            return ""
+        return "; ".join(sorted({member.refused[artifact] for member in ready}))
 
     def any_ready(self) -> bool:
         """Whether any node takes batches now."""
-        return any(member.state is NodeState.READY for member in self.members.values())
+        return bool(self.ready_members())
 
     def ready_members(self) -> tuple[Member, ...]:
         """Return the nodes that take batches now."""
@@ -153,7 +146,8 @@ class Fleet:
         try:
             yield
         finally:
-            self._pinned.subtract(digests)
+            # In place, which unlike `subtract` forgets what nobody pins any more.
+            self._pinned -= Counter(digests)
 
     async def release(self, digest: str) -> None:
         """Make every node forget a digest, unless a version still wants it."""

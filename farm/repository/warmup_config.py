@@ -11,7 +11,7 @@ from typing import Final
 
 from farm.core.errors import ConfigurationError
 from farm.core.models import ModelFile, Warmup, WarmupData, WarmupInput
-from farm.core.tensors import Datatype, TensorSpec, unpack_strings
+from farm.core.tensors import Datatype, TensorSpec, filled, fits, unpack_strings
 from farm.pb.model_config_pb2 import ModelConfig, ModelWarmup
 from farm.repository.digests import file_of
 from farm.repository.files import read_bounded
@@ -134,18 +134,14 @@ class WarmupReader:
             )
         batch_axes = 1 if self._max_batch_size else 0
         wire = spec.shape[batch_axes:]
-        fits = len(dims) == len(wire) and all(
-            want in (-1, have) for want, have in zip(wire, dims, strict=True)
-        )
-        if datatype is not spec.datatype or not fits:
+        if datatype is not spec.datatype or not fits(dims, wire):
             raise ConfigurationError(
                 f"{place} is {datatype} {list(dims)}, but the input is {spec.datatype}"
                 f" {shown(str(list(wire)))}; make them equal"
             )
         if spec.model_shape is None:
             return dims
-        chosen = iter([have for want, have in zip(wire, dims, strict=True) if want == -1])
-        return tuple(next(chosen) if size == -1 else size for size in spec.model_shape[batch_axes:])
+        return filled(spec.model_shape[batch_axes:], dims, wire)
 
     def _file(self, filename: str, datatype: Datatype, elements: int, place: str) -> ModelFile:
         place = f"{place}.input_data_file"

@@ -9,6 +9,7 @@ from farm.core.errors import (
 from farm.core.models import ModelSpec
 from farm.core.requests import InferenceRequest
 from farm.core.tensors import Tensor, TensorSpec
+from farm.core.tensors import fits as shape_fits
 from farm.scheduling.limits import SchedulingLimits
 from farm.scheduling.queue import Queues
 
@@ -83,9 +84,5 @@ def fits(request: InferenceRequest, spec: ModelSpec) -> bool:
 
 
 def _matches(tensor: Tensor, wanted: TensorSpec) -> bool:
-    shape = wanted.shape if wanted.model_shape is None else wanted.model_shape
-    return (
-        tensor.datatype is wanted.datatype
-        and len(tensor.shape) == len(shape)
-        and all(bound in (-1, size) for size, bound in zip(tensor.shape, shape, strict=True))
-    )
+    pattern = wanted.shape if wanted.model_shape is None else wanted.model_shape
+    return tensor.datatype is wanted.datatype and shape_fits(tensor.shape, pattern)

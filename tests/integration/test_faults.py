@@ -14,10 +14,12 @@ import psutil
 import pytest
 from conftest import Digits, Load
 from farm_process import FarmProcess, wait_until
+from served_models import REPOSITORY
 
 from farm.client import AdminClient, AsyncFarmClient
-from farm.client.channel import inference_methods
+from farm.client.channel import OPTIONS, inference_methods
 from farm.core.errors import ErrorCode, FarmError
+from farm.core.tensors import pack_strings
 from farm.pb.open_inference_pb2 import ModelInferRequest, ModelStreamInferResponse
 
 pytestmark = pytest.mark.integration
@@ -65,12 +67,13 @@ async def _poll(condition, bound: float) -> bool:
 
 async def test_sigterm_lets_a_stream_deliver_what_it_owes(tmp_path: Path) -> None:
     method = inference_methods()["ModelStreamInfer"]
-    request = ModelInferRequest(model_name="digits")
-    request.inputs.add(name="image", datatype="FP32", shape=[64, 1, 8, 8])
-    request.raw_input_contents.append(bytes(64 * 64 * 4))
-    count = 300
-    with FarmProcess(tmp_path, "--nodes", "1") as farm:
-        async with grpc.aio.insecure_channel(farm.grpc) as channel:
+    request = ModelInferRequest(model_name="simple_identity")
+    request.inputs.add(name="INPUT0", datatype="BYTES", shape=[1, 1])
+    request.raw_input_contents.append(pack_strings([bytes(256_000)]))
+    # More than any socket buffers, and less than a stream may owe.
+    count = 100
+    with FarmProcess(tmp_path, "--nodes", "1", "--models", str(REPOSITORY)) as farm:
+        async with grpc.aio.insecure_channel(farm.grpc, options=OPTIONS) as channel:
             stream: Any = channel.stream_stream(
                 method.path,
                 request_serializer=ModelInferRequest.SerializeToString,
@@ -79,14 +82,25 @@ async def test_sigterm_lets_a_stream_deliver_what_it_owes(tmp_path: Path) -> Non
             sending = asyncio.create_task(_send(stream, request, count))
             assert not (await stream.read()).error_message
             await asyncio.wait_for(sending, 60)
+            with AdminClient(farm.grpc) as admin:
+                name = request.model_name
+                assert await _poll(lambda: _answered(admin, name) == count, _bound(60))
             farm.terminate()
-            # A reader that takes its time.
-            await asyncio.sleep(2)
+            # The reader comes back when a gateway that only closes its port would be gone.
+            assert not await _poll(lambda: farm.process.poll() is not None, _bound(6))
             answers = 1
             while await asyncio.wait_for(stream.read(), 60) is not grpc.aio.EOF:
                 answers += 1
             assert answers == count
         assert farm.process.wait(60) == 0
+
+
+def _bound(seconds: float) -> float:
+    return time.monotonic() + seconds
+
+
+def _answered(admin: AdminClient, model: str) -> int:
+    return sum(m.requests_total for m in admin.snapshot().models if m.name == model)
 
 
 async def _send(stream: Any, request: ModelInferRequest, count: int) -> None:
