@@ -134,7 +134,8 @@ def _read(file: Path) -> dict[str, Any]:
 def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for variable, value in environment.items():
-        if not variable.startswith(_PREFIX):
+        # An empty variable is one that somebody unset; as a path it would be this folder.
+        if not variable.startswith(_PREFIX) or not value:
             continue
         *sections, key = variable.removeprefix(_PREFIX).lower().split("__")
         top = sections[0] if sections else key

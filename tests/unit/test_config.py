@@ -153,3 +153,8 @@ def test_a_section_given_as_one_variable_is_refused() -> None:
 def test_a_key_that_is_no_word_is_named_with_its_file(file: Path) -> None:
     file.write_text("1: 2\n")
     assert wrong(file).startswith(f"{file}: 1: ")
+
+
+def test_an_empty_variable_is_none() -> None:
+    environment = {"FARM_STATE_DIR": "", "FARM_MODELS": "", "FARM_NODE__SLOTS": ""}
+    assert load_config(None, environment, {}) == FarmConfig()
