@@ -13,7 +13,7 @@ KSERVE := .venv-kserve
 demo: $(STAMP)  ## an embedded farm, real digits through real gRPC, a report
 	$(BIN)/farm demo
 
-test: $(STAMP)  ## every test that needs no root and no second machine
+test: $(STAMP)  ## every test that needs no root, no second machine and no patience
 	$(BIN)/pytest -q
 
 test-unit: $(STAMP)  ## the fast ones
