@@ -16,6 +16,7 @@ class ErrorCode(StrEnum):
     MODEL_UNAVAILABLE = "model_unavailable"
     LOAD_FAILED = "load_failed"
     QUEUE_FULL = "queue_full"
+    OVERLOADED = "overloaded"
     QUEUE_TIMEOUT = "queue_timeout"
     DEADLINE_EXCEEDED = "deadline_exceeded"
     CANCELLED = "cancelled"
@@ -74,6 +75,12 @@ class QueueFullError(FarmError):
     """The model's queue is at its bound; come back after the pushback."""
 
     code = ErrorCode.QUEUE_FULL
+
+
+class OverloadedError(FarmError):
+    """The farm is too busy to answer within the request's deadline."""
+
+    code = ErrorCode.OVERLOADED
 
 
 class QueueTimeoutError(FarmError):
@@ -167,6 +174,7 @@ _BY_CODE: dict[ErrorCode, type[FarmError]] = {
         ModelUnavailableError,
         LoadFailedError,
         QueueFullError,
+        OverloadedError,
         QueueTimeoutError,
         DeadlineExceededError,
         RequestCancelledError,

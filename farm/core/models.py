@@ -81,7 +81,7 @@ class ModelSpec:
     model has no batch axis. Requests share a batch only where it `joins` them: where rows
     depend on each other each request runs by itself. `batching_reason` says how that was
     decided. At most `max_instances` batches of it run on one node at once, or, for 0, as
-    many as the node has slots.
+    many as the node has slots. `objective` picks the split of a node's cores.
     """
 
     key: ModelKey
@@ -93,6 +93,7 @@ class ModelSpec:
     batching_reason: str = ""
     batching: DynamicBatching = DynamicBatching()
     max_instances: int = 0
+    objective: Objective = Objective.THROUGHPUT
 
     @property
     def batched(self) -> bool:
@@ -182,6 +183,13 @@ class ModelArtifact:
         return (*self.files, *self.goldens, *warm)
 
 
+class Objective(StrEnum):
+    """What a model's batches are tuned for, and with them the split of a node's cores."""
+
+    THROUGHPUT = "throughput"
+    LATENCY = "latency"
+
+
 @dataclass(frozen=True, slots=True)
 class LatencyCurve:
     """Seconds that a node takes for a batch, by rows: measured points, joined by lines.
@@ -189,9 +197,13 @@ class LatencyCurve:
     Points are in ascending order of rows. Beyond the last point the curve goes on with
     the slope of its last segment. It is never below its first point: no batch is faster than
     the smallest one, whatever a noisy measurement says.
+
+    Each batch ran on `threads` threads, beside as many others of its kind as the node's
+    cores hold; 0 is the node's own default.
     """
 
     points: tuple[tuple[int, float], ...]
+    threads: int = 0
 
     def seconds(self, rows: int) -> float:
         """Return the expected seconds for a batch of `rows` rows."""

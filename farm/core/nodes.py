@@ -19,8 +19,9 @@ class NodeState(StrEnum):
 class NodeProfile:
     """What does not change while a node's actor lives.
 
-    `incarnation` is new with every actor process. `slots` batches run at once; up to
-    `lookahead` more may wait at the node, to hide the network. `cpu_class` names the
+    `incarnation` is new with every actor process. `slots` batches run at once on
+    `threads_per_slot` threads each, unless a model's curve says otherwise: then as many as
+    share `capacity` threads. Up to `lookahead` more may wait at the node, to hide the network. `cpu_class` names the
     instruction-set generation whose rounding the goldens follow.
     """
 
@@ -37,10 +38,19 @@ class NodeProfile:
     cores: int = 1
     runtime_version: str = ""
 
+    @property
+    def capacity(self) -> int:
+        """Threads that inference may use at once."""
+        return self.slots * self.threads_per_slot
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeVitals:
-    """One heartbeat. A reading that the node cannot take is None, never 0."""
+    """One heartbeat. A reading that the node cannot take is None, never 0.
+
+    `speed` is the present clock as a share of the highest, 1 where nothing throttles the
+    node or nothing is known of it. `cordoned` is what the node itself remembers.
+    """
 
     incarnation: str
     slots_busy: int
@@ -53,3 +63,6 @@ class NodeVitals:
     rows_total: int
     failures_total: int
     digests: tuple[str, ...]
+    throttle_flags: int | None = None
+    speed: float = 1.0
+    cordoned: bool = False

@@ -84,12 +84,34 @@ class WorkerPool(Protocol):
         """
         ...
 
-    async def measure(self, node_id: str, digest: str) -> LatencyCurve | None:
-        """Return the latency curve of a model that a node holds; None where it has none.
+    async def measure(self, node_id: str, digest: str) -> tuple[LatencyCurve, ...]:
+        """Return the curves of a model that a node holds, one for each split of its cores.
+
+        None at all where sample rows do not run on the model.
 
         Raises:
             FarmError: it could not be measured; `NodeLostError` if the node went away.
         """
+        ...
+
+    async def probe(self, node_id: str, digest: str) -> None:
+        """Run a sample row of a model at a node, in a slot as any batch.
+
+        Raises:
+            FarmError: it did not work; `NodeLostError` if the node went away.
+        """
+        ...
+
+    async def set_cordon(self, node_id: str, *, cordoned: bool) -> None:
+        """Make a node remember, over restarts, whether it takes new batches.
+
+        Raises:
+            FarmError: it could not keep it; `NodeLostError` if the node went away.
+        """
+        ...
+
+    def replace(self, node_id: str, incarnation: str, reason: str) -> None:
+        """End an actor by force unless it is a newer one; another is started."""
         ...
 
     async def unload(self, node_id: str, digest: str) -> None:

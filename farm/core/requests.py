@@ -25,7 +25,8 @@ class InferenceRequest:
     `id` is the gateway's own and unique; the client's id stays at the frontend. `rows`
     counts rows along axis 0, or is 1 for a model without a batch axis. `priority` is 1
     for the most urgent; larger numbers wait longer. `queue_deadline` bounds the wait in
-    the queue, `deadline` the whole request.
+    the queue, `deadline` the whole request. `client` is whose request it is, by
+    authenticated identity or peer: clients share the farm fairly.
     """
 
     id: int
@@ -36,6 +37,7 @@ class InferenceRequest:
     priority: int = 1
     deadline: float | None = None
     queue_deadline: float | None = None
+    client: str = ""
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
 
     @property
@@ -57,7 +59,9 @@ class Batch:
     `trigger` says why the batch was formed now: "free_slot" or "lookahead", a node had room
     and no reason to wait; or, for a model with a queue delay, "full" or "preferred_size",
     enough rows waited, "queue_delay", the delay was over, "deadline", a member had no time
-    to wait longer.
+    to wait longer; "hedge", a batch elsewhere takes too long.
+    It runs on `threads` threads of its node, 0 for the node's default. Where it is
+    `isolated`, one of its members may have killed a node: it runs in a process of its own.
     """
 
     id: int
@@ -68,6 +72,8 @@ class Batch:
     batched: bool
     formed_at: float
     trigger: str
+    threads: int = 0
+    isolated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +129,10 @@ class BatchFailed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """What one request took: where it ran, with whom, for how long, at what energy."""
+    """What one request took: where it ran, why there, with whom, for how long, at what energy.
+
+    `policy` is the placement policy that chose the node.
+    """
 
     node_id: str
     route: str
@@ -132,6 +141,7 @@ class Receipt:
     queue_s: float
     compute_s: float
     attempts: int
+    policy: str
     energy: EnergyReading | None = None
 
 

@@ -17,6 +17,7 @@ STATUS: Mapping[ErrorCode, StatusCode] = {
     ErrorCode.MODEL_UNAVAILABLE: StatusCode.UNAVAILABLE,
     ErrorCode.LOAD_FAILED: StatusCode.FAILED_PRECONDITION,
     ErrorCode.QUEUE_FULL: StatusCode.UNAVAILABLE,
+    ErrorCode.OVERLOADED: StatusCode.UNAVAILABLE,
     ErrorCode.QUEUE_TIMEOUT: StatusCode.UNAVAILABLE,
     ErrorCode.DEADLINE_EXCEEDED: StatusCode.DEADLINE_EXCEEDED,
     ErrorCode.CANCELLED: StatusCode.CANCELLED,

@@ -32,6 +32,7 @@ def receipt(
         queue_s=_slot_at(flight) - entry.request.arrived_at,
         compute_s=timing.compute_ns / 1e9,
         attempts=entry.attempts,
+        policy=flight.policy,
         energy=energy,
     )
 

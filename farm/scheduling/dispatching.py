@@ -59,6 +59,7 @@ class Dispatcher:
             tickets=[*entries],
             dispatched_at=now,
             predicted_s=self._state.limits.dispatch_overhead_s + compute_s,
+            policy=self._policy_name,
         )
         for entry in entries:
             entry.attempts += 1

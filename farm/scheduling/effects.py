@@ -57,6 +57,24 @@ class EjectNode:
 
 
 @dataclass(frozen=True, slots=True)
+class ProbeNode:
+    """Try a real inference of one of these digests at a node; answer with `NodeProbed`."""
+
+    node_id: str
+    incarnation: str
+    digests: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceNode:
+    """A node hangs: end its actor, by force, and start another. `NodeLost` follows."""
+
+    node_id: str
+    incarnation: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class AppendLedger:
     """Account for a settled batch."""
 
@@ -64,5 +82,13 @@ class AppendLedger:
 
 
 Effect = (
-    DispatchBatch | ResolveRequest | RejectRequest | WakeAt | CancelBatch | EjectNode | AppendLedger
+    DispatchBatch
+    | ResolveRequest
+    | RejectRequest
+    | WakeAt
+    | CancelBatch
+    | EjectNode
+    | ProbeNode
+    | ReplaceNode
+    | AppendLedger
 )

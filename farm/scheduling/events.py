@@ -32,12 +32,34 @@ class NodeJoined:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeChanged:
-    """Something about a node changed; None means unchanged."""
+    """Something about a node changed; None means unchanged.
+
+    `joules_per_row` is what a row of each digest costs there, where that is known.
+    """
 
     node_id: str
     ready: Mapping[str, LatencyCurve | None] | None = None
     cordoned: bool | None = None
     suspect: bool | None = None
+    joules_per_row: Mapping[str, float] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeHeard:
+    """A node's heartbeat. `speed` is its clock as a share of the highest, above 0."""
+
+    node_id: str
+    incarnation: str
+    speed: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeProbed:
+    """A probe that the machine asked for has ended; `ok` if the node answered it rightly."""
+
+    node_id: str
+    incarnation: str
+    ok: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +96,8 @@ Event = (
     | NodeJoined
     | NodeChanged
     | NodeLost
+    | NodeHeard
+    | NodeProbed
     | BatchFinished
     | BatchFailed
     | TimerFired

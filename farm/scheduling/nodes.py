@@ -23,6 +23,7 @@ class Flight:
     tickets: list[Ticket | None]
     dispatched_at: float
     predicted_s: float
+    policy: str
     started_at: float | None = None
 
     @property

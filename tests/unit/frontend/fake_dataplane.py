@@ -46,6 +46,7 @@ METHODS: dict[str, Method] = {
 RECEIPT = Receipt(
     node_id="pi-1", route="farm", digest="d1", batch_rows=3, queue_s=0.0015, compute_s=0.25,
     attempts=1,
+    policy="least_expected_completion",
 )  # fmt: skip
 
 SPEC = ModelSpec(
