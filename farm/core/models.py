@@ -28,6 +28,13 @@ class ModelState(StrEnum):
     UNAVAILABLE = "unavailable"
 
 
+class Objective(StrEnum):
+    """What a model's batches are tuned for, and with them the split of a node's cores."""
+
+    THROUGHPUT = "throughput"
+    LATENCY = "latency"
+
+
 class TimeoutAction(StrEnum):
     """What becomes of a request whose time in the queue is up."""
 
@@ -181,13 +188,6 @@ class ModelArtifact:
         """Every file that a node needs: model files, goldens, warm-up data."""
         warm = (i.file for w in self.warmups for i in w.inputs if i.file is not None)
         return (*self.files, *self.goldens, *warm)
-
-
-class Objective(StrEnum):
-    """What a model's batches are tuned for, and with them the split of a node's cores."""
-
-    THROUGHPUT = "throughput"
-    LATENCY = "latency"
 
 
 @dataclass(frozen=True, slots=True)
