@@ -3,11 +3,12 @@
 import asyncio
 import contextlib
 from collections.abc import Coroutine, Sequence
+from pathlib import Path
 from typing import Any
 
 import structlog
 
-from farm.config import ControlMode, FarmConfig
+from farm.config import ControlMode, Fairness, FarmConfig, SchedulingConfig
 from farm.core.clock import SystemClock
 from farm.core.errors import DrainingError, UnreachableError
 from farm.core.nodes import NodeState
@@ -15,13 +16,17 @@ from farm.core.pool import WorkerPool
 from farm.core.snapshots import GatewayState
 from farm.engine.catalog import Catalog
 from farm.engine.control import ModelControl
+from farm.engine.cordons import Cordons
+from farm.engine.curve_store import CurveStore
 from farm.engine.curves import Curves
 from farm.engine.dataplane import DataPlane
 from farm.engine.descriptions import Descriptions
 from farm.engine.engine import Engine
 from farm.engine.fleet import Fleet
+from farm.engine.known_curves import KnownCurves
 from farm.engine.polling import Polling
 from farm.engine.snapshots import Snapshots
+from farm.engine.trace import TraceRecorder
 from farm.frontend.admin_service import AdminService
 from farm.frontend.inference_service import InferenceService
 from farm.frontend.repository_service import RepositoryService
@@ -30,13 +35,16 @@ from farm.logs import LogSwitches
 from farm.metrics.prometheus import MetricsServer, PrometheusObserver
 from farm.repository.listing import ModelListing
 from farm.repository.repository import Repository
-from farm.scheduling.limits import SchedulingLimits
+from farm.scheduling.limits import Hedging, SchedulingLimits
 from farm.scheduling.machine import Machine
-from farm.scheduling.placement import LeastExpectedCompletion
+from farm.scheduling.placement import POLICIES
 
 _log = structlog.get_logger()
 
 _HEALTH_INTERVAL_S = 0.5
+
+# Of what placement policies draw by lot: the same events give the same run.
+_SEED = 1
 
 # How long the port stays open, refusing in words, for clients that have not noticed yet.
 _QUIET_S = 0.3
@@ -56,28 +64,30 @@ class Gateway:
         pool: WorkerPool,
         repository: Repository,
         listings: Sequence[ModelListing],
+        curves_dir: Path,
         log: LogSwitches,
+        record: Path | None = None,
     ) -> None:
         clock = SystemClock()
         observer = PrometheusObserver()
-        scheduling = config.scheduling
-        limits = SchedulingLimits(
-            max_queue_size=scheduling.max_queue_size,
-            max_queued_bytes=scheduling.max_queued_bytes,
-            max_batch_bytes=scheduling.max_batch_bytes,
-            retry_ratio=scheduling.retry_ratio,
-        )
         catalog = Catalog()
+        curves = KnownCurves(catalog=catalog, store=CurveStore(curves_dir))
+        self._recorder = TraceRecorder(record) if record is not None else None
         self.engine = Engine(
-            machine=Machine(limits=limits, policy=LeastExpectedCompletion()),
+            machine=Machine(
+                limits=_limits(config.scheduling),
+                policy=POLICIES[config.scheduling.policy](_SEED),
+            ),
             pool=pool,
             clock=clock,
             observer=observer,
+            recorder=self._recorder,
         )
         self.fleet = Fleet(
             pool=pool,
             engine=self.engine,
             catalog=catalog,
+            curves=curves,
             blobs=repository,
             clock=clock,
         )
@@ -90,7 +100,7 @@ class Gateway:
             polled=config.repository.control is ControlMode.POLL,
         )
         self.control.begin(listings)
-        self._curves = Curves(pool=pool, fleet=self.fleet)
+        self._curves = Curves(pool=pool, fleet=self.fleet, known=curves, clock=clock)
         self._polling = Polling(
             control=self.control,
             repository=repository,
@@ -118,7 +128,15 @@ class Gateway:
             repository=RepositoryService(control=self.control, snapshots=self.snapshots, log=log),
             admin=AdminService(
                 self.snapshots,
-                Descriptions(catalog=catalog, fleet=self.fleet, snapshots=self.snapshots),
+                Descriptions(
+                    catalog=catalog,
+                    fleet=self.fleet,
+                    engine=self.engine,
+                    known=curves,
+                    curves=self._curves,
+                    snapshots=self.snapshots,
+                ),
+                Cordons(pool=pool, engine=self.engine, fleet=self.fleet),
             ),
             observer=observer,
         )
@@ -194,6 +212,8 @@ class Gateway:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.control.close()
         await self.engine.close()
+        if self._recorder is not None:
+            self._recorder.close()
         if self._metrics is not None:
             self._metrics.close()
 
@@ -223,3 +243,22 @@ class Gateway:
 
 def _with_port(address: str, port: int) -> str:
     return f"{address.rpartition(':')[0]}:{port}"
+
+
+def _limits(scheduling: SchedulingConfig) -> SchedulingLimits:
+    """Return the scheduler's bounds: those an operator sets, the others as they are."""
+    hedging, health = scheduling.hedging, scheduling.health
+    return SchedulingLimits(
+        max_queue_size=scheduling.max_queue_size,
+        max_queued_bytes=scheduling.max_queued_bytes,
+        max_batch_bytes=scheduling.max_batch_bytes,
+        fair=scheduling.fairness is Fairness.CLIENT,
+        retry_ratio=scheduling.retry_ratio,
+        hedging=Hedging(after_factor=hedging.after_factor) if hedging.enabled else None,
+        suspect_after_s=health.suspect_after_s,
+        hung_after_s=health.hung_after_s,
+        eject_after_failures=health.eject_after_failures,
+        eject_base_s=health.eject_base_s,
+        eject_max_s=health.eject_max_s,
+        probe_timeout_s=health.probe_timeout_s,
+    )

@@ -28,24 +28,85 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Splits(StrEnum):
+    """How a node's cores are split into batches that run at once and threads for each."""
+
+    MEASURED = "measured"
+    FIXED = "fixed"
+
+
 class NodeConfig(_Section):
     """Each node of an embedded farm."""
 
     slots: Annotated[int, Field(ge=1, le=64, description="batches that run at once")] = 1
     threads_per_slot: Annotated[int, Field(ge=1, le=64)] = 1
+    splits: Annotated[
+        Splits,
+        Field(
+            description="measured: each model gets the split of slots x threads_per_slot that suits"
+            " it; fixed: all get the one given"
+        ),
+    ] = Splits.MEASURED
     max_store_bytes: Annotated[Positive, Field(description="cap of model files on disk")] = 4 << 30
     max_sessions: Annotated[Positive, Field(description="models open in memory")] = 64
     max_session_bytes: Positive = 512 << 20
     qualify_timeout_s: Seconds = 120.0
 
 
+class Policy(StrEnum):
+    """Which node gets a batch; see `farm.scheduling.placement`."""
+
+    LEAST_EXPECTED_COMPLETION = "least_expected_completion"
+    ENERGY_AWARE = "energy_aware"
+    POWER_OF_TWO_CHOICES = "power_of_two_choices"
+    ROUND_ROBIN = "round_robin"
+
+
+class Fairness(StrEnum):
+    """Between whom the farm is shared out where there is not enough of it."""
+
+    CLIENT = "client"
+    NONE = "none"
+
+
+class HedgingConfig(_Section):
+    """A second run of a batch that takes too long, on another node that is idle."""
+
+    enabled: bool = False
+    after_factor: Annotated[
+        float, Field(ge=1, le=100, description="times the predicted time of the batch")
+    ] = 2.0
+
+
+class HealthConfig(_Section):
+    """When a node gets no more batches, and when it gets them again."""
+
+    suspect_after_s: Annotated[Seconds, Field(description="without a heartbeat")] = 2.5
+    hung_after_s: Annotated[
+        Seconds, Field(description="for a batch that is overdue on a node that is heard")
+    ] = 30.0
+    eject_after_failures: Annotated[Positive, Field(description="failed batches in a row")] = 3
+    eject_base_s: Annotated[Seconds, Field(description="the first time out; each doubles")] = 1.0
+    eject_max_s: Seconds = 60.0
+    probe_timeout_s: Annotated[
+        Seconds, Field(description="for the inference by which a node returns")
+    ] = 10.0
+
+
 class SchedulingConfig(_Section):
     """Bounds of the scheduler; see `farm.scheduling.limits` for what each one does."""
 
+    policy: Policy = Policy.LEAST_EXPECTED_COMPLETION
+    fairness: Annotated[
+        Fairness,
+        Field(description="client: no client's flood delays the others; none: all are one queue"),
+    ] = Fairness.CLIENT
     max_queue_size: Positive = 2_000
     max_queued_bytes: Positive = 512 << 20
     max_batch_bytes: Positive = 32 << 20
     retry_ratio: Annotated[float, Field(ge=0, le=1)] = 0.2
+    hedging: HedgingConfig = HedgingConfig()
+    health: HealthConfig = HealthConfig()
 
 
 class ControlMode(StrEnum):
@@ -81,6 +142,10 @@ class FarmConfig(_Section):
     state_dir: Annotated[
         Path | None,
         Field(description="where loads and unloads by hand are kept; by default one a repository"),
+    ] = None
+    curves_dir: Annotated[
+        Path | None,
+        Field(description="where measured curves are kept; by default in the user's cache"),
     ] = None
     max_message_bytes: Annotated[Positive, Field(description="largest gRPC message taken")] = (
         64 << 20
@@ -175,8 +240,21 @@ def _explain(error: ValidationError, layers: list[tuple[str, dict[str, Any]]]) -
     for problem in error.errors():
         path = [str(part) for part in problem["loc"]]
         source = next((name for name, values in reversed(layers) if _holds(values, path)), "")
-        lines.append(f"{_place(source, path)}: {problem['msg']}, not {problem['input']!r:.60}")
+        place = _place(source, path)
+        if problem["type"] == "extra_forbidden":
+            known = ", ".join(_settings(problem["loc"][:-1]))
+            lines.append(f"{place}: there is no such setting; known are {known}")
+        else:
+            lines.append(f"{place}: {problem['msg']}, not {problem['input']!r:.60}")
     return "; ".join(lines)
+
+
+def _settings(path: Sequence[str | int]) -> list[str]:
+    """Return the keys of a section, given by its path."""
+    section: Any = FarmConfig()
+    for part in path:
+        section = getattr(section, str(part))
+    return list(type(section).model_fields)
 
 
 def _holds(values: Any, path: list[str]) -> bool:

@@ -1,18 +1,19 @@
 """What a gateway and an actor say to each other, as plain tuples.
 
-Tuples pickle fast and do not tie the two sides to one version of our classes. Calls,
-replies and records carry a protocol number; versions N and N-1 understand each other.
-Deadlines do not travel: a node is only given work that is still wanted.
+Tuples pickle fast and do not tie the two sides to one version of our classes. Each
+message carries the number of the oldest protocol that understands it, so versions N and
+N-1 work together for as long as nothing new is asked of the older one. Deadlines do not
+travel: a node is only given work that is still wanted.
 
 Calls and replies of inference are pickled here, because Ray passes bytes on as they are
 and pickles anything else with a slower pickler: 0.95 ms a call instead of 1.14 ms.
 """
 
 import pickle
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from farm.core.errors import ErrorCode, FarmError, InternalError
 from farm.core.models import (
@@ -29,22 +30,43 @@ from farm.core.nodes import NodeProfile, NodeVitals
 from farm.core.requests import Batch, BatchCompleted, BatchFailed, BatchTiming
 from farm.core.tensors import Datatype, Tensor, TensorSpec, join
 
-PROTOCOL = 1
+PROTOCOL = 2
 OLDEST_PROTOCOL = 1
+
+# The first protocol whose calls choose threads and isolation.
+_CHOOSING = 2
 
 _PICKLE = 5
 
 # (name, datatype, shape); the bytes travel beside it.
 TensorHead = tuple[str, str, tuple[int, ...]]
 
-# (protocol, model name, digest, rows of each member or None, inputs, call id)
-CallHead = tuple[int, str, str, tuple[int, ...] | None, tuple[TensorHead, ...], str]
+
+class CallHead(NamedTuple):
+    """What a call says beside its tensors' bytes; it travels as a plain tuple.
+
+    `rows` are those of each member, None where axis 0 does not count rows. `call_id` names
+    the call among those of all gateways. `threads` and `isolated` are the batch's.
+    """
+
+    protocol: int
+    model: str
+    digest: str
+    rows: tuple[int, ...] | None
+    inputs: tuple[TensorHead, ...]
+    call_id: str
+    threads: int = 0
+    isolated: bool = False
+
 
 # (name, datatype, shape, bytes)
 WireTensor = tuple[str, str, tuple[int, ...], bytes]
 
-# ("ok", protocol, incarnation, (input, infer, output nanoseconds), outputs of each member)
-OkReply = tuple[Literal["ok"], int, str, tuple[int, int, int], tuple[tuple[WireTensor, ...], ...]]
+# Nanoseconds for input, inference and output.
+Timing = tuple[int, int, int]
+
+# ("ok", protocol, incarnation, timing, outputs of each member)
+OkReply = tuple[Literal["ok"], int, str, Timing, tuple[tuple[WireTensor, ...], ...]]
 # ("failed", protocol, incarnation, code, message, retryable)
 FailedReply = tuple[Literal["failed"], int, str, str, str, bool]
 Reply = OkReply | FailedReply
@@ -57,13 +79,15 @@ def encode_call(batch: Batch, call_id: str) -> tuple[bytes, list[bytes]]:
     """
     members = batch.members
     inputs = [join(column) for column in zip(*(m.inputs for m in members), strict=True)]
-    head: CallHead = (
-        PROTOCOL,
+    choices = (batch.threads, batch.isolated) if batch.threads or batch.isolated else ()
+    head = (
+        _CHOOSING if choices else OLDEST_PROTOCOL,
         batch.model.name,
         batch.digest,
         tuple(member.rows for member in members) if batch.batched else None,
         tuple((tensor.name, str(tensor.datatype), tensor.shape) for tensor in inputs),
         call_id,
+        *choices,
     )
     return pickle.dumps(head, _PICKLE), [tensor.raw for tensor in inputs]
 
@@ -74,9 +98,9 @@ def decode_call(call: bytes) -> CallHead:
     Raises:
         InternalError: the gateway speaks a protocol that this side does not.
     """
-    head: CallHead = pickle.loads(call)  # noqa: S301 - from the gateway, through Ray's token
+    head = pickle.loads(call)  # noqa: S301 - from the gateway, through Ray's token
     check_protocol(head[0])
-    return head
+    return CallHead(*head)
 
 
 def encode_reply(reply: Reply) -> bytes:
@@ -95,7 +119,14 @@ def check_protocol(number: int) -> None:
 
 def encode_failure(incarnation: str, error: FarmError, *, retryable: bool) -> FailedReply:
     """Return an error as a reply."""
-    return ("failed", PROTOCOL, incarnation, str(error.code), error.message, retryable)
+    return ("failed", OLDEST_PROTOCOL, incarnation, str(error.code), error.message, retryable)
+
+
+def encode_success(
+    incarnation: str, timing: Timing, members: tuple[tuple[WireTensor, ...], ...]
+) -> OkReply:
+    """Return the outputs of each member as a reply."""
+    return ("ok", OLDEST_PROTOCOL, incarnation, timing, members)
 
 
 def decode_reply(batch: Batch, node_id: str, raw: bytes) -> BatchCompleted | BatchFailed:
@@ -117,20 +148,22 @@ def decode_reply(batch: Batch, node_id: str, raw: bytes) -> BatchCompleted | Bat
             ),
             timing=BatchTiming(input_ns=input_ns, infer_ns=infer_ns, output_ns=output_ns),
         )
-    _, _, incarnation, code, message, retryable = reply
+    _, _, incarnation, name, message, retryable = reply
+    code = ErrorCode(name) if name in set(ErrorCode) else ErrorCode.INTERNAL
     return BatchFailed(
         batch_id=batch.id,
         node_id=node_id,
         incarnation=incarnation,
-        code=ErrorCode(code) if code in set(ErrorCode) else ErrorCode.INTERNAL,
+        code=code,
         message=message,
-        retryable=retryable,
+        # Older nodes blame the request for a protocol that they do not speak.
+        retryable=retryable or code is ErrorCode.INTERNAL,
     )
 
 
 def encode_record(record: Any) -> dict[str, Any]:
     """Return a dataclass as nested plain values, with the protocol number."""
-    return {"protocol": PROTOCOL, **asdict(record, dict_factory=_plain)}
+    return {"protocol": OLDEST_PROTOCOL, **asdict(record, dict_factory=_plain)}
 
 
 def decode_profile(message: Mapping[str, Any]) -> NodeProfile:
@@ -178,16 +211,25 @@ def decode_spec(message: Mapping[str, Any]) -> TensorSpec:
     return TensorSpec(**known)
 
 
-def encode_curve(curve: LatencyCurve | None) -> dict[str, Any]:
-    """Return a measured curve, or that there is none, as plain values."""
-    return {"protocol": PROTOCOL, "points": None if curve is None else curve.points}
+def encode_curves(curves: Sequence[LatencyCurve]) -> dict[str, Any]:
+    """Return the curves of a model's splits as plain values, the node's default first."""
+    return {
+        "protocol": OLDEST_PROTOCOL,
+        # All that protocol 1 knows of: the curve of the default split.
+        "points": curves[0].points if curves else None,
+        "curves": [(curve.threads, curve.points) for curve in curves],
+    }
 
 
-def decode_curve(message: Mapping[str, Any]) -> LatencyCurve | None:
-    """Return the curve that a node measured, or None where it has none."""
-    check_protocol(message.get("protocol", PROTOCOL))
+def decode_curves(message: Mapping[str, Any]) -> tuple[LatencyCurve, ...]:
+    """Return the curves that a node measured, none where it could not."""
+    check_protocol(message.get("protocol", OLDEST_PROTOCOL))
     points = message.get("points")
-    return LatencyCurve(tuple((rows, seconds) for rows, seconds in points)) if points else None
+    curves = message.get("curves", [(0, points)] if points else [])
+    return tuple(
+        LatencyCurve(tuple((rows, seconds) for rows, seconds in points), threads)
+        for threads, points in curves
+    )
 
 
 def _file(message: Mapping[str, Any]) -> ModelFile:
@@ -210,5 +252,5 @@ def _plain(items: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _known(cls: Any, values: Mapping[str, Any]) -> dict[str, Any]:
-    check_protocol(values.get("protocol", PROTOCOL))
+    check_protocol(values.get("protocol", OLDEST_PROTOCOL))
     return {field.name: values[field.name] for field in fields(cls) if field.name in values}

@@ -21,8 +21,10 @@ class NodeProfile:
 
     `incarnation` is new with every actor process. `slots` batches run at once on
     `threads_per_slot` threads each, unless a model's curve says otherwise: then as many as
-    share `capacity` threads. Up to `lookahead` more may wait at the node, to hide the network. `cpu_class` names the
-    instruction-set generation whose rounding the goldens follow.
+    share `capacity` threads. Behind each up to `lookahead` more may wait at the node, to hide
+    the network. `cpu_class` names the instruction-set generation whose rounding the goldens
+    follow. `splits` are the threads a batch of each split of its cores that the node measures,
+    its default first.
     """
 
     node_id: str
@@ -37,6 +39,7 @@ class NodeProfile:
     architecture: str = ""
     cores: int = 1
     runtime_version: str = ""
+    splits: tuple[int, ...] = ()
 
     @property
     def capacity(self) -> int:

@@ -11,9 +11,13 @@ from farm.core.requests import Batch, BatchCompleted, BatchFailed
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeUp:
-    """An actor answered for the first time in this incarnation. It holds no models yet."""
+    """An actor answered for the first time in this incarnation. It holds no models yet.
+
+    `cordoned` is what the node remembers of its operator's last word.
+    """
 
     profile: NodeProfile
+    cordoned: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +100,8 @@ class WorkerPool(Protocol):
 
     async def probe(self, node_id: str, digest: str) -> None:
         """Run a sample row of a model at a node, in a slot as any batch.
+
+        Without a digest only the slot is waited for.
 
         Raises:
             FarmError: it did not work; `NodeLostError` if the node went away.

@@ -17,7 +17,10 @@ class GatewayState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeSnapshot:
-    """A node and the age of what is known of it; None where nothing is known yet."""
+    """A node and the age of what is known of it; None where nothing is known yet.
+
+    `inflight_batches` are those of this gateway alone.
+    """
 
     node_id: str
     state: NodeState
@@ -25,6 +28,8 @@ class NodeSnapshot:
     profile: NodeProfile | None
     vitals: NodeVitals | None
     heartbeat_age_s: float | None
+    cordoned: bool = False
+    inflight_batches: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from farm.core.energy import EnergyReading
 from farm.core.requests import BatchCompleted, BatchTiming, LedgerEntry, Receipt
 from farm.scheduling.nodes import Flight
-from farm.scheduling.queue import Ticket
+from farm.scheduling.tickets import Ticket
 
 # The route of a receipt: this farm's own nodes. Upstream farms and clouds come later.
 ROUTE = "farm"

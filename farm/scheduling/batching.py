@@ -1,41 +1,47 @@
 """How many rows to run at once, from a node's measured curve."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from farm.core.models import LatencyCurve
 
 # A larger batch must be this much better per row, or the smaller one's latency wins.
-WORTHWHILE = 0.95
+WORTHWHILE = 0.9
 
 
-def target_rows(
-    *,
-    curve: LatencyCurve | None,
-    first: int,
-    waiting: int,
-    max_rows: int,
-    overhead_s: float,
-    time_left_s: float,
-    preferred: Sequence[int] = (),
-) -> int:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizing:
+    """What a batch's size depends on beside the node and the time that is left.
+
+    `first` are the rows of the request that goes first and rides in any case, `waiting` all
+    that could ride now, `first` included, and `max_rows` the model's bound, at least 1.
+    `overhead_s` is what a batch costs beside compute; it favours larger ones. The model's
+    config prefers the sizes `preferred`.
+    """
+
+    first: int
+    waiting: int
+    max_rows: int
+    overhead_s: float
+    preferred: tuple[int, ...] = ()
+
+
+def target_rows(sizing: Sizing, *, curve: LatencyCurve | None, time_left_s: float) -> int:
     """Return the rows a batch should have: the best rows per second that is still in time.
 
     Args:
+        sizing: what waits, and the bounds.
         curve: the node's seconds by rows, or None where nothing was measured.
-        first: rows of the most urgent request, which rides in any case.
-        waiting: rows that could ride now, `first` included.
-        max_rows: the model's bound, at least 1.
-        overhead_s: seconds a dispatch costs beside compute; it favours larger batches.
         time_left_s: seconds until the tightest deadline, infinite without one.
-        preferred: sizes that the model's config prefers.
 
     Sizes tried are the measured ones and whatever is waiting; where preferred ones can be
     filled in time, only those. A larger one wins only where it takes less than `WORTHWHILE`
     of the smaller one's seconds a row, so a flat or worsening curve gives the smallest.
     """
-    smallest = max(first, 1)
-    limit = max(min(waiting, max_rows), smallest)
-    fitting = sorted(rows for rows in preferred if smallest <= rows <= limit) if preferred else ()
+    overhead_s = sizing.overhead_s
+    smallest = max(sizing.first, 1)
+    limit = max(min(sizing.waiting, sizing.max_rows), smallest)
+    fitting = sorted(rows for rows in sizing.preferred if smallest <= rows <= limit)
     if curve is None:
         return fitting[-1] if fitting else limit
     if fitting and overhead_s + curve.seconds(fitting[0]) <= time_left_s:

@@ -5,8 +5,8 @@ from math import inf
 
 from farm.core.models import LatencyCurve, ModelSpec
 from farm.scheduling.batching import growth_pays
+from farm.scheduling.lanes import Lane
 from farm.scheduling.limits import SchedulingLimits
-from farm.scheduling.queue import Lane
 
 
 @dataclass(frozen=True, slots=True)

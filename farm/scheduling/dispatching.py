@@ -1,12 +1,13 @@
 """Forms the batches that the planner chose and sends them on their way."""
 
+from farm.core.models import ModelSpec
 from farm.core.requests import Batch, Placement
 from farm.scheduling.effects import DispatchBatch
-from farm.scheduling.nodes import Flight
+from farm.scheduling.nodes import Flight, Node
 from farm.scheduling.placement import PlacementPolicy
-from farm.scheduling.planning import Plan, Planner, Wait
-from farm.scheduling.queue import Ticket
+from farm.scheduling.planning import Planner, Wait
 from farm.scheduling.state import State
+from farm.scheduling.tickets import Ticket
 
 
 class Dispatcher:
@@ -14,7 +15,7 @@ class Dispatcher:
 
     def __init__(self, state: State, policy: PlacementPolicy) -> None:
         self._state = state
-        self._planner = Planner(limits=state.limits, policy=policy)
+        self._planner = Planner(limits=state.limits, policy=policy, roster=state.nodes)
         self._policy_name = policy.name
         self._batch_ids = 0
 
@@ -25,7 +26,7 @@ class Dispatcher:
         """
         state = self._state
         while True:
-            plan = self._planner.next(state.specs, state.queues.by_model, state.nodes.values(), now)
+            plan = self._planner.next(state.specs, state.queues.by_model, state.demands, now)
             if isinstance(plan, Wait):
                 return plan.until
             entries = state.queues.take(
@@ -34,10 +35,22 @@ class Dispatcher:
                 target_rows=plan.rows,
                 max_bytes=state.limits.max_batch_bytes,
             )
-            self._send(plan, entries, now)
+            self.send(
+                plan.spec, plan.node, entries, trigger=plan.trigger, reason=plan.reason, now=now
+            )
 
-    def _send(self, plan: Plan, entries: list[Ticket], now: float) -> None:
-        spec, node = plan.spec, plan.node
+    def send(
+        self,
+        spec: ModelSpec,
+        node: Node,
+        entries: list[Ticket],
+        *,
+        trigger: str,
+        reason: str,
+        now: float,
+    ) -> Flight:
+        """Form a batch of tickets that are in no queue, and send it to a node."""
+        pace = node.ready[spec.digest]
         self._batch_ids += 1
         rows = sum(entry.request.rows for entry in entries)
         batch = Batch(
@@ -48,30 +61,31 @@ class Dispatcher:
             rows=rows,
             batched=spec.shares_batches,
             formed_at=now,
-            trigger=plan.trigger,
+            trigger=trigger,
+            threads=pace.threads,
+            isolated=any(entry.suspect for entry in entries),
         )
-        curve = node.ready[spec.digest]
-        compute_s = curve.seconds(max(rows, 1)) if curve is not None else 0.0
+        run_s = pace.overhead_s + pace.seconds(max(rows, 1))
         flight = Flight(
             batch=batch,
             node_id=node.profile.node_id,
             incarnation=node.profile.incarnation,
             tickets=[*entries],
             dispatched_at=now,
-            predicted_s=self._state.limits.dispatch_overhead_s + compute_s,
+            predicted_s=run_s,
             policy=self._policy_name,
+            threads=pace.threads,
+            ends_at=now + node.backlog_s(now, pace.threads) + run_s,
         )
         for entry in entries:
             entry.attempts += 1
             entry.batch_id = batch.id
-        node.flights[batch.id] = flight
-        node.promote(now)
-        node.last_used = batch.id
-        self._state.flights[batch.id] = flight
+        self._state.depart(flight, node, now)
         placement = Placement(
             batch_id=batch.id,
             node_id=node.profile.node_id,
             policy=self._policy_name,
-            reason=plan.reason,
+            reason=reason,
         )
         self._state.effects.append(DispatchBatch(batch, placement))
+        return flight

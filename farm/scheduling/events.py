@@ -40,7 +40,6 @@ class NodeChanged:
     node_id: str
     ready: Mapping[str, LatencyCurve | None] | None = None
     cordoned: bool | None = None
-    suspect: bool | None = None
     joules_per_row: Mapping[str, float] | None = None
 
 

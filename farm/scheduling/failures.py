@@ -1,23 +1,23 @@
-"""What becomes of batches and nodes when something goes wrong."""
+"""What becomes of requests whose batches gave no answer."""
 
-from farm.core.errors import ErrorCode, error_class
+from farm.core.errors import ErrorCode, NodeBusyError, error_class
 from farm.core.requests import BatchFailed
 from farm.scheduling.accounting import ledger_entry
-from farm.scheduling.effects import AppendLedger, EjectNode
-from farm.scheduling.nodes import Flight, Node
+from farm.scheduling.effects import AppendLedger
+from farm.scheduling.health import Health
+from farm.scheduling.nodes import Flight
 from farm.scheduling.retries import RetryBudget
 from farm.scheduling.state import State
-
-# Failures that say nothing about how well a node works.
-_NOT_A_NODES_FAULT = (ErrorCode.NODE_BUSY, ErrorCode.CANCELLED)
+from farm.scheduling.tickets import Ticket
 
 
 class Failures:
-    """Settles batches that gave no answer: retries, isolates or rejects their members."""
+    """Settles batches that gave no answer: offers, retries, isolates or rejects their members."""
 
-    def __init__(self, state: State, budget: RetryBudget) -> None:
+    def __init__(self, state: State, budget: RetryBudget, health: Health) -> None:
         self._state = state
         self._budget = budget
+        self._health = health
 
     def fail(self, failed: BatchFailed, now: float) -> None:
         """Take a batch that came back without an answer."""
@@ -28,20 +28,21 @@ class Failures:
         flight = self._state.land(failed.batch_id, now)
         if flight is None:
             return
-        if failed.retryable:
-            node = self._state.nodes.get(flight.node_id)
-            if node is not None and flight.wanted and failed.code not in _NOT_A_NODES_FAULT:
-                self._punish(node, now)
-            self._retry(flight, failed.code, failed.message)
-        else:
+        if not failed.retryable:
             self._isolate(flight, failed)
+        elif failed.code is ErrorCode.NODE_BUSY:
+            self._offer_again(flight, now)
+        else:
+            self._blame_node(flight, failed.code, now)
+            self._retry(flight, failed.code, failed.message)
         self._account(flight, failed.code, now)
 
     def lose(self, node_id: str, reason: str, now: float) -> None:
         """Forget a node and settle what it had in flight."""
-        node = self._state.nodes.pop(node_id, None)
+        node = self._state.nodes.remove(node_id)
         if node is None:
             return
+        self._health.forget()
         for flight in list(node.flights.values()):
             self._state.land(flight.batch.id, now)
             self._retry(flight, ErrorCode.NODE_LOST, f"node '{node_id}' was lost ({reason})")
@@ -53,18 +54,50 @@ class Failures:
         flight = node.flights.get(failed.batch_id) if node is not None else None
         return flight is not None and flight.incarnation == failed.incarnation
 
+    def _blame_node(self, flight: Flight, code: ErrorCode, now: float) -> None:
+        """Hold a failure against the node, if it may be the node's and somebody suffers."""
+        node = self._state.nodes.get(flight.node_id)
+        innocent = code is ErrorCode.CANCELLED or flight.batch.isolated or not flight.wanted
+        if node is not None and not innocent:
+            self._health.blame(node, now)
+
+    def _offer_again(self, flight: Flight, now: float) -> None:
+        """Queue the members of a batch that a full node did not take, as if nothing had been."""
+        limits = self._state.limits
+        node = self._state.nodes.get(flight.node_id)
+        if node is not None:
+            self._health.pause(node, now)
+        for entry in self._outstanding(flight):
+            entry.attempts -= 1
+            if entry.batch_id is not None:
+                continue
+            entry.refusals += 1
+            if entry.refusals < limits.max_refusals:
+                self._state.requeue(entry)
+                if entry.attempts == 0 and entry.request.queue_deadline is not None:
+                    # Its time in the queue may have ended where it did not matter.
+                    self._state.deadlines.push(entry.request.queue_deadline, entry.request.id)
+                continue
+            error = NodeBusyError(
+                f"nodes were too busy for the request {entry.refusals} times; try again later",
+                retry_after_s=limits.pushback_s,
+            )
+            self._state.reject(entry, error)
+
     def _retry(self, flight: Flight, code: ErrorCode, message: str) -> None:
         """Give the members of a batch that a node did not finish another chance elsewhere.
 
-        Each runs alone then, for one of them may have killed the node.
+        Each runs alone then, for one of them may be the cause; and in a process of its own
+        if the node died of it.
         """
         limits = self._state.limits
-        for entry in flight.tickets:
-            if entry is None:
-                continue
+        for entry in self._outstanding(flight):
             entry.failures += 1
             entry.avoid |= {(flight.node_id, flight.incarnation)}
             entry.isolate()
+            entry.suspect |= code is ErrorCode.NODE_LOST
+            if entry.batch_id is not None:
+                continue
             spent = entry.failures >= limits.max_attempts
             if not spent and self._budget.withdraw():
                 self._state.requeue(entry)
@@ -78,8 +111,8 @@ class Failures:
     def _isolate(self, flight: Flight, failed: BatchFailed) -> None:
         """Find out which member a model failed on by running each alone."""
         alone = len(flight.batch.members) == 1
-        for entry in flight.tickets:
-            if entry is None:
+        for entry in self._outstanding(flight):
+            if entry.batch_id is not None:
                 continue
             if alone:
                 self._state.reject(entry, error_class(failed.code)(failed.message))
@@ -87,13 +120,11 @@ class Failures:
                 entry.isolate()
                 self._state.requeue(entry)
 
-    def _punish(self, node: Node, now: float) -> None:
-        state = self._state
-        out = sum(other.ejected_until is not None for other in state.nodes.values())
-        may_eject = out + 1 <= len(state.nodes) * state.limits.eject_max_fraction
-        reason = node.punish(now, state.limits, may_eject=may_eject)
-        if node.ejected_until is not None and reason:
-            state.effects.append(EjectNode(node.profile.node_id, node.ejected_until, reason))
+    def _outstanding(self, flight: Flight) -> list[Ticket]:
+        """Return who waits for a batch that has landed. `batch_id` is set where a twin runs on."""
+        entries = [entry for entry in flight.tickets if entry is not None]
+        self._state.part(flight)
+        return entries
 
     def _account(self, flight: Flight, outcome: ErrorCode, now: float) -> None:
         account = ledger_entry(flight, outcome=outcome, completed=None, now=now)

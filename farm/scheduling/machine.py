@@ -18,9 +18,10 @@ from farm.core.errors import (
     RequestCancelledError,
 )
 from farm.core.models import ModelKey, ModelSpec, TimeoutAction
+from farm.core.nodes import NodeState
 from farm.core.requests import BatchFailed, InferenceRequest
 from farm.scheduling.accounting import energy_shares, ledger_entry, receipt
-from farm.scheduling.admission import refusal
+from farm.scheduling.admission import Admission
 from farm.scheduling.dispatching import Dispatcher
 from farm.scheduling.effects import (
     AppendLedger,
@@ -34,19 +35,24 @@ from farm.scheduling.events import (
     Event,
     ModelChanged,
     NodeChanged,
+    NodeHeard,
     NodeJoined,
     NodeLost,
+    NodeProbed,
     RequestArrived,
     RequestCancelled,
     TimerFired,
 )
 from farm.scheduling.failures import Failures
+from farm.scheduling.health import Health
+from farm.scheduling.hedging import Hedger
 from farm.scheduling.limits import SchedulingLimits
-from farm.scheduling.nodes import Node
+from farm.scheduling.membership import Membership
+from farm.scheduling.patience import Demand
 from farm.scheduling.placement import PlacementPolicy
-from farm.scheduling.queue import Ticket, lane_of, ticket
 from farm.scheduling.retries import RetryBudget
 from farm.scheduling.state import State
+from farm.scheduling.tickets import UNKNOWN_ROW_S, Ticket, lane_of, ticket
 
 
 class Machine:
@@ -54,9 +60,13 @@ class Machine:
 
     def __init__(self, *, limits: SchedulingLimits, policy: PlacementPolicy) -> None:
         self._state = State(limits)
+        self._admission = Admission(self._state.queues, limits)
         self._budget = RetryBudget(ratio=limits.retry_ratio, reserve=limits.retry_reserve)
-        self._failures = Failures(self._state, self._budget)
+        self._health = Health(self._state)
+        self._failures = Failures(self._state, self._budget, self._health)
+        self._members = Membership(self._state, self._health, self._failures)
         self._dispatcher = Dispatcher(self._state, policy)
+        self._hedger = Hedger(self._state, self._budget, self._dispatcher)
         self._woken_at: float | None = None
 
     def __repr__(self) -> str:
@@ -83,14 +93,33 @@ class Machine:
         flights = self._state.flights.values()
         return sum(f.batch.model == key and f.batch.digest == digest for f in flights)
 
+    def inflight_at(self, node_id: str) -> int:
+        """Return how many batches are at a node."""
+        node = self._state.nodes.get(node_id)
+        return len(node.flights) if node is not None else 0
+
     def queued(self, key: ModelKey) -> int:
         """Return how many requests wait in a model's queue."""
         return self._state.queues.waiting(key)
 
-    def ejected(self, node_id: str) -> bool:
-        """Return whether a node is out for its failures."""
+    def standing(self, node_id: str) -> NodeState | None:
+        """Return whether a node gets batches, or what is held against it; None if unknown."""
         node = self._state.nodes.get(node_id)
-        return node is not None and node.ejected_until is not None
+        return None if node is None else node.standing.state
+
+    @property
+    def panicking(self) -> bool:
+        """Whether so many nodes are out that all get batches, suspect and ejected ones too."""
+        return self._health.panicking
+
+    def correction(self, node_id: str, digest: str) -> float | None:
+        """Return what batches of a model take on a node, as a multiple of its curve.
+
+        None for a node or a model that is not there.
+        """
+        node = self._state.nodes.get(node_id)
+        pace = node.ready.get(digest) if node is not None else None
+        return pace.correction if pace is not None else None
 
     # -- events -----------------------------------------------------------------------
 
@@ -100,15 +129,22 @@ class Machine:
 
     def handle_all(self, events: Iterable[Event], now: float) -> list[Effect]:
         """Take events that happened together, then form batches once for all of them."""
-        self._state.effects = []
+        state = self._state
+        state.effects, state.departed = [], []
+        if self._woken_at is not None and now > self._woken_at + state.limits.stall_s:
+            self._health.excuse(now)
         for event in events:
             self._apply(event, now)
+        # With every node that is given up, more of the others may be needed.
+        while hanging := self._health.judge(now):
+            for node, reason in hanging:
+                self._failures.lose(node.node_id, reason, now)
         self._expire(now)
-        for node in self._state.nodes.values():
-            node.readmit(now)
         opens_at = self._dispatcher.dispatch(now)
+        self._hedger.hedge(now)
+        self._watch_departed(now)
         self._set_alarm(opens_at)
-        return self._state.effects
+        return state.effects
 
     def _apply(self, event: Event, now: float) -> None:
         match event:
@@ -124,9 +160,13 @@ class Machine:
             case BatchFailed():
                 self._failures.fail(event, now)
             case NodeJoined():
-                self._join(event, now)
+                self._members.join(event, now)
             case NodeChanged():
-                self._change(event)
+                self._members.change(event, now)
+            case NodeHeard():
+                self._members.hear(event, now)
+            case NodeProbed():
+                self._health.probed(event, now)
             case NodeLost():
                 self._failures.lose(event.node_id, event.reason, now)
             case ModelChanged(key, spec):
@@ -142,13 +182,15 @@ class Machine:
             error = ModelNotFoundError(f"{name} is not served here")
             state.effects.append(RejectRequest(request.id, error))
             return
-        refused = refusal(request, spec, queues=state.queues, limits=state.limits, now=now)
+        outlook = state.nodes.outlook(spec.digest, now)
+        refused = self._admission.refusal(request, spec, outlook, now)
         if refused is not None:
             state.effects.append(RejectRequest(request.id, refused))
             return
-        entry = ticket(request, spec)
+        entry = ticket(request, spec, row_s=1 / outlook.rows_per_s if outlook else UNKNOWN_ROW_S)
         state.tickets[request.id] = entry
         state.queues.push(entry)
+        state.demands.setdefault(request.model, Demand()).add(request.rows, now)
         self._budget.deposit()
         expires_at = _first(request.queue_deadline, request.deadline)
         if expires_at is not None:
@@ -161,37 +203,21 @@ class Machine:
             return
         node = state.nodes.get(flight.node_id)
         if node is not None:
-            node.praise()
+            self._health.praise(node)
+            # A process of its own tells nothing of how fast the node is without one.
+            if not flight.batch.isolated and node.observe(
+                flight, compute_s=completed.timing.compute_ns / 1e9, now=now
+            ):
+                state.nodes.touch(node, now)
         shares = energy_shares(flight, completed)
         for entry, outputs, energy in zip(flight.tickets, completed.outputs, shares, strict=True):
             if entry is not None:
                 del state.tickets[entry.request.id]
                 answer = receipt(entry, flight, completed.timing, energy)
                 state.effects.append(ResolveRequest(entry.request.id, outputs, answer))
+        state.outrun(flight)
         account = ledger_entry(flight, outcome="completed", completed=completed, now=now)
         state.effects.append(AppendLedger(account))
-
-    def _join(self, event: NodeJoined, now: float) -> None:
-        profile = event.profile
-        known = self._state.nodes.get(profile.node_id)
-        if known is not None and known.profile.incarnation == profile.incarnation:
-            known.ready = event.ready
-            known.suspect = False
-            return
-        if known is not None:
-            self._failures.lose(profile.node_id, "the node restarted", now)
-        self._state.nodes[profile.node_id] = Node(profile=profile, ready=event.ready)
-
-    def _change(self, event: NodeChanged) -> None:
-        node = self._state.nodes.get(event.node_id)
-        if node is None:
-            return
-        if event.ready is not None:
-            node.ready = event.ready
-        if event.cordoned is not None:
-            node.cordoned = event.cordoned
-        if event.suspect is not None:
-            node.suspect = event.suspect
 
     def _change_model(self, key: ModelKey, spec: ModelSpec | None) -> None:
         """Serve a version under a new spec, or no longer; what waits must fit the new one."""
@@ -200,6 +226,7 @@ class Machine:
             return
         if spec is None:
             del state.specs[key]
+            state.demands.pop(key, None)
         else:
             state.specs[key] = spec
         for entry in state.queues.drain(key):
@@ -208,6 +235,11 @@ class Machine:
             state.requeue(entry)
 
     # -- time -------------------------------------------------------------------------
+
+    def _watch_departed(self, now: float) -> None:
+        for flight, node in self._state.departed:
+            self._health.watch(flight, node, now)
+            self._hedger.watch(flight, node)
 
     def _expire(self, now: float) -> None:
         state = self._state
@@ -243,12 +275,13 @@ class Machine:
         return False
 
     def _set_alarm(self, opens_at: float) -> None:
-        nodes = self._state.nodes.values()
-        alarms = [opens_at]
-        if (expires_at := self._state.deadlines.earliest()) is not None:
-            alarms.append(expires_at)
-        alarms += [n.ejected_until for n in nodes if n.ejected_until is not None]
-        at = min(alarms)
+        expires_at = self._state.deadlines.earliest()
+        at = min(
+            opens_at,
+            inf if expires_at is None else expires_at,
+            self._health.alarm_at(),
+            self._hedger.alarm_at(),
+        )
         if at < inf and (self._woken_at is None or at < self._woken_at):
             self._woken_at = at
             self._state.effects.append(WakeAt(at))

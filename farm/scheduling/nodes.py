@@ -1,20 +1,29 @@
-"""What the machine remembers of a node: its slots, its models and how it has behaved."""
+"""What the machine remembers of a node: its threads, its models and how it has behaved."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import inf, log2
 
 from farm.core.models import LatencyCurve, ModelKey
 from farm.core.nodes import NodeProfile
 from farm.core.requests import Batch
 from farm.scheduling.limits import SchedulingLimits
-from farm.scheduling.queue import Identity, Ticket
+from farm.scheduling.pace import Pace
+from farm.scheduling.standing import Standing
+from farm.scheduling.tickets import Identity, Ticket
+
+# Board, CPU, capacity, and the pace in steps of about a fifth: what makes nodes alike.
+NodeClass = tuple[str, str, int, int]
 
 
 @dataclass(slots=True)
 class Flight:
     """A batch at a node. `tickets[i]` is None once member i got its reply another way.
 
-    `started_at` is when it got a slot, None while it waits at the node behind others.
+    It takes `threads` of the node's threads. `started_at` is when it got them, None while it
+    waits at the node behind others; `ends_at` is when it is predicted to be done, and
+    `overdue_after_s` how long it may take from its start before the node is suspected.
+    `twin` is the batch that runs its members a second time, or the first.
     """
 
     batch: Batch
@@ -24,27 +33,46 @@ class Flight:
     dispatched_at: float
     predicted_s: float
     policy: str
+    threads: int = 1
+    ends_at: float = 0.0
     started_at: float | None = None
+    overdue_after_s: float = inf
+    twin: int | None = None
 
     @property
     def wanted(self) -> bool:
         """Whether anybody still waits for it."""
         return any(entry is not None for entry in self.tickets)
 
+    def remaining_s(self, now: float) -> float:
+        """Return the seconds until it is done. One that is late is as late again."""
+        return abs(self.ends_at - now)
+
 
 @dataclass(slots=True)
 class Node:
-    """A node the machine may use."""
+    """A node the machine may use.
+
+    `ready` has the pace of every digest it may run. `claimed` counts the threads of all its
+    flights, those included that wait for them. `last_used` is its latest batch, `overhead_s`
+    and `slowdown` are what its latest batches took beside compute, and against their curve.
+    """
 
     profile: NodeProfile
-    ready: Mapping[str, LatencyCurve | None]
-    cordoned: bool = False
-    suspect: bool = False
-    ejected_until: float | None = None
-    failures_in_row: int = 0
-    ejections: int = 0
+    ready: dict[str, Pace] = field(default_factory=dict)
+    joules_per_row: Mapping[str, float] = field(default_factory=dict)
+    speed: float = 1.0
+    standing: Standing = field(default_factory=Standing)
     last_used: int = 0
+    claimed: int = 0
+    overhead_s: float = 0.0
+    slowdown: float = 1.0
+    kind: NodeClass = ("", "", 0, 0)
     flights: dict[int, Flight] = field(default_factory=dict)
+
+    @property
+    def node_id(self) -> str:
+        return self.profile.node_id
 
     @property
     def identity(self) -> Identity:
@@ -54,72 +82,133 @@ class Node:
     @property
     def accepts(self) -> bool:
         """Whether new batches may go here at all."""
-        return not self.cordoned and not self.suspect and self.ejected_until is None
+        return self.standing.accepts
+
+    def prepare(
+        self, ready: Mapping[str, LatencyCurve | None], *, limits: SchedulingLimits
+    ) -> None:
+        """Take the digests it may run from now on, with their measured curves."""
+        self._classify()
+        known, self.ready = self.ready, {}
+        for digest, curve in ready.items():
+            pace = known.get(digest)
+            if pace is None or pace.seed != curve:
+                fresh = self._pace(curve, limits)
+                if pace is not None:
+                    fresh.inherit(pace)
+                pace = fresh
+            self.ready[digest] = pace
+
+    def _pace(self, curve: LatencyCurve | None, limits: SchedulingLimits) -> Pace:
+        profile = self.profile
+        wanted = (curve.threads if curve is not None else 0) or profile.threads_per_slot
+        return Pace(
+            curve,
+            threads=min(wanted, profile.capacity),
+            overhead_s=limits.dispatch_overhead_s,
+            speed=self.speed,
+        )
+
+    def scale(self, speed: float) -> bool:
+        """Take its clock as a share of the highest; return whether that is news."""
+        self.speed = speed
+        self._classify()
+        news = [pace.scale(speed) for pace in self.ready.values()]
+        return any(news)
+
+    # -- flights ----------------------------------------------------------------------
+
+    def _classify(self) -> None:
+        profile = self.profile
+        step = round(4 * log2(max(self.slowdown, 1e-3) / self.speed))
+        self.kind = (profile.board, profile.cpu_class, profile.capacity, step)
+
+    def has_room(self, threads: int) -> bool:
+        """Whether a batch on so many threads could start at once."""
+        return self.claimed + threads <= self.profile.capacity
 
     @property
-    def has_free_slot(self) -> bool:
-        return len(self.flights) < self.profile.slots
+    def is_full(self) -> bool:
+        """Whether no batch at all could start at once."""
+        return self.claimed >= self.profile.capacity
 
     def running(self, key: ModelKey) -> int:
         """Return how many batches of a model's version are here, the look-ahead included."""
         return sum(flight.batch.model == key for flight in self.flights.values())
 
-    def promote(self, now: float) -> None:
-        """Give the slots that are free to the batches that have waited at the node longest."""
-        running = sum(flight.started_at is not None for flight in self.flights.values())
-        for flight in self.flights.values():
-            if running >= self.profile.slots:
-                return
-            if flight.started_at is None:
-                flight.started_at = now
-                running += 1
+    def board(self, flight: Flight, now: float) -> None:
+        """Take a batch in."""
+        self.flights[flight.batch.id] = flight
+        self.claimed += flight.threads
+        self.last_used = flight.batch.id
+        self._promote(now)
 
-    def lookahead_at(self, now: float, horizon_s: float) -> float | None:
-        """Return when one more batch may be queued behind the running ones.
+    def release(self, flight: Flight, now: float) -> None:
+        """Let a batch go, and start the one that waited longest."""
+        if self.flights.pop(flight.batch.id, None) is not None:
+            self.claimed -= flight.threads
+            self._promote(now)
 
-        That is `horizon_s` before the first slot is predicted to be free, or `now` if
-        that has passed; None where the look-ahead is used up.
+    def _promote(self, now: float) -> None:
+        """Give the threads that are free to the batches that have waited here longest."""
+        if self.claimed <= self.profile.capacity:
+            waiting = [f for f in self.flights.values() if f.started_at is None]
+        else:
+            free = self.profile.capacity - sum(
+                f.threads for f in self.flights.values() if f.started_at is not None
+            )
+            waiting = []
+            for flight in self.flights.values():
+                if flight.started_at is None:
+                    if flight.threads > free:
+                        break
+                    free -= flight.threads
+                    waiting.append(flight)
+        for flight in waiting:
+            flight.started_at = now
+            flight.ends_at = now + flight.predicted_s
+
+    @property
+    def has_lookahead(self) -> bool:
+        """Whether one more batch may be sent to wait behind the running ones.
+
+        Each slot has a look-ahead of its own, for each has a round trip of its own to hide.
         """
-        if len(self.flights) >= self.profile.slots + self.profile.lookahead:
-            return None
-        first_free = min(
-            flight.dispatched_at + flight.predicted_s for flight in self.flights.values()
-        )
-        return max(first_free - horizon_s, now)
+        running = sum(f.started_at is not None for f in self.flights.values())
+        return len(self.flights) - running < running * self.profile.lookahead
 
-    def backlog_s(self, now: float) -> float:
-        """Return the predicted seconds until a slot is free."""
-        if self.has_free_slot:
+    def opens_at(self, horizon_s: float) -> float:
+        """Return when this node, full now, is predicted to take one more batch.
+
+        That is when threads end that no batch waits for yet: `horizon_s` before, where it
+        has a look-ahead.
+        """
+        ends = sorted(f.ends_at for f in self.flights.values() if f.started_at is not None)
+        if not self.has_lookahead:
+            return ends[0] if ends else inf
+        waiting = len(self.flights) - len(ends)
+        return ends[min(waiting, len(ends) - 1)] - horizon_s
+
+    def backlog_s(self, now: float, threads: int) -> float:
+        """Return the predicted seconds until a batch on so many threads could start."""
+        if self.has_room(threads):
             return 0.0
-        remaining = sorted(
-            max(flight.dispatched_at + flight.predicted_s - now, 0.0)
-            for flight in self.flights.values()
-        )
-        return remaining[len(remaining) - self.profile.slots]
+        left = sorted(f.remaining_s(now) for f in self.flights.values() if f.started_at is not None)
+        if not left:
+            return 0.0
+        ahead = len(self.flights) - len(left)
+        return left[min(ahead, len(left) - 1)]
 
-    def punish(self, now: float, limits: SchedulingLimits, *, may_eject: bool) -> str:
-        """Count a failure; eject the node if that is one too many. Return why, if it is.
-
-        Each ejection lasts twice as long as the one before, until a success. `may_eject` is
-        false where too much of the farm is out already.
-        """
-        self.failures_in_row += 1
-        enough = self.failures_in_row >= limits.eject_after_failures
-        if not enough or not may_eject or self.ejected_until is not None:
-            return ""
-        backoff_s = limits.eject_base_s * 2.0 ** min(self.ejections, 30)
-        self.ejected_until = now + min(backoff_s, limits.eject_max_s)
-        self.ejections += 1
-        return f"{self.failures_in_row} batches in a row failed"
-
-    def readmit(self, now: float) -> None:
-        """End an ejection whose time is over."""
-        if self.ejected_until is not None and self.ejected_until <= now:
-            self.ejected_until = None
-            self.failures_in_row = 0
-
-    def praise(self) -> None:
-        """Count a success; one that was under way when the node was ejected changes nothing."""
-        if self.ejected_until is None:
-            self.failures_in_row = 0
-            self.ejections = 0
+    def observe(self, flight: Flight, *, compute_s: float, now: float) -> bool:
+        """Learn from a batch that was answered; return whether that changed its pace much."""
+        pace = self.ready.get(flight.batch.digest)
+        if pace is None:
+            return False
+        waited = flight.started_at != flight.dispatched_at
+        overhead_s = None if waited else now - flight.dispatched_at - compute_s
+        changed = pace.observe(rows=flight.batch.rows, compute_s=compute_s, overhead_s=overhead_s)
+        self.overhead_s = pace.overhead_s
+        if pace.correction != self.slowdown:
+            self.slowdown = pace.correction
+            self._classify()
+        return changed

@@ -1,26 +1,35 @@
 """Which waiting requests go where next: late binding over the whole farm."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf
 
 from farm.core.models import ModelKey, ModelSpec
-from farm.scheduling.batching import target_rows
+from farm.scheduling.batching import Sizing, target_rows
 from farm.scheduling.company import departure
+from farm.scheduling.lanes import Lane
 from farm.scheduling.limits import SchedulingLimits
 from farm.scheduling.nodes import Node
+from farm.scheduling.pace import Pace
+from farm.scheduling.patience import Choice, Demand, waits_until
 from farm.scheduling.placement import Candidate, PlacementPolicy
-from farm.scheduling.queue import Identity, Lane, ModelQueue, Ticket
+from farm.scheduling.queue import ModelQueue
+from farm.scheduling.roster import Roster
+from farm.scheduling.tickets import Ticket
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """A batch to form from one lane for one node, why now and why there."""
+    """A batch to form from one lane for one node, why now and why there.
+
+    It is predicted to be done in `completion_s`.
+    """
 
     spec: ModelSpec
     lane: Lane
     node: Node
     rows: int
+    completion_s: float
     trigger: str
     reason: str
 
@@ -29,38 +38,40 @@ class Plan:
 class Wait:
     """Nothing can go anywhere now; `until` is when time alone changes that, or infinity.
 
-    That is when a look-ahead slot opens, or a batch has waited long enough for company.
+    That is when a look-ahead opens, a batch has waited long enough for company, or a
+    request long enough for a quicker node.
     """
 
     until: float
 
 
-@dataclass(frozen=True, slots=True)
-class _Opening:
-    """The nodes that take a batch now; if there are none, `until` is when one will."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crowd:
+    """What waits for a model, in rows, and what arrives, in rows per second."""
 
-    nodes: list[Node]
-    until: float
+    rows: int
+    demand: float
 
 
 class Planner:
     """Chooses the next batch. Looks at queues and nodes, changes neither."""
 
-    def __init__(self, *, limits: SchedulingLimits, policy: PlacementPolicy) -> None:
+    def __init__(
+        self, *, limits: SchedulingLimits, policy: PlacementPolicy, roster: Roster
+    ) -> None:
         self._limits = limits
         self._policy = policy
+        self._roster = roster
 
     def next(
         self,
         specs: Mapping[ModelKey, ModelSpec],
         queues: Mapping[ModelKey, ModelQueue],
-        nodes: Collection[Node],
+        demands: Mapping[ModelKey, Demand],
         now: float,
     ) -> Plan | Wait:
         """Return the next batch: for the most urgent request that some node can take."""
-        # Nodes with room, each with the time from which it takes one more batch.
-        rooms = [(node, at) for node in nodes if (at := self._room_at(node, now)) is not None]
-        if not rooms or not queues:
+        if not queues:
             return Wait(inf)
         heads = [
             (lane.head(), lane, specs[key])
@@ -68,95 +79,153 @@ class Planner:
             for lane in queue.lanes()
         ]
         if len(heads) > 1:
-            heads.sort(key=lambda item: item[0].urgency)
-        until = inf
-        # Requests that never failed may all go to the same nodes: one look for each model.
-        openings: dict[ModelKey, _Opening] = {}
+            heads.sort(key=lambda item: item[1].rank())
+        soon = self._roster.soon(now)
+        until = min((at for at, node in soon if node.has_lookahead), default=inf)
+        # Requests that never failed may all go to the same nodes: one look for each digest.
+        openings: dict[str, list[Node]] = {}
         for head, lane, spec in heads:
-            opening = None if head.avoid else openings.get(spec.key)
-            if opening is None:
-                barred = _barred(head, spec, nodes) if head.avoid else frozenset()
-                opening = _opening(spec, rooms, barred, now)
-                if not head.avoid:
-                    openings[spec.key] = opening
-            if not opening.nodes:
-                until = min(until, opening.until)
+            nodes = openings.get(spec.digest)
+            if nodes is None:
+                nodes = openings[spec.digest] = self._open_to(spec, now)
+            if head.avoid or spec.max_instances:
+                nodes = self._allowed(head, spec, nodes)
+            if not nodes:
                 continue
-            plan = self._place(lane, spec, opening.nodes, now)
+            known = demands.get(spec.key)
+            demand = known.rows_per_s(now) if known is not None else 0.0
+            plan = self._place(lane, spec, nodes, now)
+            if isinstance(plan, Plan) and self._policy.patient:
+                crowd = Crowd(rows=queues[spec.key].rows, demand=demand)
+                later = self._better_later(plan, soon, crowd, now)
+                if later > now:
+                    plan = Wait(later)
             if isinstance(plan, Plan):
                 return plan
             until = min(until, plan.until)
         return Wait(until)
 
-    def _room_at(self, node: Node, now: float) -> float | None:
-        if not node.accepts:
-            return None
-        if node.has_free_slot:
-            return now
-        return node.lookahead_at(now, self._limits.lookahead_horizon_s)
+    def _open_to(self, spec: ModelSpec, now: float) -> list[Node]:
+        """Return nodes that take a batch of a model now."""
+        # The few that stand for their class may be those that a model must not use.
+        everyone = self._policy.everyone or bool(spec.max_instances)
+        if not self._policy.patient:
+            free = self._roster.free(spec.digest, everyone=everyone)
+            if free:
+                return free
+        return self._roster.open(spec.digest, now, everyone=everyone)
+
+    def _allowed(self, head: Ticket, spec: ModelSpec, nodes: list[Node]) -> list[Node]:
+        """Return where a request may run: not where it failed, unless there is no other node."""
+        barred = head.avoid if head.avoid and self._has_others(head, spec) else frozenset()
+        if barred and all(node.identity in barred for node in nodes):
+            nodes = self._roster.free(spec.digest, everyone=True)
+        return [
+            node
+            for node in nodes
+            if node.identity not in barred
+            and (not spec.max_instances or node.running(spec.key) < spec.max_instances)
+        ]
+
+    def _has_others(self, head: Ticket, spec: ModelSpec) -> bool:
+        return any(
+            node.identity not in head.avoid
+            for node in self._roster
+            if spec.digest in node.ready and node.accepts
+        )
 
     def _place(self, lane: Lane, spec: ModelSpec, nodes: list[Node], now: float) -> Plan | Wait:
-        by_id = {node.profile.node_id: node for node in nodes}
         candidates = [self._candidate(node, lane, spec, now) for node in nodes]
         chosen, reason = self._policy.choose(candidates)
-        node = by_id[chosen.node_id]
+        node = nodes[candidates.index(chosen)]
+        pace = node.ready[spec.digest]
         trigger = "lookahead"
-        if node.has_free_slot:
-            leaves = departure(
-                lane, spec, curve=node.ready[spec.digest], rows=chosen.rows, limits=self._limits
-            )
+        if chosen.free:
+            leaves = departure(lane, spec, curve=pace.curve, rows=chosen.rows, limits=self._limits)
             if now < leaves.at:
                 return Wait(leaves.at)
             trigger = leaves.trigger
         return Plan(
-            spec=spec, lane=lane, node=node, rows=chosen.rows, trigger=trigger, reason=reason
+            spec=spec,
+            lane=lane,
+            node=node,
+            rows=chosen.rows,
+            completion_s=chosen.completion_s,
+            trigger=trigger,
+            reason=reason,
+        )
+
+    def _better_later(
+        self, plan: Plan, soon: list[tuple[float, Node]], crowd: Crowd, now: float
+    ) -> float:
+        """Return until when a request waits for a quicker node than the plan's; -inf if not."""
+        head, digest = plan.lane.head(), plan.spec.digest
+        outlook = self._roster.outlook(digest, now)
+        if head.avoid or head.alone or outlook is None:
+            return -inf
+        rows = max(head.request.rows, 1)
+        later_s = inf
+        for at, node in soon:
+            pace = node.ready.get(digest)
+            if pace is not None and pace.known:
+                later_s = min(
+                    later_s, at - now + node.backlog_s(at, pace.threads) + pace.completion_s(rows)
+                )
+        rate = outlook.rate_below(plan.completion_s)
+        if rate <= 0 or later_s >= plan.completion_s:
+            return -inf
+        return waits_until(
+            Choice(
+                now_s=plan.completion_s,
+                later_s=later_s,
+                rate=rate,
+                waiting=crowd.rows,
+                demand=crowd.demand,
+            ),
+            arrived_at=head.request.arrived_at,
+            deadline=head.request.deadline,
+            now=now,
         )
 
     def _candidate(self, node: Node, lane: Lane, spec: ModelSpec, now: float) -> Candidate:
         head = lane.head().request
-        curve = node.ready[spec.digest]
-        backlog_s = node.backlog_s(now)
-        rows = target_rows(
-            curve=curve,
-            first=head.rows,
-            waiting=lane.rows,
-            max_rows=max(spec.max_batch_size, 1),
-            overhead_s=self._limits.dispatch_overhead_s,
-            time_left_s=inf if head.deadline is None else head.deadline - now - backlog_s,
-            preferred=spec.batching.preferred_batch_sizes,
-        )
-        compute_s = curve.seconds(rows) if curve is not None else 0.0
+        pace = node.ready[spec.digest]
+        free = node.has_room(pace.threads)
+        backlog_s = 0.0 if free else node.backlog_s(now, pace.threads)
+        time_left_s = inf if head.deadline is None else head.deadline - now - backlog_s
+        rows = self._rows(pace, lane, spec, time_left_s)
+        run_s = pace.completion_s(rows)
         return Candidate(
-            node_id=node.profile.node_id,
+            node_id=node.node_id,
             rows=rows,
-            completion_s=backlog_s + self._limits.dispatch_overhead_s + compute_s,
+            completion_s=backlog_s + run_s,
             last_used=node.last_used,
+            backlog_s=backlog_s,
+            free=free,
+            joules=node.joules_per_row.get(spec.digest),
+            in_time=run_s <= time_left_s,
         )
 
+    def _rows(self, pace: Pace, lane: Lane, spec: ModelSpec, time_left_s: float) -> int:
+        """Return the size of a batch on a node of this pace.
 
-def _barred(head: Ticket, spec: ModelSpec, nodes: Collection[Node]) -> frozenset[Identity]:
-    """Where a request must not run: not where it failed, unless there is no other node."""
-    usable = (node for node in nodes if spec.digest in node.ready and node.accepts)
-    others = any(node.identity not in head.avoid for node in usable)
-    return head.avoid if others else frozenset()
-
-
-def _opening(
-    spec: ModelSpec, rooms: list[tuple[Node, float]], barred: frozenset[Identity], now: float
-) -> _Opening:
-    """Return the nodes with a free slot or, only if there are none, with a look-ahead one."""
-    able = [
-        (node, at)
-        for node, at in rooms
-        if spec.digest in node.ready
-        and _may_add(spec, node)
-        and (not barred or node.identity not in barred)
-    ]
-    free = [node for node, _ in able if node.has_free_slot]
-    if free:
-        return _Opening(free, now)
-    return _Opening([n for n, at in able if at <= now], min((at for _, at in able), default=inf))
-
-
-def _may_add(spec: ModelSpec, node: Node) -> bool:
-    return not spec.max_instances or node.running(spec.key) < spec.max_instances
+        Sizes are judged by what a batch costs the gateway: the network is hidden by the
+        look-ahead, and takes a large batch longer anyway.
+        """
+        first, waiting = lane.head().request.rows, lane.rows
+        batching, overhead_s = spec.batching, self._limits.dispatch_overhead_s
+        if waiting <= first and not batching.preferred_batch_sizes:
+            return max(first, 1)
+        sizing = Sizing(
+            first=first,
+            waiting=min(waiting, max(spec.max_batch_size, first)),
+            max_rows=max(spec.max_batch_size, 1),
+            overhead_s=overhead_s,
+            preferred=batching.preferred_batch_sizes,
+        )
+        best = pace.best_rows(sizing)
+        if pace.completion_s(best) <= time_left_s:
+            return best
+        return target_rows(
+            sizing, curve=pace.curve, time_left_s=time_left_s - (pace.overhead_s - overhead_s)
+        )

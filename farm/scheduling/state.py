@@ -7,27 +7,34 @@ from farm.scheduling.deadlines import DeadlineHeap
 from farm.scheduling.effects import CancelBatch, Effect, RejectRequest
 from farm.scheduling.limits import SchedulingLimits
 from farm.scheduling.nodes import Flight, Node
-from farm.scheduling.queue import Queues, Ticket
+from farm.scheduling.patience import Demand
+from farm.scheduling.queue import Queues
+from farm.scheduling.roster import Roster
+from farm.scheduling.tickets import Ticket
 
 
 class State:
     """Models, nodes and requests, and the effects of the events that are being handled.
 
     A ticket is in `tickets` from acceptance to reply; until then it is either in its
-    model's queue or in exactly one flight. A queue has tickets only while its model has a
-    spec.
+    model's queue or in exactly one flight, or in two that are twins. A queue has tickets
+    only while its model has a spec.
     """
 
     def __init__(self, limits: SchedulingLimits) -> None:
         self.limits = limits
         # The only mutable collections of the scheduler, beside a node's own flights.
         self.specs: dict[ModelKey, ModelSpec] = {}
-        self.queues = Queues()
-        self.nodes: dict[str, Node] = {}
+        self.queues = Queues(fair=limits.fair)
+        self.nodes = Roster(limits)
+        # How much arrives for each model that is served.
+        self.demands: dict[ModelKey, Demand] = {}
         self.tickets: dict[int, Ticket] = {}
         self.flights: dict[int, Flight] = {}
         self.deadlines = DeadlineHeap()
         self.effects: list[Effect] = []
+        # The batches that leave while the events are handled, and for which nodes.
+        self.departed: list[tuple[Flight, Node]] = []
 
     def reject(self, entry: Ticket, error: FarmError) -> None:
         """End a request that is in no queue and in no flight."""
@@ -40,10 +47,15 @@ class State:
             self.queues.remove(entry)
         else:
             flight = self.flights[entry.batch_id]
-            flight.tickets[flight.tickets.index(entry)] = None
-            if not flight.wanted:
-                self.effects.append(CancelBatch(flight.batch.id, flight.node_id))
+            self._disembark(entry, flight)
+            if flight.twin is not None:
+                self._disembark(entry, self.flights[flight.twin])
         self.reject(entry, error)
+
+    def _disembark(self, entry: Ticket, flight: Flight) -> None:
+        flight.tickets[flight.tickets.index(entry)] = None
+        if not flight.wanted:
+            self.effects.append(CancelBatch(flight.batch.id, flight.node_id))
 
     def requeue(self, entry: Ticket) -> None:
         """Queue a request again that is in no queue and in no flight, if its model takes it."""
@@ -66,10 +78,36 @@ class State:
             entry.batch_id = None
             self.queues.push(entry)
 
+    def depart(self, flight: Flight, node: Node, now: float) -> None:
+        """Send a batch on its way."""
+        self.flights[flight.batch.id] = flight
+        self.departed.append((flight, node))
+        node.board(flight, now)
+        self.nodes.touch(node, now)
+
     def land(self, batch_id: int, now: float) -> Flight | None:
         """Take a batch out of the air; None if it was settled before (a late answer)."""
         flight = self.flights.pop(batch_id, None)
         if flight is not None and (node := self.nodes.get(flight.node_id)) is not None:
-            node.flights.pop(batch_id, None)
-            node.promote(now)
+            node.release(flight, now)
+            self.nodes.touch(node, now)
         return flight
+
+    def part(self, flight: Flight) -> None:
+        """Leave the members of a batch that landed without an answer to its twin, if any."""
+        twin = None if flight.twin is None else self.flights[flight.twin]
+        if twin is not None:
+            twin.twin = None
+        for entry in flight.tickets:
+            if entry is not None:
+                entry.batch_id = None if twin is None else twin.batch.id
+
+    def outrun(self, flight: Flight) -> None:
+        """Let go of the twin of a batch that landed with an answer, if it has one."""
+        twin = None if flight.twin is None else self.flights[flight.twin]
+        if twin is None:
+            return
+        twin.twin = None
+        if twin.wanted:
+            twin.tickets = [None] * len(twin.tickets)
+            self.effects.append(CancelBatch(twin.batch.id, twin.node_id))

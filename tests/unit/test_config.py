@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
-from farm.config import FarmConfig, load_config
+from farm.config import FarmConfig, Policy, SchedulingConfig, load_config
 from farm.core.errors import ConfigurationError
+from farm.scheduling.limits import Hedging, SchedulingLimits
+from farm.scheduling.placement import POLICIES
 
 
 @pytest.fixture
@@ -69,6 +71,46 @@ def test_what_belongs_to_the_command_line_is_ignored() -> None:
 def test_a_wrong_value_in_the_file_is_named(file: Path, text: str, key: str) -> None:
     file.write_text(text)
     assert wrong(file).startswith(f"{file}: {key}: ")
+
+
+def test_a_setting_that_is_not_there_is_answered_with_those_that_are(file: Path) -> None:
+    file.write_text("scheduling:\n  hedging:\n    enable: true\n")
+    assert wrong(file) == (
+        f"{file}: scheduling.hedging.enable: there is no such setting; known are enabled,"
+        " after_factor"
+    )
+    assert "known are name, grpc, metrics" in wrong(None, nodez=3)
+
+
+def test_an_unknown_policy_is_answered_with_the_known_ones(file: Path) -> None:
+    file.write_text("scheduling:\n  policy: fastest\n")
+    message = wrong(file)
+    assert message.startswith(f"{file}: scheduling.policy: ")
+    assert all(f"'{name}'" in message for name in POLICIES)
+    assert "FARM_SCHEDULING__POLICY: " in wrong(None, {"FARM_SCHEDULING__POLICY": "fastest"})
+
+
+def test_every_policy_can_be_chosen() -> None:
+    assert set(Policy) == set(POLICIES)
+    for name in POLICIES:
+        config = load_config(None, {"FARM_SCHEDULING__POLICY": name}, {})
+        assert POLICIES[config.scheduling.policy](0).name == name
+
+
+def test_the_defaults_are_those_of_the_scheduler() -> None:
+    limits, scheduling = SchedulingLimits(), SchedulingConfig()
+    for name in ("max_queue_size", "max_queued_bytes", "max_batch_bytes", "retry_ratio"):
+        assert getattr(scheduling, name) == getattr(limits, name)
+    for name, value in scheduling.health:
+        assert value == getattr(limits, name)
+    assert scheduling.hedging.after_factor == Hedging().after_factor
+    assert (scheduling.hedging.enabled, limits.hedging) == (False, None)
+    assert (scheduling.fairness, limits.fair) == ("client", True)
+
+
+def test_sections_inside_sections_have_variables_too() -> None:
+    environment = {"FARM_SCHEDULING__HEALTH__EJECT_BASE_S": "3"}
+    assert load_config(None, environment, {}).scheduling.health.eject_base_s == 3.0
 
 
 def test_every_wrong_value_is_named_with_where_it_stands(file: Path) -> None:

@@ -17,7 +17,14 @@ from farm.metrics.prometheus import MetricsServer, PrometheusObserver
 M = ModelKey("m", 3)
 LABELS = {"model": "m", "version": "3"}
 RECEIPT = Receipt(
-    node_id="a", route="farm", digest="d", batch_rows=4, queue_s=0.003, compute_s=0.5, attempts=1
+    node_id="a",
+    route="farm",
+    digest="d",
+    batch_rows=4,
+    queue_s=0.003,
+    compute_s=0.5,
+    attempts=1,
+    policy="round_robin",
 )
 
 

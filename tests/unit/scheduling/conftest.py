@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 import pytest
-from harness import Driver, MakeDriver, spec
+from harness import Driver, MakeDriver, calm, spec
 
 from farm.scheduling.events import ModelChanged
-from farm.scheduling.limits import SchedulingLimits
+from farm.scheduling.placement import PlacementPolicy
 
 
 @pytest.fixture
@@ -14,8 +14,8 @@ def make_driver() -> Iterator[MakeDriver]:
     """Make drivers that serve `scale`; at the end all are wound down and judged."""
     drivers: list[Driver] = []
 
-    def make(**limits: float) -> Driver:
-        driver = Driver(SchedulingLimits(**limits))  # type: ignore[arg-type]
+    def make(*, policy: PlacementPolicy | None = None, **limits: float) -> Driver:
+        driver = Driver(calm(**limits), policy=policy)
         drivers.append(driver)
         assert driver.send(ModelChanged(spec().key, spec())) == []
         return driver

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from math import inf
+from typing import Any
 
 from referee import Referee
 
@@ -17,7 +19,9 @@ from farm.scheduling.effects import (
     DispatchBatch,
     Effect,
     EjectNode,
+    ProbeNode,
     RejectRequest,
+    ReplaceNode,
     ResolveRequest,
     WakeAt,
 )
@@ -25,14 +29,16 @@ from farm.scheduling.events import (
     BatchFinished,
     Event,
     ModelChanged,
+    NodeHeard,
     NodeJoined,
     NodeLost,
+    NodeProbed,
     RequestArrived,
     TimerFired,
 )
 from farm.scheduling.limits import SchedulingLimits
 from farm.scheduling.machine import Machine
-from farm.scheduling.placement import LeastExpectedCompletion
+from farm.scheduling.placement import LeastExpectedCompletion, PlacementPolicy
 
 SCALE = ModelKey("scale", 1)
 OTHER = ModelKey("other", 1)
@@ -97,6 +103,7 @@ def request(
     priority: int = 1,
     deadline: float | None = None,
     queue_deadline: float | None = None,
+    client: str = "",
 ) -> InferenceRequest:
     """A request of `rows` rows with `width` FP32 each: 4 x rows x width bytes."""
     x = Tensor(name=name, datatype=Datatype.FP32, shape=(rows, width), raw=bytes(4 * rows * width))
@@ -109,6 +116,7 @@ def request(
         priority=priority,
         deadline=deadline,
         queue_deadline=queue_deadline,
+        client=client,
     )
 
 
@@ -133,6 +141,16 @@ def joined(
         profile=profile(node_id, incarnation=incarnation, slots=slots, lookahead=lookahead),
         ready={**{digest(key): curve for key in models}, **dict.fromkeys(digests, curve)},
     )
+
+
+def heard(*node_ids: str, incarnation: str = "1") -> list[NodeHeard]:
+    """Heartbeats."""
+    return [NodeHeard(node_id=node_id, incarnation=incarnation) for node_id in node_ids]
+
+
+def probed(node_id: str, *, incarnation: str = "1", ok: bool = True) -> NodeProbed:
+    """The end of a probe."""
+    return NodeProbed(node_id=node_id, incarnation=incarnation, ok=ok)
 
 
 def arrivals(*ids: int) -> list[RequestArrived]:
@@ -166,6 +184,10 @@ def _line(effect: Effect) -> str:
             return f"cancel #{batch_id} at {node_id}"
         case EjectNode(node_id, until):
             return f"eject {node_id} until {until:g}"
+        case ProbeNode(node_id, incarnation, digests):
+            return f"probe {node_id} {incarnation} {' '.join(digests)}".rstrip()
+        case ReplaceNode(node_id, incarnation):
+            return f"replace {node_id} {incarnation}"
         case AppendLedger(entry):
             return f"ledger #{entry.batch_id} {entry.outcome}"
 
@@ -179,15 +201,22 @@ class Step:
     effects: tuple[Effect, ...]
 
 
+def calm(**limits: Any) -> SchedulingLimits:
+    """Limits under which no batch is ever overdue, so that none sets an alarm."""
+    return SchedulingLimits(**{"overdue_min_s": inf, "overdue_unknown_s": inf, **limits})
+
+
 class Driver:
     """Feeds a machine, keeps its clock and its alarm, and has a referee judge every step.
 
     `history` is all that went in and came out. `sound` turns false at the first foul.
     """
 
-    def __init__(self, limits: SchedulingLimits | None = None) -> None:
-        self.limits = limits or SchedulingLimits()
-        self.machine = Machine(limits=self.limits, policy=LeastExpectedCompletion())
+    def __init__(
+        self, limits: SchedulingLimits | None = None, *, policy: PlacementPolicy | None = None
+    ) -> None:
+        self.limits = limits or calm()
+        self.machine = Machine(limits=self.limits, policy=policy or LeastExpectedCompletion())
         self.now = 0.0
         self.wake_at: float | None = None
         self.history: list[Step] = []
@@ -263,10 +292,17 @@ class Driver:
                 node_id=node_id,
                 incarnation=incarnation,
                 outputs=tuple(outputs_of(member) for member in batch.members),
-                timing=BatchTiming(input_ns=1_000_000, infer_ns=8_000_000, output_ns=1_000_000),
+                timing=self._timing(batch, node_id),
                 energy=energy,
             )
         )
+
+    def _timing(self, batch: Batch, node_id: str) -> BatchTiming:
+        """What the node's curve says, or 10 ms without one."""
+        seat = self.referee.seats.get(node_id)
+        curve = seat.ready.get(batch.digest) if seat is not None else None
+        tenth = round(1e8 * curve.seconds(max(batch.rows, 1))) if curve else 1_000_000
+        return BatchTiming(input_ns=tenth, infer_ns=8 * tenth, output_ns=tenth)
 
     def failed(self, batch_id: int, code: ErrorCode, *, retryable: bool) -> BatchFailed:
         _, node_id, incarnation = self.dispatched[batch_id]

@@ -1,15 +1,14 @@
 """What must hold of every run of the scheduler, judged from its events and effects alone."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Sequence
 from math import inf, isclose
 
 from patience import DELAY_TRIGGERS, TRIGGERS, held_until, shapes, suits
+from seats import Identity, Seat, Seats
 
 from farm.core.errors import ErrorCode
-from farm.core.models import LatencyCurve, ModelKey, ModelSpec, TimeoutAction
-from farm.core.nodes import NodeProfile
+from farm.core.models import ModelKey, ModelSpec, TimeoutAction
 from farm.core.requests import Batch, BatchCompleted, BatchFailed, InferenceRequest
 from farm.core.tensors import TensorSpec
 from farm.scheduling.effects import (
@@ -18,7 +17,9 @@ from farm.scheduling.effects import (
     DispatchBatch,
     Effect,
     EjectNode,
+    ProbeNode,
     RejectRequest,
+    ReplaceNode,
     ResolveRequest,
     WakeAt,
 )
@@ -27,35 +28,15 @@ from farm.scheduling.events import (
     Event,
     ModelChanged,
     NodeChanged,
+    NodeHeard,
     NodeJoined,
     NodeLost,
+    NodeProbed,
     RequestArrived,
     RequestCancelled,
     TimerFired,
 )
 from farm.scheduling.limits import SchedulingLimits
-
-Identity = tuple[str, str]
-
-
-@dataclass
-class Seat:
-    """A node as the events describe it."""
-
-    profile: NodeProfile
-    ready: Mapping[str, LatencyCurve | None]
-    cordoned: bool = False
-    suspect: bool = False
-    ejected_until: float = -inf
-    flights: set[int] = field(default_factory=set)
-
-    @property
-    def identity(self) -> Identity:
-        return self.profile.node_id, self.profile.incarnation
-
-    def usable(self, digest: str, now: float) -> bool:
-        barred = self.cordoned or self.suspect or self.ejected_until > now
-        return digest in self.ready and not barred
 
 
 class Referee:
@@ -68,14 +49,19 @@ class Referee:
         self._promised: dict[int, tuple[TensorSpec, ...]] = {}
         self.unanswered: set[int] = set()
         self.flights: dict[int, tuple[Batch, str]] = {}
+        self._node_of: dict[int, str] = {}
         self.specs: dict[ModelKey, ModelSpec] = {}
-        self.seats: dict[str, Seat] = {}
-        self.retries = 0
+        self.seats = Seats(limits)
+        # Requests that ran a second time: retried or hedged.
+        self.reruns = 0
         self._batch_ids: set[int] = set()
         self._runs: Counter[int] = Counter()
         self._failed_on: dict[int, list[Identity]] = {}
         self._to_retry: set[int] = set()
         self._alone: set[int] = set()
+        # Requests of which a node may have died, and how often full nodes refused one.
+        self._suspect: set[int] = set()
+        self._refusals: Counter[int] = Counter()
         self._cancelled: set[int] = set()
         self._delayed: set[int] = set()
         self._alarm = inf
@@ -88,16 +74,30 @@ class Referee:
 
     def judge(self, now: float, events: Iterable[Event], effects: Iterable[Effect]) -> None:
         """Take one call of the machine."""
+        self._now = now
         self._settled: dict[int, Batch] = {}
+        # Which batch answered a request, of the twins that may both have finished now.
+        self._winner: dict[int, int] = {}
         self._answers: dict[int, BatchCompleted] = {}
         self._accounted: set[int] = set()
         self._resolved: dict[int, ResolveRequest] = {}
         self._blamed: set[int] = set()
         self._left: set[int] = set()
+        self._given_up: set[Identity] = set()
         events, effects = list(events), list(effects)
         self._rule_admission(events, effects)
+        if now > self._alarm + self.limits.stall_s:
+            self.seats.excuse(now)
         for event in events:
             self._see(event)
+        # Whoever is ejected is out before anybody asks who hangs, and who gets batches.
+        for effect in effects:
+            if isinstance(effect, EjectNode | ProbeNode):
+                self._rule_ejection(effect, now)
+        while hanging := self.seats.judge(now):
+            for seat in hanging:
+                self._given_up.add(seat.identity)
+                self._see_loss(seat.profile.node_id)
         self._see_time(now)
         for effect in effects:
             self._rule(effect, now)
@@ -122,11 +122,20 @@ class Referee:
                 if seat is not None:
                     seat.ready = seat.ready if event.ready is None else event.ready
                     seat.cordoned = seat.cordoned if event.cordoned is None else event.cordoned
-                    seat.suspect = seat.suspect if event.suspect is None else event.suspect
+            case NodeHeard(node_id=node_id, incarnation=incarnation):
+                seat = self.seats.get(node_id)
+                if seat is not None and seat.identity == (node_id, incarnation):
+                    seat.heard_at, seat.silent = self._now, False
+            case NodeProbed(node_id=node_id, incarnation=incarnation, ok=ok):
+                seat = self.seats.get(node_id)
+                if seat is not None and seat.identity == (node_id, incarnation) and ok:
+                    seat.probed_until = None
             case NodeLost():
                 self._see_loss(event.node_id)
             case BatchFinished(completed):
                 if completed.batch_id in self.flights:
+                    for member in self.flights[completed.batch_id][0].members:
+                        self._winner.setdefault(member.id, completed.batch_id)
                     self._land(completed.batch_id)
                     self._answers[completed.batch_id] = completed
             case BatchFailed():
@@ -152,6 +161,9 @@ class Referee:
         deadline = inf if request.deadline is None else request.deadline
         return request.priority, request.id in self._delayed, deadline, request.id
 
+    def _whose(self, request: InferenceRequest) -> str:
+        return request.client if self.limits.fair else ""
+
     def _in_time(self, request: InferenceRequest, now: float) -> bool:
         """Whether a request that has not run yet may still wait or go."""
         if request.id in self._delayed or request.queue_deadline is None:
@@ -164,18 +176,26 @@ class Referee:
         if failed.retryable and failed.code is ErrorCode.NODE_LOST:
             self._see_loss(self.flights[failed.batch_id][1])
             return
-        ids = [member.id for member in self.flights[failed.batch_id][0].members]
+        batch, node_id = self.flights[failed.batch_id]
+        if failed.retryable and failed.code is ErrorCode.NODE_BUSY:
+            self.seats[node_id].paused_until = self._now + self.limits.busy_pause_s
+            self._land(failed.batch_id)
+            ids = {member.id for member in batch.members} & self.unanswered - self._winner.keys()
+            self._runs.subtract(ids)
+            self._refusals.update(ids & self.waiting)
+            return
+        ids = [member.id for member in batch.members]
         self._land(failed.batch_id, suspects_node=failed.retryable)
-        if not failed.retryable and len(ids) == 1:
+        rides_on = not self.waiting.issuperset(set(ids) & self.unanswered)
+        if not failed.retryable and len(ids) == 1 and not rides_on:
             self._blamed.update(ids)
-        if failed.retryable or len(ids) > 1:
+        if failed.retryable or (len(ids) > 1 and not rides_on):
             self._alone.update(ids)
 
     def _see_join(self, event: NodeJoined) -> None:
         seat = self.seats.get(event.profile.node_id)
         if seat is not None and seat.profile.incarnation == event.profile.incarnation:
             seat.ready = event.ready
-            seat.suspect = False
             return
         self._see_loss(event.profile.node_id)
         self.seats[event.profile.node_id] = Seat(event.profile, event.ready)
@@ -184,19 +204,22 @@ class Referee:
         seat = self.seats.get(node_id)
         if seat is not None:
             for batch_id in sorted(seat.flights):
-                self._alone.update(member.id for member in self.flights[batch_id][0].members)
+                ids = {member.id for member in self.flights[batch_id][0].members}
+                self._alone |= ids
+                self._suspect |= ids & self.unanswered
                 self._land(batch_id, suspects_node=True)
             del self.seats[node_id]
 
     def _land(self, batch_id: int, *, suspects_node: bool = False) -> None:
         batch, node_id = self.flights.pop(batch_id)
         seat = self.seats[node_id]
-        seat.flights.remove(batch_id)
+        seat.leave(batch_id, self._now)
         self._settled[batch_id] = batch
-        for member in batch.members:
-            if suspects_node and member.id in self.unanswered:
-                self._failed_on.setdefault(member.id, []).append(seat.identity)
-                self._to_retry.add(member.id)
+        if suspects_node:
+            for member in batch.members:
+                if member.id in self.unanswered:
+                    self._failed_on.setdefault(member.id, []).append(seat.identity)
+            self._to_retry |= {member.id for member in batch.members} & self.waiting
 
     # -- effects ----------------------------------------------------------------------
 
@@ -206,12 +229,16 @@ class Referee:
                 assert batch.id not in self._batch_ids, "a batch id is used twice"
                 assert placement.batch_id == batch.id
                 self._rule_batch(batch)
-                self._rule_members(batch, now)
+                if batch.trigger == "hedge":
+                    self._rule_hedge(batch, placement.node_id)
+                else:
+                    self._rule_members(batch, now)
                 self._rule_node(batch, placement.node_id, now)
                 self._rule_retries(batch, placement.node_id, now)
                 self._batch_ids.add(batch.id)
                 self.flights[batch.id] = batch, placement.node_id
-                self.seats[placement.node_id].flights.add(batch.id)
+                self._node_of[batch.id] = placement.node_id
+                self.seats[placement.node_id].board(batch, now)
                 self._runs.update(member.id for member in batch.members)
             case ResolveRequest():
                 self._rule_answer(effect)
@@ -220,6 +247,8 @@ class Referee:
                 self.unanswered.remove(request_id)
                 if error.code is ErrorCode.EXECUTION_FAILED:
                     assert request_id in self._blamed, "a request pays for its batch-mates"
+                if error.code is ErrorCode.NODE_BUSY:
+                    assert self._refusals[request_id] >= self.limits.max_refusals
                 if error.code is ErrorCode.MODEL_UNAVAILABLE:
                     request = self.requests[request_id]
                     spec = self.specs.get(request.model)
@@ -233,22 +262,37 @@ class Referee:
                 self._alarm = at
                 assert at > now, "an alarm that is due at once makes the driver spin"
             case CancelBatch(batch_id, node_id):
-                assert self.flights[batch_id][1] == node_id
+                assert self._node_of[batch_id] == node_id
+                assert batch_id in self.flights or batch_id in self._settled
                 assert batch_id not in self._cancelled
                 self._cancelled.add(batch_id)
-            case EjectNode(node_id, until):
-                self.seats[node_id].ejected_until = until
-                assert until > now
-                out = sum(seat.ejected_until > now for seat in self.seats.values())
-                assert out <= len(self.seats) * self.limits.eject_max_fraction
+            case ReplaceNode(node_id, incarnation):
+                self._given_up.remove((node_id, incarnation))
             case AppendLedger(entry):
                 assert entry.batch_id not in self._accounted
                 self._accounted.add(entry.batch_id)
                 members = self._settled[entry.batch_id].members
-                answered = sum(member.id in self._resolved for member in members)
+                answered = sum(self._answered_by(m, entry.batch_id) for m in members)
                 assert (entry.requests, entry.wasted) == (answered, len(members) - answered)
                 assert entry.queue_s >= 0
                 assert entry.compute_s >= 0
+
+    def _rule_ejection(self, effect: EjectNode | ProbeNode, now: float) -> None:
+        seat = self.seats[effect.node_id]
+        if isinstance(effect, ProbeNode):
+            assert seat.identity == (effect.node_id, effect.incarnation)
+            assert set(effect.digests) == seat.ready.keys()
+            assert seat.ejected_until is not None
+            assert seat.ejected_until <= now
+            seat.ejected_until, seat.probed_until = None, now + self.limits.probe_timeout_s
+            return
+        assert effect.until > now
+        # It stays out after a probe that failed, whatever became of the others.
+        if seat.probed_until is None:
+            assert seat.ejected_until is None, "a node is ejected that is out"
+            out = sum(seat.out for seat in self.seats.values()) + 1
+            assert out <= len(self.seats) * self.limits.eject_max_fraction
+        seat.ejected_until, seat.probed_until = effect.until, None
 
     def _rule_batch(self, batch: Batch) -> None:
         members = batch.members
@@ -267,8 +311,10 @@ class Referee:
         else:
             assert len(members) == 1, "a request got company that must run alone"
         assert all(suits(member, spec) for member in members), "not the model's inputs"
+        assert batch.isolated == any(member.id in self._suspect for member in members)
         delays = spec.batching.max_queue_delay_s > 0
-        assert batch.trigger in TRIGGERS | (DELAY_TRIGGERS if delays else set())
+        hedges = {"hedge"} if self.limits.hedging is not None else set()
+        assert batch.trigger in TRIGGERS | hedges | (DELAY_TRIGGERS if delays else set())
         size = sum(member.size_bytes for member in members)
         assert len(members) == 1 or size <= self.limits.max_batch_bytes, "too many bytes"
 
@@ -280,8 +326,14 @@ class Referee:
             assert self._runs[member.id] or self._in_time(member, now)
         if any(self._runs[member.id] for member in batch.members):
             return
-        order = [self._urgency(member) for member in batch.members]
-        assert order == sorted(order)
+        levels = [self._urgency(member)[:2] for member in batch.members]
+        assert levels == sorted(levels)
+        # Between clients it is by turns; what goes before what of one client is certain.
+        last = {self._whose(member): self._urgency(member) for member in reversed(batch.members)}
+        for member in batch.members:
+            whose = self._whose(member)
+            assert last[whose] <= self._urgency(member)
+            last[whose] = self._urgency(member)
         ids = {member.id for member in batch.members}
         for request in (self.requests[id_] for id_ in waiting - ids):
             first = batch.members[0]
@@ -290,18 +342,22 @@ class Referee:
                 and shapes(request) == shapes(first)
                 and not self._runs[request.id]
             ):
-                assert self._urgency(request) > order[-1], f"request {request.id} was jumped"
+                jumped = f"request {request.id} was jumped"
+                assert self._urgency(request)[:2] >= levels[-1], jumped
+                if self._whose(request) in last:
+                    assert self._urgency(request) > last[self._whose(request)], jumped
 
     def _rule_node(self, batch: Batch, node_id: str, now: float) -> None:
         assert node_id in self.seats, "a batch goes to a lost node"
         seat = self.seats[node_id]
-        assert seat.usable(batch.digest, now), "a batch goes to a node that must get none"
-        room = seat.profile.slots + seat.profile.lookahead
+        usable = self.seats.usable(batch.digest, now)
+        assert seat in usable, "a batch goes to a node that must get none"
+        room = seat.profile.slots * (1 + seat.profile.lookahead)
         assert len(seat.flights) < room, "a node is overfull"
         assert self._may_add(seat, self.specs[batch.model]), "more batches than instances"
 
     def _may_add(self, seat: Seat, spec: ModelSpec) -> bool:
-        of_model = sum(self.flights[id_][0].model == spec.key for id_ in seat.flights)
+        of_model = sum(batch.model == spec.key for batch in seat.flights.values())
         return not spec.max_instances or of_model < spec.max_instances
 
     def _rule_admission(self, events: Sequence[Event], effects: Sequence[Effect]) -> None:
@@ -323,10 +379,14 @@ class Referee:
             of_model = [other for other in queued if other.model == request.model]
             of_priority = [other for other in of_model if other.priority == request.priority]
             policy = self.specs[request.model].batching.policy(request.priority)
-            size_bytes = sum(other.size_bytes for other in queued) + request.size_bytes
+            places = self.limits.max_queue_size - len(of_model)
+            room_bytes = self.limits.max_queued_bytes - sum(other.size_bytes for other in queued)
+            rivals = [o for o in queued if self.limits.fair and o.client == request.client]
+            of_client = sum(other.model == request.model for other in rivals)
+            client_bytes = sum(other.size_bytes for other in rivals)
             full = (
-                len(of_model) >= self.limits.max_queue_size
-                or size_bytes > self.limits.max_queued_bytes
+                of_client >= places
+                or client_bytes + request.size_bytes > room_bytes
                 or 0 < policy.max_queue_size <= len(of_priority)
             )
             assert full == (request.id in refused)
@@ -335,7 +395,7 @@ class Referee:
 
     def _rule_retries(self, batch: Batch, node_id: str, now: float) -> None:
         seat = self.seats[node_id]
-        usable = [other for other in self.seats.values() if other.usable(batch.digest, now)]
+        usable = self.seats.usable(batch.digest, now)
         for member in batch.members:
             failed_on = self._failed_on.get(member.id, [])
             assert len(failed_on) < self.limits.max_attempts, (
@@ -347,9 +407,25 @@ class Referee:
                 )
             if member.id in self._to_retry:
                 self._to_retry.remove(member.id)
-                self.retries += 1
+                self.reruns += 1
+        if batch.trigger == "hedge":
+            self.reruns += len(batch.members)
         earned = self.limits.retry_reserve + self.limits.retry_ratio * len(self.requests)
-        assert self.retries <= earned, "the retry budget is overdrawn"
+        assert self.reruns <= earned, "the retry budget is overdrawn"
+
+    def _rule_hedge(self, batch: Batch, node_id: str) -> None:
+        """A hedge runs what is at one other node, and nothing that a node may have died of."""
+        ids = {member.id for member in batch.members}
+        assert not batch.isolated
+        twins = [
+            (other, elsewhere)
+            for other, elsewhere in self.flights.values()
+            if ids & {member.id for member in other.members}
+        ]
+        ((first, elsewhere),) = twins
+        assert first.trigger != "hedge"
+        assert elsewhere != node_id
+        assert ids == {member.id for member in first.members} & self.unanswered
 
     def _rule_answer(self, effect: ResolveRequest) -> None:
         request_id, receipt = effect.request_id, effect.receipt
@@ -358,6 +434,7 @@ class Referee:
         answers = [
             (completed, index)
             for completed in self._answers.values()
+            if completed.batch_id == self._winner[request_id]
             for index, member in enumerate(self._settled[completed.batch_id].members)
             if member.id == request_id
         ]
@@ -374,6 +451,9 @@ class Referee:
 
     def _end_of_step(self, now: float) -> None:
         assert self._accounted == set(self._settled), "a settled batch has one ledger entry"
+        assert not self._given_up, "a node that hangs is not replaced"
+        for seat in self.seats.values():
+            assert seat.ejected_until is None or seat.ejected_until > now, "nobody probes a node"
         assert self._left.isdisjoint(self.unanswered), "a cancelled request waits on"
         assert self._blamed.isdisjoint(self.unanswered), "a request that failed alone waits on"
         for completed in self._answers.values():
@@ -389,11 +469,18 @@ class Referee:
                 assert suits(request, self.specs[request.model])
         self._nobody_waits_for_nothing(now, waiting)
 
+    def _answered_by(self, member: InferenceRequest, batch_id: int) -> bool:
+        return member.id in self._resolved and self._winner[member.id] == batch_id
+
     def _conserves(self, completed: BatchCompleted) -> None:
         members = self._settled[completed.batch_id].members
         for member in members:
             assert member.id not in self.unanswered, "a finished batch leaves a member unanswered"
-        shares = [self._resolved[m.id].receipt.energy for m in members if m.id in self._resolved]
+        shares = [
+            self._resolved[member.id].receipt.energy
+            for member in members
+            if self._answered_by(member, completed.batch_id)
+        ]
         if completed.energy is None:
             assert all(share is None for share in shares)
             return
@@ -405,8 +492,13 @@ class Referee:
         else:
             assert joules <= completed.energy.joules * (1 + 1e-9)
 
+    def _may_be_quicker(self, free: Collection[Seat], spec: ModelSpec, now: float) -> bool:
+        """Whether a full node may take less time than those with a free slot."""
+        full = [seat for seat in self.seats.usable(spec.digest, now) if seat not in free]
+        return any(seat.flights for seat in full)
+
     def _nobody_waits_for_nothing(self, now: float, waiting: set[int]) -> None:
-        """A request that has not run yet never waits beside a free slot, but for company.
+        """A request waits beside a free slot only for company, or for a quicker node.
 
         Left out are models of which a waiting request has run: it may block its lane.
         """
@@ -417,12 +509,13 @@ class Referee:
             spec = self.specs[request.model]
             free = [
                 seat
-                for seat in self.seats.values()
-                if seat.usable(spec.digest, now)
-                and len(seat.flights) < seat.profile.slots
-                and self._may_add(seat, spec)
+                for seat in self.seats.usable(spec.digest, now)
+                if len(seat.flights) < seat.profile.slots and self._may_add(seat, spec)
             ]
             if not free:
+                continue
+            if self._may_be_quicker(free, spec, now):
+                assert self._alarm < inf, f"nobody will wake request {request.id}"
                 continue
             mates = (self.requests[id_] for id_ in waiting)
             lane = [m for m in mates if m.model == spec.key and shapes(m) == shapes(request)]

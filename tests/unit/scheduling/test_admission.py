@@ -43,10 +43,11 @@ def test_a_request_is_welcome_before_any_node_is(driver: Driver) -> None:
 
 def test_a_full_queue_pushes_back(make_driver: MakeDriver) -> None:
     driver = make_driver(max_queue_size=2, pushback_s=0.5)
-    assert driver.send(*arrivals(1, 2, 3)) == ["reject 3 queue_full"]
+    clients = [RequestArrived(request(id_, client=f"client {id_}")) for id_ in (1, 2, 3)]
+    assert driver.send(*clients) == ["reject 3 queue_full"]
     error = driver.rejected()[3].error
     assert error.retry_after_s == 0.5
-    assert "0.5 s" in error.message
+    assert "the queue of model 'scale' is full; retry after 0.5 s" in error.message
     assert driver.machine.accepted == 2
 
 
@@ -65,7 +66,7 @@ def test_what_runs_does_not_fill_the_queue(make_driver: MakeDriver) -> None:
 
 
 def test_bytes_are_bounded_over_all_models(make_driver: MakeDriver) -> None:
-    driver = make_driver(max_queued_bytes=24)
+    driver = make_driver(max_queued_bytes=24, fair=False)
     driver.send(ModelChanged(OTHER, spec(OTHER)))
     driver.send(RequestArrived(request(1, rows=2)))
     assert driver.send(RequestArrived(request(2, model=OTHER, rows=2))) == ["reject 2 queue_full"]
@@ -89,7 +90,7 @@ def test_a_model_that_is_unloaded_makes_room(make_driver: MakeDriver) -> None:
 
 
 def test_a_reload_counts_nothing_twice(make_driver: MakeDriver) -> None:
-    driver = make_driver(max_queued_bytes=16)
+    driver = make_driver(max_queued_bytes=16, fair=False)
     driver.send(*arrivals(1))
     driver.send(ModelChanged(SCALE, spec(digest_="newer")))
     assert driver.send(*arrivals(2, 3)) == ["reject 3 queue_full"]

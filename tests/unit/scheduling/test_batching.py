@@ -18,7 +18,7 @@ from harness import (
 )
 
 from farm.core.models import DynamicBatching, LatencyCurve, ModelKey
-from farm.scheduling.batching import target_rows
+from farm.scheduling.batching import Sizing, target_rows
 from farm.scheduling.effects import DispatchBatch
 from farm.scheduling.events import ModelChanged, RequestArrived, RequestCancelled
 
@@ -49,20 +49,14 @@ TINY = LatencyCurve(((1, 0.0001), (8, 0.0008)))
 def test_target_rows(
     curve: LatencyCurve | None, waiting: int, max_rows: int, time_left_s: float, rows: int
 ) -> None:
-    assert rows == target_rows(
-        curve=curve,
-        first=1,
-        waiting=waiting,
-        max_rows=max_rows,
-        overhead_s=0.001,
-        time_left_s=time_left_s,
-    )
+    sizing = Sizing(first=1, waiting=waiting, max_rows=max_rows, overhead_s=0.001)
+    assert rows == target_rows(sizing, curve=curve, time_left_s=time_left_s)
 
 
 def test_the_first_request_rides_whatever_the_curve_says() -> None:
-    sizes = {"curve": FLAT, "max_rows": 8, "overhead_s": 0.001, "time_left_s": inf}
-    assert target_rows(first=4, waiting=4, **sizes) == 4
-    assert target_rows(first=4, waiting=8, **sizes) == 4
+    for waiting in (4, 8):
+        sizing = Sizing(first=4, waiting=waiting, max_rows=8, overhead_s=0.001)
+        assert target_rows(sizing, curve=FLAT, time_left_s=inf) == 4
 
 
 @pytest.mark.parametrize(
@@ -88,15 +82,8 @@ def test_preferred_sizes(
     time_left_s: float,
     rows: int,
 ) -> None:
-    assert rows == target_rows(
-        curve=curve,
-        first=first,
-        waiting=waiting,
-        max_rows=8,
-        overhead_s=0.001,
-        time_left_s=time_left_s,
-        preferred=preferred,
-    )
+    sizing = Sizing(first=first, waiting=waiting, max_rows=8, overhead_s=0.001, preferred=preferred)
+    assert rows == target_rows(sizing, curve=curve, time_left_s=time_left_s)
 
 
 def test_a_batch_has_a_preferred_size_where_one_can_be_filled(driver: Driver) -> None:
@@ -129,7 +116,7 @@ def test_a_flat_curve_runs_rows_one_by_one_on_every_slot(driver: Driver) -> None
 
 def test_a_batch_stops_growing_where_it_would_miss_the_deadline(driver: Driver) -> None:
     driver.send(joined(curve=HALVING))
-    rush = [RequestArrived(request(id_, deadline=0.25)) for id_ in range(1, 9)]
+    rush = [RequestArrived(request(id_, deadline=0.25)) for id_ in range(1, 7)]
     assert driver.send(*rush) == ["dispatch #1 [1 2 3 4] to a", "wake 0.25"]
 
 
@@ -144,13 +131,13 @@ def test_only_rows_that_still_wait_count(driver: Driver) -> None:
 def test_look_ahead_waits_until_the_running_batch_is_nearly_done(driver: Driver) -> None:
     driver.send(joined(curve=PAYING, lookahead=1))
     driver.send(*arrivals(1))
-    # 1 ms of dispatch and 100 ms of compute, less the 25 ms horizon.
-    assert driver.send(*arrivals(2)) == ["wake 0.076"]
+    # 1 ms of dispatch and 100 ms of compute, less the 5 ms horizon.
+    assert driver.send(*arrivals(2)) == ["wake 0.096"]
     driver.advance_to(0.05)
     assert driver.send(*arrivals(3)) == []
-    assert driver.advance_to(0.08) == ["dispatch #2 [2 3] to a"]
+    assert driver.advance_to(0.097) == ["dispatch #2 [2 3] to a"]
     assert driver.send(*arrivals(4)) == []
-    assert driver.finish(1) == ["resolve 1", "ledger #1 completed", "wake 0.152"]
+    assert driver.finish(1) == ["resolve 1", "ledger #1 completed", "wake 0.193"]
     assert [batch.trigger for batch, _, _ in driver.dispatched.values()] == [
         "free_slot",
         "lookahead",

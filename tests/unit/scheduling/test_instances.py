@@ -19,7 +19,7 @@ def test_no_more_batches_run_at_a_node_than_the_model_has_instances(driver: Driv
 
 def test_what_waits_at_the_node_counts(driver: Driver) -> None:
     driver.send(bounded(1), joined(lookahead=1, curve=PAYING), *arrivals(1))
-    assert driver.send(*arrivals(2)) == []
+    assert driver.send(*arrivals(2)) == ["wake 0.096"]
     assert driver.advance_to(0.2) == []
     assert driver.finish(1)[-1] == "dispatch #2 [2] to a"
 

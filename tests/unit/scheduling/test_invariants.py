@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from itertools import count
 from math import isclose
+from typing import Any
 
 import pytest
 from harness import (
@@ -14,6 +15,7 @@ from harness import (
     Driver,
     Ready,
     arrivals,
+    calm,
     digest,
     joined,
     outputs_of,
@@ -45,12 +47,22 @@ from farm.scheduling.effects import Effect, RejectRequest
 from farm.scheduling.events import (
     ModelChanged,
     NodeChanged,
+    NodeHeard,
     NodeLost,
+    NodeProbed,
     RequestArrived,
     RequestCancelled,
     TimerFired,
 )
-from farm.scheduling.limits import SchedulingLimits
+from farm.scheduling.limits import Hedging, SchedulingLimits
+
+
+def impatient(*, overdue_s: float = 2.0, **limits: Any) -> SchedulingLimits:
+    """Limits under which every batch is overdue after the same time, whatever is predicted."""
+    return SchedulingLimits(
+        overdue_min_s=overdue_s, overdue_unknown_s=overdue_s, overdue_factor=0.0, **limits
+    )
+
 
 SPECS = {
     SCALE: spec(SCALE, max_batch_size=4),
@@ -63,8 +75,8 @@ READY = {digest(key): FLAT for key in SPECS} | {NEWER: FLAT}
 NARROW = (tensor_spec(shape=(-1, 4), model_shape=(-1, 2)),)
 RENAMED = (tensor_spec("z"),)
 LIMITS = (
-    SchedulingLimits(),
-    SchedulingLimits(
+    impatient(),
+    impatient(
         max_queue_size=6,
         max_queued_bytes=160,
         max_batch_bytes=40,
@@ -72,7 +84,9 @@ LIMITS = (
         eject_after_failures=2,
         eject_max_fraction=0.67,
     ),
-    SchedulingLimits(retry_reserve=1, retry_ratio=0.0, eject_after_failures=1, max_attempts=3),
+    impatient(retry_reserve=1, retry_ratio=0.0, eject_after_failures=1, max_attempts=3),
+    impatient(hedging=Hedging(after_factor=1.0), overdue_s=6.0, max_refusals=2),
+    calm(hedging=Hedging(after_factor=2.0, after_min_s=0.5), retry_reserve=3, busy_pause_s=0.5),
 )
 
 
@@ -198,6 +212,7 @@ class Runs(RuleBasedStateMachine):
         priority=st.sampled_from([1, 1, 2]),
         deadline_in=st.sampled_from([None, None, None, None, 6.0, 2.0, 0.3, 0.0]),
         queue_in=st.sampled_from([None, None, None, None, None, 6.0, 0.3]),
+        client=st.sampled_from(["", "", "greta", "hugo"]),
     )
     def arrive(
         self,
@@ -207,6 +222,7 @@ class Runs(RuleBasedStateMachine):
         priority: int,
         deadline_in: float | None,
         queue_in: float | None,
+        client: str = "",
     ) -> None:
         now = self.driver.now
         served = self.specs.get(model, SPECS[model])
@@ -224,6 +240,7 @@ class Runs(RuleBasedStateMachine):
                         priority=priority,
                         deadline=None if deadline_in is None else now + deadline_in,
                         queue_deadline=None if queue_in is None else now + queue_in,
+                        client=client,
                     )
                 )
                 for n in rows
@@ -284,15 +301,36 @@ class Runs(RuleBasedStateMachine):
     @rule(
         node_id=st.sampled_from(NODES),
         cordoned=st.sampled_from([None, False, False, True]),
-        suspect=st.sampled_from([None, False, False, True]),
         ready=st.sampled_from([None, None, None, READY, {digest(SCALE): None, NEWER: PAYING}, {}]),
     )
-    def change(
-        self, node_id: str, cordoned: bool | None, suspect: bool | None, ready: Ready | None
-    ) -> None:
-        self.driver.send(
-            NodeChanged(node_id=node_id, cordoned=cordoned, suspect=suspect, ready=ready)
-        )
+    def change(self, node_id: str, cordoned: bool | None, ready: Ready | None) -> None:
+        self.driver.send(NodeChanged(node_id=node_id, cordoned=cordoned, ready=ready))
+
+    @rule(
+        seconds=st.integers(0, 6),
+        alive=st.sampled_from([NODES, NODES, ("a", "b"), ("b", "c"), ("c",), ()]),
+        speed=st.sampled_from([1.0, 1.0, 0.5]),
+    )
+    def beat(self, seconds: int, alive: tuple[str, ...], speed: float) -> None:
+        """Some nodes are heard, now and after each of the next seconds."""
+        for _ in range(seconds + 1):
+            self.driver.send(
+                *(
+                    NodeHeard(node_id=node_id, incarnation=self.present[node_id], speed=speed)
+                    for node_id in alive
+                    if node_id in self.present
+                )
+            )
+            if seconds:
+                self.driver.advance_to(self.driver.now + 1)
+
+    @precondition(lambda self: any(s.probed_until for s in self.driver.referee.seats.values()))
+    @rule(ok=st.sampled_from([True, True, False]))
+    def end_probes(self, ok: bool) -> None:
+        asked = [s for s in self.driver.referee.seats.values() if s.probed_until is not None]
+        for seat in asked:
+            node_id, incarnation = seat.identity
+            self.driver.send(NodeProbed(node_id=node_id, incarnation=incarnation, ok=ok))
 
     @precondition(lambda self: not self.driver.machine.inflight)
     @rule(restarted=st.booleans())
@@ -300,7 +338,7 @@ class Runs(RuleBasedStateMachine):
         self.serve(*(self.specs.get(key, spec_) for key, spec_ in SPECS.items()))
         for node_id in NODES:
             self.join(node_id, restarted, PAYING, 1, 1, tuple(SPECS))
-            self.change(node_id, False, False, None)
+            self.change(node_id, False, None)
 
     # -- batches ----------------------------------------------------------------------
 
@@ -422,7 +460,7 @@ def test_a_lost_nodes_requests_are_retried_elsewhere_in_time_and_within_the_budg
     others: list[str], members: int, reserve: int, deadline: float | None
 ) -> None:
     ids = range(1, members + 1)
-    driver = Driver(SchedulingLimits(retry_ratio=0.0, retry_reserve=reserve))
+    driver = Driver(calm(retry_ratio=0.0, retry_reserve=reserve))
     driver.send(
         ModelChanged(SCALE, spec()),
         joined("a"),

@@ -61,10 +61,9 @@ def test_work_spreads_over_all_slots(driver: Driver) -> None:
         joined("a", models=(OTHER,)),
         NodeChanged(node_id="a", ready={}),
         NodeChanged(node_id="a", cordoned=True),
-        NodeChanged(node_id="a", suspect=True),
         NodeLost(node_id="a", reason="unplugged"),
     ],
-    ids=["other model", "nothing ready", "cordoned", "suspect", "lost"],
+    ids=["other model", "nothing ready", "cordoned", "lost"],
 )
 def test_a_node_that_must_get_nothing_is_skipped(
     driver: Driver, out: NodeChanged | NodeLost
@@ -78,4 +77,4 @@ def test_a_placement_names_its_policy_and_its_reason(driver: Driver) -> None:
     (dispatch,) = driver.last()
     assert isinstance(dispatch, DispatchBatch)
     assert dispatch.placement.policy == "least_expected_completion"
-    assert dispatch.placement.reason == "the only node with a free slot"
+    assert dispatch.placement.reason == "the only node with room"

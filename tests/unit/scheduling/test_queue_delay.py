@@ -100,8 +100,8 @@ def test_a_curve_that_is_measured_later_changes_whether_it_pays(driver: Driver) 
 
 def test_behind_a_busy_slot_there_is_no_delay(driver: Driver) -> None:
     driver.send(delayed(), joined(curve=PAYING, lookahead=1), *arrivals(1, 2, 3, 4))
-    driver.advance_to(0.08)
-    assert driver.send(*at(0.08, 5)) == ["dispatch #2 [5] to a"]
+    driver.advance_to(0.097)
+    assert driver.send(*at(0.097, 5)) == ["dispatch #2 [5] to a"]
     assert triggers(driver) == ["full", "lookahead"]
 
 
@@ -146,7 +146,7 @@ def test_a_timeout_in_the_queue_is_not_waited_out_beside_a_free_slot(driver: Dri
 
 def test_a_deadline_that_cannot_be_met_does_not_wait(driver: Driver) -> None:
     driver.send(delayed(), joined(curve=PAYING))
-    assert driver.send(RequestArrived(request(1, deadline=0.05)))[0] == "dispatch #1 [1] to a"
+    assert driver.send(RequestArrived(request(1, deadline=0.09)))[0] == "dispatch #1 [1] to a"
 
 
 def test_a_request_that_must_run_alone_does_not_wait(driver: Driver) -> None:
@@ -185,6 +185,6 @@ def test_a_batch_that_can_take_no_more_bytes_is_full(make_driver: MakeDriver) ->
 def test_where_time_presses_a_smaller_batch_goes_than_preferred(driver: Driver) -> None:
     slope = LatencyCurve(((1, 0.1), (4, 0.3)))
     driver.send(delayed(preferred=(4,)), joined(curve=slope))
-    hurried = [RequestArrived(request(id_, deadline=0.25)) for id_ in (1, 2, 3, 4)]
+    hurried = [RequestArrived(request(id_, deadline=0.27)) for id_ in (1, 2, 3, 4)]
     assert driver.send(*hurried)[0] == "dispatch #1 [1] to a"
     assert triggers(driver) == ["deadline"]

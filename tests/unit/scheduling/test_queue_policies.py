@@ -52,7 +52,7 @@ def test_whoever_leaves_makes_room_for_its_own_priority(driver: Driver) -> None:
 
 
 def test_without_a_bound_the_farms_own_holds(make_driver: MakeDriver) -> None:
-    driver = make_driver(max_queue_size=2)
+    driver = make_driver(max_queue_size=2, fair=False)
     driver.send(configured(QueuePolicy(max_queue_size=3)))
     assert driver.send(arrive(1), arrive(2), arrive(3)) == ["reject 3 queue_full"]
 

@@ -2,6 +2,7 @@
 
 from harness import Driver, MakeDriver, arrivals, joined, outputs_of, request
 
+from farm.core.nodes import NodeState
 from farm.scheduling.effects import AppendLedger
 from farm.scheduling.events import NodeLost, RequestArrived, RequestCancelled
 
@@ -53,7 +54,7 @@ def test_a_cancelled_batch_that_fails_is_not_held_against_its_node(
     driver.send(joined("a"), joined("b"), *arrivals(1))
     assert driver.send(RequestCancelled(1)) == ["cancel #1 at a", "reject 1 cancelled"]
     assert driver.fail(1) == ["ledger #1 unreachable"]
-    assert not driver.machine.ejected("a")
+    assert driver.machine.standing("a") is NodeState.READY
 
 
 def test_waiting_for_a_retry(driver: Driver) -> None:

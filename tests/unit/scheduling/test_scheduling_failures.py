@@ -1,8 +1,21 @@
 """What becomes of requests and nodes when batches fail."""
 
-from harness import SCALE, Driver, MakeDriver, arrivals, joined, outputs_of, request, spec
+from harness import (
+    PAYING,
+    SCALE,
+    Driver,
+    MakeDriver,
+    arrivals,
+    digest,
+    joined,
+    outputs_of,
+    probed,
+    request,
+    spec,
+)
 
 from farm.core.errors import ErrorCode
+from farm.core.nodes import NodeState
 from farm.scheduling.events import ModelChanged, NodeChanged, NodeLost, RequestArrived
 
 GONE = NodeLost(node_id="a", reason="unplugged")
@@ -81,12 +94,56 @@ def test_a_node_found_dead_gets_nothing_more_and_a_sole_one_is_waited_for(driver
     assert driver.send(back) == ["dispatch #3 [1] to a"]
 
 
-def test_a_busy_node_is_not_ejected(driver: Driver) -> None:
-    driver.send(joined("a"), joined("b"), joined("c"), joined("d"))
-    for first in range(1, 13):
-        sent = driver.send(*arrivals(first))
-        driver.fail(int(sent[0].split("#")[1].split()[0]), ErrorCode.NODE_BUSY)
-    assert not any(driver.machine.ejected(node_id) for node_id in "abcd")
+# -- nodes that are full ------------------------------------------------------------------
+
+
+def test_what_a_full_node_turns_away_goes_elsewhere_as_if_nothing_had_been(
+    make_driver: MakeDriver,
+) -> None:
+    driver = make_driver(max_attempts=1, retry_reserve=0)
+    driver.send(joined("a"), *arrivals(1, 2))
+    driver.send(joined("b"))
+    assert driver.fail(1, ErrorCode.NODE_BUSY) == [
+        "ledger #1 node_busy",
+        "dispatch #2 [1 2] to b",
+        "wake 0.03",
+    ]
+    driver.finish(2)
+    assert driver.resolved()[1].receipt.attempts == 1
+
+
+def test_a_full_node_is_left_alone_for_a_moment(driver: Driver) -> None:
+    driver.send(joined(), *arrivals(1))
+    assert driver.fail(1, ErrorCode.NODE_BUSY) == ["ledger #1 node_busy", "wake 0.03"]
+    assert driver.send(*arrivals(2)) == []
+    assert driver.advance_to(0.03) == ["dispatch #2 [1 2] to a"]
+
+
+def test_a_full_node_is_not_ejected(make_driver: MakeDriver) -> None:
+    driver = make_driver(eject_after_failures=1)
+    driver.send(joined("a"), joined("b"), *arrivals(1))
+    driver.fail(1, ErrorCode.NODE_BUSY)
+    assert driver.machine.standing("a") is NodeState.READY
+
+
+def test_a_request_that_is_turned_away_too_often_is_refused(make_driver: MakeDriver) -> None:
+    driver = make_driver(max_refusals=3, busy_pause_s=1.0)
+    driver.send(joined(), *arrivals(1))
+    driver.fail(1, ErrorCode.NODE_BUSY)
+    driver.advance_to(1.0)
+    driver.fail(2, ErrorCode.NODE_BUSY)
+    driver.advance_to(2.0)
+    assert driver.fail(3, ErrorCode.NODE_BUSY)[0] == "reject 1 node_busy"
+    assert driver.rejected()[1].error.retry_after_s == driver.limits.pushback_s
+
+
+def test_the_queue_timeout_of_what_was_turned_away_holds(driver: Driver) -> None:
+    driver.send(joined(), RequestArrived(request(1, queue_deadline=1.0)))
+    driver.advance_to(1.0)
+    assert driver.fail(1, ErrorCode.NODE_BUSY)[:2] == [
+        "ledger #1 node_busy",
+        "reject 1 queue_timeout",
+    ]
 
 
 # -- requests that the model fails on -----------------------------------------------------
@@ -119,7 +176,7 @@ def test_a_models_failure_is_not_held_against_the_node(make_driver: MakeDriver) 
     driver = make_driver(eject_after_failures=1)
     driver.send(joined("a"), joined("b"), *arrivals(1))
     assert fail_for_good(driver, 1) == ["reject 1 execution_failed", "ledger #1 execution_failed"]
-    assert not driver.machine.ejected("a")
+    assert driver.machine.standing("a") is NodeState.READY
 
 
 def test_isolation_takes_nothing_from_the_retry_budget(make_driver: MakeDriver) -> None:
@@ -162,6 +219,43 @@ def test_the_message_names_the_lost_node(driver: Driver) -> None:
     assert "node 'a' was lost (unplugged)" in driver.rejected()[1].error.message
 
 
+def isolated(driver: Driver) -> list[bool]:
+    return [batch.isolated for batch, _, _ in driver.dispatched.values()]
+
+
+def test_what_a_node_may_have_died_of_runs_in_a_process_of_its_own(driver: Driver) -> None:
+    driver.send(joined("a"), *arrivals(1))
+    driver.send(joined("b"))
+    driver.send(GONE)
+    assert isolated(driver) == [False, True]
+    assert fail_for_good(driver, 2) == ["reject 1 execution_failed", "ledger #2 execution_failed"]
+
+
+def test_what_failed_otherwise_needs_none(driver: Driver) -> None:
+    driver.send(joined("a"), joined("b"), *arrivals(1))
+    driver.fail(1)
+    assert isolated(driver) == [False, False]
+
+
+def test_what_a_suspect_does_is_not_held_against_its_node(make_driver: MakeDriver) -> None:
+    driver = make_driver(eject_after_failures=1)
+    driver.send(joined("a"), *arrivals(1))
+    driver.send(joined("b"), joined("c"))
+    driver.send(GONE)
+    assert driver.fail(2, ErrorCode.INTERNAL)[0] == "reject 1 internal"
+    assert driver.machine.standing("b") is NodeState.READY
+
+
+def test_a_process_of_its_own_tells_nothing_of_a_nodes_pace(driver: Driver) -> None:
+    driver.send(joined("a"), *arrivals(*range(1, 6)))
+    driver.send(joined("b", curve=PAYING, slots=5))
+    driver.send(GONE)
+    for batch_id in list(driver.referee.flights):
+        driver.finish(batch_id)
+    assert len(driver.resolved()) == 5
+    assert driver.machine.correction("b", digest(SCALE)) == 1.0
+
+
 def test_late_answers_of_a_lost_node_are_ignored(driver: Driver) -> None:
     driver.send(joined("a"), *arrivals(1))
     driver.send(joined("b"))
@@ -196,7 +290,7 @@ def test_retries_end_with_the_budget(make_driver: MakeDriver) -> None:
 
 
 def test_accepted_requests_earn_retries(make_driver: MakeDriver) -> None:
-    driver = make_driver(retry_reserve=1, retry_ratio=0.5)
+    driver = make_driver(retry_reserve=1, retry_ratio=0.5, eject_after_failures=9)
     driver.send(joined("a"), joined("b"))
     driver.send(*arrivals(1))
     assert driver.fail(1)[-1] == "dispatch #2 [1] to b"
@@ -204,7 +298,7 @@ def test_accepted_requests_earn_retries(make_driver: MakeDriver) -> None:
     driver.send(*arrivals(2))
     assert driver.fail(3) == ["reject 2 unreachable", "ledger #3 unreachable"]
     driver.send(*arrivals(3))
-    assert driver.fail(4)[-1] == "dispatch #5 [3] to a"
+    assert driver.fail(4)[-1].startswith("dispatch #5 [3]")
 
 
 def test_refused_requests_earn_nothing(make_driver: MakeDriver) -> None:
@@ -236,22 +330,54 @@ def test_a_failing_node_is_ejected_longer_every_time_until_it_succeeds(
         "ledger #2 unreachable",
         "wake 1",
     ]
-    assert driver.machine.ejected("a")
+    assert driver.machine.standing("a") is NodeState.EJECTED
     assert driver.send(*arrivals(3)) == []
     assert driver.advance_to(0.9) == []
-    assert driver.advance_to(1.0) == ["dispatch #3 [3] to a"]
-    assert not driver.machine.ejected("a")
+    assert driver.advance_to(1.0) == ["probe a 1 digest-scale:1", "wake 11"]
+    assert driver.machine.standing("a") is NodeState.EJECTED
+    assert driver.send(probed("a")) == ["dispatch #3 [3] to a"]
+    assert driver.machine.standing("a") is NodeState.READY
     driver.fail(3)
 
     assert fail_once(driver, 4)[0] == "eject a until 3"
     driver.advance_to(3.0)
+    driver.send(probed("a"))
     fail_once(driver, 5)
     assert fail_once(driver, 6)[0] == "eject a until 6"
     driver.advance_to(6.0)
+    driver.send(probed("a"))
     driver.send(*arrivals(7))
     driver.finish(max(driver.dispatched))
     fail_once(driver, 8)
     assert fail_once(driver, 9)[0] == "eject a until 7"
+
+
+def test_a_node_that_fails_its_probe_is_out_for_longer(make_driver: MakeDriver) -> None:
+    driver = make_driver(max_attempts=1, eject_after_failures=1, eject_base_s=1)
+    driver.send(joined("a"), joined("b", models=()))
+    fail_once(driver, 1)
+    driver.advance_to(1.0)
+    assert driver.send(probed("a", ok=False)) == ["eject a until 3", "wake 3"]
+    assert driver.advance_to(3.0)[0] == "probe a 1 digest-scale:1"
+
+
+def test_a_probe_without_an_answer_has_failed(make_driver: MakeDriver) -> None:
+    driver = make_driver(max_attempts=1, eject_after_failures=1, probe_timeout_s=2)
+    driver.send(joined("a"), joined("b", models=()))
+    fail_once(driver, 1)
+    driver.advance_to(1.0)
+    assert driver.advance_to(3.0) == ["eject a until 5", "wake 5"]
+    assert driver.send(probed("a")) == []
+    assert driver.machine.standing("a") is NodeState.EJECTED
+
+
+def test_a_probe_of_another_incarnation_means_nothing(make_driver: MakeDriver) -> None:
+    driver = make_driver(max_attempts=1, eject_after_failures=1)
+    driver.send(joined("a"), joined("b", models=()))
+    fail_once(driver, 1)
+    driver.advance_to(1.0)
+    driver.send(probed("a", incarnation="0"))
+    assert driver.machine.standing("a") is NodeState.EJECTED
 
 
 def test_a_success_between_failures_keeps_a_node_in(make_driver: MakeDriver) -> None:
@@ -261,7 +387,7 @@ def test_a_success_between_failures_keeps_a_node_in(make_driver: MakeDriver) -> 
         fail_once(driver, id_)
         driver.send(*arrivals(id_ + 1))
         driver.finish(max(driver.dispatched))
-    assert not driver.machine.ejected("a")
+    assert driver.machine.standing("a") is NodeState.READY
 
 
 def test_at_most_half_of_the_farm_is_ejected(make_driver: MakeDriver) -> None:
@@ -269,7 +395,9 @@ def test_at_most_half_of_the_farm_is_ejected(make_driver: MakeDriver) -> None:
     driver.send(*(joined(node_id) for node_id in ("a", "b", "c", "d")))
     for id_ in (1, 2, 3, 4):
         fail_once(driver, id_)
-    assert [driver.machine.ejected(node_id) for node_id in "abcd"] == [True, True, False, False]
+    states = [driver.machine.standing(node_id) for node_id in "abcd"]
+    assert states.count(NodeState.EJECTED) == 2
+    assert states.count(NodeState.READY) == 2
 
 
 def test_a_sole_node_is_never_ejected(make_driver: MakeDriver) -> None:
@@ -283,9 +411,9 @@ def test_a_restarted_node_begins_anew(make_driver: MakeDriver) -> None:
     driver = make_driver(max_attempts=1, eject_after_failures=1)
     driver.send(joined("a"), joined("b", models=()))
     fail_once(driver, 1)
-    assert driver.machine.ejected("a")
+    assert driver.machine.standing("a") is NodeState.EJECTED
     driver.send(joined("a", incarnation="2"))
-    assert not driver.machine.ejected("a")
+    assert driver.machine.standing("a") is NodeState.READY
     assert driver.send(*arrivals(2)) == ["dispatch #2 [2] to a"]
 
 

@@ -23,7 +23,7 @@ def test_a_new_incarnation_gets_the_work_of_the_old_one_again(driver: Driver) ->
 
 def test_joining_again_in_the_same_incarnation_loses_nothing(driver: Driver) -> None:
     driver.send(joined(), *arrivals(1))
-    driver.send(NodeChanged(node_id="a", suspect=True, ready={}), *arrivals(2))
+    driver.send(NodeChanged(node_id="a", ready={}), *arrivals(2))
     assert driver.send(joined()) == []
     assert driver.finish(1) == ["resolve 1", "ledger #1 completed", "dispatch #2 [2] to a"]
 
@@ -41,15 +41,8 @@ def test_a_cordoned_node_finishes_and_gets_no_more_until_it_is_uncordoned(
     driver.send(joined(), *arrivals(1))
     assert driver.send(NodeChanged(node_id="a", cordoned=True), *arrivals(2)) == []
     assert driver.finish(1) == ["resolve 1", "ledger #1 completed"]
-    assert driver.send(NodeChanged(node_id="a", suspect=False)) == []
+    assert driver.send(NodeChanged(node_id="a", ready={digest(SCALE): None})) == []
     assert driver.send(NodeChanged(node_id="a", cordoned=False)) == ["dispatch #2 [2] to a"]
-
-
-def test_a_suspect_node_may_still_answer(driver: Driver) -> None:
-    driver.send(joined(), *arrivals(1))
-    driver.send(NodeChanged(node_id="a", suspect=True), *arrivals(2))
-    assert driver.finish(1) == ["resolve 1", "ledger #1 completed"]
-    assert driver.send(NodeChanged(node_id="a", suspect=False)) == ["dispatch #2 [2] to a"]
 
 
 def test_a_node_takes_work_once_the_model_is_ready_there(driver: Driver) -> None:
