@@ -10,12 +10,12 @@ from hashlib import sha256
 from pathlib import Path
 
 import structlog
-from platformdirs import user_state_path
+from platformdirs import user_cache_path, user_state_path
 
 from farm import zoo
 from farm.app import Gateway
 from farm.cluster.local import LocalCluster
-from farm.config import ControlMode, FarmConfig
+from farm.config import ControlMode, FarmConfig, Splits
 from farm.core.errors import InternalError
 from farm.frontend.server import check_free
 from farm.logs import LogSwitches
@@ -30,9 +30,15 @@ _CLUSTER_INTERVAL_S = 1.0
 
 
 def run_embedded(
-    config: FarmConfig, *, log: LogSwitches, on_ready: Callable[[Gateway], None]
+    config: FarmConfig,
+    *,
+    log: LogSwitches,
+    on_ready: Callable[[Gateway], None],
+    record: Path | None = None,
 ) -> None:
     """Run a farm of local nodes until SIGINT or SIGTERM, then drain.
+
+    With `record` a trace of the run is written to that new file.
 
     Raises:
         FarmError: it could not start, or failed later; the message says what to do.
@@ -52,7 +58,7 @@ def run_embedded(
         # a handler in its place meanwhile that raises SystemExit too.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit())
         cluster.start()
-        asyncio.run(_serve(config, cluster, repository, listings, log, on_ready))
+        asyncio.run(_serve(config, cluster, repository, listings, log, on_ready, record))
     except (KeyboardInterrupt, SystemExit):
         _log.info("stopped_while_starting")
     finally:
@@ -67,6 +73,7 @@ async def _serve(
     listings: Sequence[ModelListing],
     log: LogSwitches,
     on_ready: Callable[[Gateway], None],
+    record: Path | None,
 ) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -77,7 +84,15 @@ async def _serve(
     from farm.cluster.pool import RayWorkerPool
 
     pool = RayWorkerPool([_node_settings(config, cluster, node_id) for node_id in cluster.node_ids])
-    gateway = Gateway(config, pool=pool, repository=repository, listings=listings, log=log)
+    gateway = Gateway(
+        config,
+        pool=pool,
+        repository=repository,
+        listings=listings,
+        curves_dir=config.curves_dir or user_cache_path("bramble-farm") / "curves",
+        log=log,
+        record=record,
+    )
     starting = asyncio.create_task(gateway.start(), name="start")
     stopping = asyncio.create_task(stop.wait(), name="stop")
     broken = asyncio.create_task(gateway.engine.broken.wait(), name="broken")
@@ -128,6 +143,7 @@ def _node_settings(config: FarmConfig, cluster: LocalCluster, node_id: str) -> N
         cache_dir=cluster.folder / "nodes" / node_id,
         slots=config.node.slots,
         threads_per_slot=config.node.threads_per_slot,
+        measure_splits=config.node.splits is Splits.MEASURED,
         max_store_bytes=config.node.max_store_bytes,
         max_sessions=config.node.max_sessions,
         max_session_bytes=config.node.max_session_bytes,

@@ -28,6 +28,11 @@ _BY_CODE = {
 }
 
 
+def exit_code(error: FarmError) -> Exit:
+    """Return the code of a command that ends with an error."""
+    return _BY_CODE.get(error.code, Exit.FAILED)
+
+
 @contextmanager
 def farm_errors() -> Iterator[None]:
     """End the command with one line on stderr and the right exit code."""
@@ -35,7 +40,7 @@ def farm_errors() -> Iterator[None]:
         yield
     except FarmError as error:
         sys.stderr.write(f"farm: {error.message}\n")
-        raise SystemExit(_BY_CODE.get(error.code, Exit.FAILED)) from error
+        raise SystemExit(exit_code(error)) from error
     except ModuleNotFoundError as error:
         extra = _EXTRAS.get((error.name or "").partition(".")[0])
         if extra is None:

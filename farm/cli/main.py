@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from farm import __version__
-from farm.cli import bench, demo, infer, models, nodes, up
+from farm.cli import bench, demo, infer, models, nodes, sim, up
 
 app = typer.Typer(
     name="farm",
@@ -21,6 +21,7 @@ app.command("infer")(infer.infer)
 app.command("bench")(bench.bench)
 app.add_typer(models.app, name="models")
 app.add_typer(nodes.app, name="nodes")
+app.add_typer(sim.app, name="sim")
 
 
 def _version(wanted: bool) -> None:

@@ -1,6 +1,5 @@
-"""`farm models describe` and `farm models profile`: one model in depth."""
+"""`farm models describe`: one model in depth."""
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -22,39 +21,17 @@ def describe(
     output: OutputFormat = Output.TABLE,
 ) -> None:
     """Show a model's tensors, what it needs, how it is batched and where it is ready."""
-    _show("model", model, version, connect, output, _document, _print)
-
-
-def profile(
-    model: Model,
-    version: Version = "",
-    connect: Connect = DEFAULT_ADDRESS,
-    output: OutputFormat = Output.TABLE,
-) -> None:
-    """Show how long a batch takes by its rows on each node, as measured."""
-    _show("profile", model, version, connect, output, _profile, _print_profile)
-
-
-def _show(
-    kind: str,
-    model: str,
-    version: str,
-    address: str,
-    output: Output,
-    to_document: Callable[["ModelDescription"], dict[str, Any]],
-    print_one: Callable[["ModelDescription"], None],
-) -> None:
     from farm.cli.tables import print_json
     from farm.client import AdminClient
 
     with farm_errors():
-        with AdminClient(address) as admin:
+        with AdminClient(connect) as admin:
             versions = admin.describe(model, version)
         if output is Output.JSON:
-            print_json(kind, {"name": model, "versions": [to_document(v) for v in versions]})
+            print_json("model", {"name": model, "versions": [_document(v) for v in versions]})
             return
         for described in versions:
-            print_one(described)
+            _print(described)
 
 
 def _document(described: "ModelDescription") -> dict[str, Any]:
@@ -106,7 +83,7 @@ def _print(described: "ModelDescription") -> None:
     from farm.cli.tables import print_table
 
     snapshot = described.snapshot
-    title = _title(described)
+    title = named(described)
     opsets = ", ".join(f"{o.domain or 'ai.onnx'} {o.version}" for o in described.opsets)
     facts = [
         ("state", snapshot.state + (f": {snapshot.reason}" if snapshot.reason else "")),
@@ -178,62 +155,6 @@ def _class_row(nodes: "list[NodeReadiness]") -> tuple[str, ...]:
     )
 
 
-def _profile(described: "ModelDescription") -> dict[str, Any]:
-    return {
-        "version": described.snapshot.version,
-        "max_batch_size": described.snapshot.max_batch_size,
-        "nodes": [
-            {
-                "node": node.node_id,
-                "cpu_class": node.cpu_class,
-                "ready": node.ready,
-                "best_rows": _best_rows(node),
-                "curve": [
-                    {
-                        "rows": point.rows,
-                        "ms": round(point.seconds * 1e3, 4),
-                        "rows_per_s": round(_rows_per_s(point), 2),
-                    }
-                    for point in node.curve
-                ],
-            }
-            for node in described.nodes
-        ],
-    }
-
-
-def _print_profile(described: "ModelDescription") -> None:
-    from farm.cli.tables import print_table
-
-    rows: list[tuple[str, ...]] = []
-    for node in described.nodes:
-        best = _best_rows(node)
-        rows += [
-            (
-                node.node_id,
-                str(point.rows),
-                f"{point.seconds * 1e3:.3f}",
-                f"{_rows_per_s(point):,.1f}",
-                "best" if point.rows == best else "",
-            )
-            for point in node.curve
-        ]
-        if not node.curve:
-            waiting = "not measured yet" if node.ready else node.reason or "not ready"
-            rows.append((node.node_id, "-", "-", "-", waiting))
-    print_table(_title(described), ("node", "rows", "ms", "rows/s", ""), rows)
-
-
-def _best_rows(node: "NodeReadiness") -> int | None:
-    """Return the rows of the batch with the most rows a second; the smallest of equals."""
-    if not node.curve:
-        return None
-    return max(node.curve, key=lambda point: (_rows_per_s(point), -point.rows)).rows
-
-
-def _rows_per_s(point: Any) -> float:
-    return point.rows / point.seconds if point.seconds > 0 else 0.0
-
-
-def _title(described: "ModelDescription") -> str:
+def named(described: "ModelDescription") -> str:
+    """Return how a table names a version."""
     return f"{described.snapshot.name} version {described.snapshot.version}"

@@ -4,7 +4,8 @@ import typer
 
 from farm.cli.exits import farm_errors
 from farm.cli.model_control import load, unload
-from farm.cli.model_details import describe, profile
+from farm.cli.model_details import describe
+from farm.cli.model_profile import profile
 from farm.cli.options import DEFAULT_ADDRESS, Connect, Output, OutputFormat
 
 app = typer.Typer(help="The models of a farm.", no_args_is_help=True)

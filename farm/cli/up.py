@@ -33,6 +33,10 @@ def up(
     config: Annotated[
         Path | None, typer.Option(envvar="FARM_CONFIG", help="A farm.yaml to read first.")
     ] = None,
+    record: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write a trace here that `farm sim run` replays."),
+    ] = None,
 ) -> None:
     """Run a farm of local nodes here until Ctrl-C or SIGTERM, then drain."""
     with farm_errors():
@@ -46,7 +50,12 @@ def up(
         out = sys.stdout
         # Ray prints on standard output when a worker dies; only the ready line belongs there.
         with redirect_stdout(sys.stderr):
-            run_embedded(settings, log=log, on_ready=lambda gateway: _announce(gateway, out))
+            run_embedded(
+                settings,
+                log=log,
+                on_ready=lambda gateway: _announce(gateway, out),
+                record=record,
+            )
 
 
 def _announce(gateway: "Gateway", out: TextIO) -> None:

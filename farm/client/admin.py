@@ -11,6 +11,8 @@ from farm.client.channel import DEFAULT_ADDRESS, checked_address
 from farm.client.methods import (
     DESCRIBE_MODEL,
     LOG_SETTINGS,
+    MEASURE_MODEL,
+    NODE_ACTION,
     REPOSITORY_INDEX,
     REPOSITORY_MODEL_LOAD,
     REPOSITORY_MODEL_UNLOAD,
@@ -21,7 +23,10 @@ from farm.core.errors import UnsupportedError
 from farm.pb.farm_admin_pb2 import (
     DescribeModelRequest,
     FarmSnapshot,
+    MeasureModelRequest,
     ModelDescription,
+    NodeActionRequest,
+    NodeSnapshot,
     VersionRequest,
     VersionResponse,
 )
@@ -88,6 +93,25 @@ class AdminClient:
         """Return a model's versions in depth, the newest first; all without a `version`."""
         request = DescribeModelRequest(name=name, version=version)
         return tuple(self._calls.unary(DESCRIBE_MODEL, request, timeout_s).versions)
+
+    def measure(
+        self, name: str, version: str = "", *, timeout_s: float | None = None
+    ) -> tuple[ModelDescription, ...]:
+        """Measure a model's latency curves anew; return its versions as `describe` does."""
+        request = MeasureModelRequest(name=name, version=version)
+        return tuple(self._calls.unary(MEASURE_MODEL, request, timeout_s).versions)
+
+    def cordon(self, node_id: str, *, timeout_s: float = 10.0) -> NodeSnapshot:
+        """Take a node out of service until `uncordon`; what runs there ends its run."""
+        return self._node_action(node_id, "cordon", timeout_s)
+
+    def uncordon(self, node_id: str, *, timeout_s: float = 10.0) -> NodeSnapshot:
+        """Put a node back into service."""
+        return self._node_action(node_id, "uncordon", timeout_s)
+
+    def _node_action(self, node_id: str, action: str, timeout_s: float) -> NodeSnapshot:
+        request = NodeActionRequest(node_id=node_id, action=action)
+        return self._calls.unary(NODE_ACTION, request, timeout_s).node
 
     def load(
         self,

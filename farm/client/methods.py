@@ -43,5 +43,7 @@ VERSION: Final = Rpc("Version", admin.VersionRequest, admin.VersionResponse)
 DESCRIBE_MODEL: Final = Rpc(
     "DescribeModel", admin.DescribeModelRequest, admin.DescribeModelResponse
 )
+NODE_ACTION: Final = Rpc("NodeAction", admin.NodeActionRequest, admin.NodeActionResponse)
+MEASURE_MODEL: Final = Rpc("MeasureModel", admin.MeasureModelRequest, admin.DescribeModelResponse)
 # Its answers keep coming.
 WATCH_SNAPSHOTS: Final = Rpc("WatchSnapshots", admin.WatchSnapshotsRequest, admin.FarmSnapshot)

@@ -62,6 +62,11 @@ class ReceiptView(Mapping[str, Any]):
         return self._as(int, "compute_us")
 
     @property
+    def policy(self) -> str | None:
+        """Name of the placement policy that chose the node."""
+        return self._as(str, "policy")
+
+    @property
     def energy_j(self) -> float | None:
         """Joules; what they are worth is in the bounds and in `energy_source`."""
         return self._number("energy_j")
@@ -119,6 +124,7 @@ class ReceiptView(Mapping[str, Any]):
             ("rows in the batch", self.batch_size),
             ("queue", _milliseconds(self.queue_us)),
             ("compute", _milliseconds(self.compute_us)),
+            ("policy", self.policy),
             ("energy", self._energy()),
             ("cost", self._cost()),
         ]
@@ -166,9 +172,9 @@ class ReceiptView(Mapping[str, Any]):
 
 _SHOWN_TOGETHER = frozenset(
     {
-        "node", "route", "model_digest", "batch_size", "queue_us", "compute_us", "energy_j",
-        "energy_low_j", "energy_high_j", "energy_source", "energy_provisional", "cost", "currency",
-        "baseline", "baseline_cost",
+        "node", "route", "model_digest", "batch_size", "queue_us", "compute_us", "policy",
+        "energy_j", "energy_low_j", "energy_high_j", "energy_source", "energy_provisional", "cost",
+        "currency", "baseline", "baseline_cost",
     }
 )  # fmt: skip
 

@@ -6,7 +6,7 @@ Made remote by `remote_actor`, not by a decorator, so that importing this loads 
 from collections.abc import Mapping
 from typing import Any
 
-from farm.core.actor_messages import decode_artifact, encode_curve, encode_record
+from farm.core.actor_messages import decode_artifact, encode_curves, encode_record
 from farm.node.service import NodeService
 from farm.node.settings import NodeSettings
 
@@ -25,7 +25,7 @@ class NodeActor:
         self._service.expect_models()
 
     def describe(self) -> dict[str, Any]:
-        return encode_record(self._service.describe())
+        return encode_record(self._service.describe()) | {"cordoned": self._service.cordoned}
 
     def vitals(self) -> dict[str, Any]:
         return encode_record(self._service.vitals())
@@ -46,7 +46,13 @@ class NodeActor:
         return encode_record(self._service.load(decode_artifact(artifact), contents))
 
     def measure(self, digest: str) -> dict[str, Any]:
-        return encode_curve(self._service.measure(digest))
+        return encode_curves(self._service.measure(digest))
+
+    def probe(self, digest: str) -> None:
+        self._service.probe(digest)
+
+    def set_cordon(self, cordoned: bool) -> None:
+        self._service.set_cordon(cordoned=cordoned)
 
     def unload(self, digest: str) -> None:
         self._service.unload(digest)
@@ -73,7 +79,10 @@ def remote_actor(settings: NodeSettings) -> Any:
 
     # Ray's stubs do not know concurrency_groups.
     remote: Any = ray.remote
-    groups = {INFERENCE: settings.slots, TELEMETRY: 1, MODELS: 1}
+    # As many threads as batches can run or wait, suspects apart, a probe, and one that says
+    # Busy at once.
+    callers = (settings.capacity + 1) * (1 + settings.lookahead) + 2
+    groups = {INFERENCE: callers, TELEMETRY: 1, MODELS: 1}
     return (
         remote(num_cpus=0, max_restarts=0, max_task_retries=0, concurrency_groups=groups)(NodeActor)
         .options(

@@ -17,6 +17,7 @@ from farm.core.errors import (
     InternalError,
     NodeBusyError,
     NodeLostError,
+    UnsupportedError,
 )
 
 
@@ -62,8 +63,14 @@ class ActorCalls:
         return report
 
     async def measure(self, digest: str) -> Mapping[str, Any]:
-        curve: Mapping[str, Any] = await _result(self._measure.remote(digest))
-        return curve
+        curves: Mapping[str, Any] = await _result(self._measure.remote(digest))
+        return curves
+
+    async def probe(self, digest: str) -> None:
+        await _result(self._newer("probe", INFERENCE).remote(digest))
+
+    async def set_cordon(self, cordoned: bool) -> None:
+        await _result(self._newer("set_cordon", TELEMETRY).remote(cordoned))
 
     async def unload(self, digest: str) -> None:
         await _result(self._unload.remote(digest))
@@ -85,13 +92,23 @@ class ActorCalls:
         return reply
 
     def cancel(self, call_id: str) -> None:
-        """Drop a batch if it has not begun to run; one that runs goes on.
+        """Drop a batch if it has not begun to run; one that runs goes on, unless isolated.
 
         Not by `ray.cancel`: after a few of those on an actor's threads, Ray 2.60 runs nothing
         more in their concurrency group, and nothing else tells.
         """
         with contextlib.suppress(RayError):
             self._cancel.remote(call_id)
+
+    def _newer(self, name: str, group: str) -> Any:
+        """Return a method that actors of the protocol before do not have."""
+        try:
+            return getattr(self._handle, name).options(concurrency_group=group)
+        except AttributeError as error:
+            raise UnsupportedError(
+                "the node's software is older than the gateway's and cannot do this; upgrade the"
+                " node"
+            ) from error
 
     def kill(self) -> None:
         """End the actor's process, even one that hangs."""

@@ -12,13 +12,20 @@ import structlog
 from farm.cluster.calls import ActorCalls
 from farm.cluster.supervisor import Heartbeats, Supervisor
 from farm.core.actor_messages import (
-    decode_curve,
+    decode_curves,
     decode_reply,
     decode_report,
     encode_call,
     encode_record,
 )
-from farm.core.errors import ErrorCode, FarmError, IntegrityError, InternalError, NodeLostError
+from farm.core.errors import (
+    ErrorCode,
+    FarmError,
+    IntegrityError,
+    InternalError,
+    NodeLostError,
+    UnsupportedError,
+)
 from farm.core.models import LatencyCurve, ModelArtifact, ModelReport
 from farm.core.pool import BlobSource, NodeHeartbeat, PoolEvent
 from farm.core.requests import Batch, BatchCompleted, BatchFailed
@@ -112,8 +119,9 @@ class RayWorkerPool:
             reply = await sent.calls.reply(sent.reference)
             return decode_reply(batch, supervisor.node_id, reply)
         except FarmError as error:
-            if error.code is ErrorCode.NODE_LOST and sent.calls is supervisor.calls:
-                supervisor.report_death()
+            if error.code is ErrorCode.NODE_LOST:
+                # A call finds an actor dead sooner than a heartbeat would.
+                supervisor.replace(sent.incarnation, error.message)
             return _failure(batch, supervisor.node_id, sent.incarnation, error)
         finally:
             del self._sent[batch.id]
@@ -139,8 +147,22 @@ class RayWorkerPool:
                 await self._send(calls, digest, sizes[digest], blobs)
         return decode_report(await calls.load(message, contents))
 
-    async def measure(self, node_id: str, digest: str) -> LatencyCurve | None:
-        return decode_curve(await self._calls(node_id).measure(digest))
+    async def measure(self, node_id: str, digest: str) -> tuple[LatencyCurve, ...]:
+        return decode_curves(await self._calls(node_id).measure(digest))
+
+    async def probe(self, node_id: str, digest: str) -> None:
+        calls = self._calls(node_id)
+        try:
+            await calls.probe(digest)
+        except UnsupportedError:
+            # Of an older node it has to be enough that it answers at all.
+            await calls.vitals()
+
+    async def set_cordon(self, node_id: str, *, cordoned: bool) -> None:
+        await self._calls(node_id).set_cordon(cordoned)
+
+    def replace(self, node_id: str, incarnation: str, reason: str) -> None:
+        self._supervisors[node_id].replace(incarnation, reason)
 
     async def unload(self, node_id: str, digest: str) -> None:
         await self._calls(node_id).unload(digest)

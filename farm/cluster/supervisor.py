@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import ray
 import structlog
@@ -11,7 +12,6 @@ from farm.cluster.actor import NAMESPACE, actor_name, remote_actor
 from farm.cluster.calls import ActorCalls
 from farm.core.actor_messages import decode_profile, decode_vitals
 from farm.core.errors import FarmError
-from farm.core.nodes import NodeProfile
 from farm.core.pool import NodeDown, NodeHeartbeat, NodeUp, PoolEvent
 from farm.node.settings import NodeSettings
 
@@ -44,13 +44,16 @@ class Supervisor:
         self._settings = settings
         self._heartbeats = heartbeats
         self._emit = emit
-        self._obituary = asyncio.Event()
+        # Why the present actor is to be replaced, once somebody says so.
+        self._verdict: asyncio.Future[str] | None = None
         self.calls: ActorCalls | None = None
         self.incarnation = ""
 
-    def report_death(self) -> None:
-        """Say that a call found the actor dead, sooner than a heartbeat would."""
-        self._obituary.set()
+    def replace(self, incarnation: str, reason: str) -> None:
+        """Give an actor up: it is dead, or hangs. A newer one is not affected."""
+        current = incarnation == self.incarnation and self.calls is not None
+        if current and self._verdict is not None and not self._verdict.done():
+            self._verdict.set_result(reason)
 
     async def run(self) -> None:
         """Supervise until cancelled."""
@@ -62,8 +65,8 @@ class Supervisor:
             calls: ActorCalls | None = None
             try:
                 calls = await self._obtain()
-                profile = await self._greet(calls)
-                reason = await self._watch(calls, profile)
+                verdict = await self._greet(calls)
+                reason = await self._watch(calls, verdict)
             except TimeoutError:
                 bound_s = self._heartbeats.start_timeout_s
                 reason = f"its actor did not answer within {bound_s:g} s"
@@ -91,31 +94,40 @@ class Supervisor:
         except ValueError:
             return ActorCalls(remote_actor(self._settings))
 
-    async def _greet(self, calls: ActorCalls) -> NodeProfile:
+    async def _greet(self, calls: ActorCalls) -> "asyncio.Future[str]":
+        """Take an actor that answers for this node's; return what `replace` will tell."""
         message = await asyncio.wait_for(calls.describe(), self._heartbeats.start_timeout_s)
         profile = decode_profile(message)
-        self._obituary.clear()
+        verdict = self._verdict = asyncio.get_running_loop().create_future()
         self.calls = calls
         self.incarnation = profile.incarnation
-        self._emit(NodeUp(profile=profile))
-        return profile
+        self._emit(NodeUp(profile=profile, cordoned=bool(message.get("cordoned", False))))
+        return verdict
 
-    async def _watch(self, calls: ActorCalls, profile: NodeProfile) -> str:
-        """Take heartbeats until the actor is lost; return why it is."""
+    async def _watch(self, calls: ActorCalls, verdict: "asyncio.Future[str]") -> str:
+        """Take heartbeats until the actor is lost or given up; return why it is."""
         loop = asyncio.get_running_loop()
         heard_at = loop.time()
-        while True:
+        while not verdict.done():
+            beat = asyncio.create_task(calls.vitals(), name=f"heartbeat of {self.node_id}")
+            either: set[asyncio.Future[Any]] = {beat, verdict}
             try:
-                message = await asyncio.wait_for(calls.vitals(), self._heartbeats.lost_after_s)
-            except TimeoutError:
-                silent_s = loop.time() - heard_at
-                return f"no heartbeat for {silent_s:.0f} s; its actor hangs and is replaced"
+                await asyncio.wait(
+                    either,
+                    timeout=self._heartbeats.lost_after_s,
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+                if not beat.done():
+                    break
+                vitals = decode_vitals(beat.result())
             except FarmError as error:
                 return error.message
+            finally:
+                beat.cancel()
             heard_at = loop.time()
-            self._emit(NodeHeartbeat(node_id=profile.node_id, vitals=decode_vitals(message)))
-            try:
-                await asyncio.wait_for(self._obituary.wait(), self._heartbeats.interval_s)
-            except TimeoutError:
-                continue
-            return "its actor died"
+            self._emit(NodeHeartbeat(node_id=self.node_id, vitals=vitals))
+            await asyncio.wait({verdict}, timeout=self._heartbeats.interval_s)
+        if verdict.done():
+            return verdict.result()
+        silent_s = loop.time() - heard_at
+        return f"no heartbeat for {silent_s:.0f} s; its actor hangs and is replaced"

@@ -39,7 +39,7 @@ class InferenceCall:
     `version` is empty for the latest ready one, or the latest ready one whose ABI is in the
     range `abi`. `outputs` is empty for all; those in `classes` are answered as that many
     highest values. `timeout_s` is what is left of the client's deadline, `queue_timeout_s`
-    how long it may wait.
+    how long it may wait. `client` is whose it is: clients share the farm fairly.
     """
 
     model: str
@@ -51,6 +51,7 @@ class InferenceCall:
     priority: int = 0
     timeout_s: float | None = None
     queue_timeout_s: float | None = None
+    client: str = ""
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
 
 
@@ -100,7 +101,7 @@ class DataPlane:
 
     def serving(self) -> bool:
         """Whether requests are taken and at least one node can run them."""
-        return self.state is GatewayState.SERVING and self._fleet.any_ready()
+        return self.state is GatewayState.SERVING and self._fleet.any_accepting()
 
     def model_ready(self, name: str, version: str) -> bool:
         """Whether a model (any version of it, when none is given) can be called now.
@@ -170,6 +171,7 @@ class DataPlane:
             priority=priority,
             deadline=now + timeout_s,
             queue_deadline=None if queue_timeout_s is None else now + queue_timeout_s,
+            client=call.client,
             parameters=call.parameters,
         )
 

@@ -1,33 +1,37 @@
 """The loop around the machine: events in, effects carried out, on one asyncio loop."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
 from farm.core.clock import Clock
-from farm.core.errors import ErrorCode, FarmError, InternalError
+from farm.core.errors import ErrorCode, FarmError, InternalError, ModelUnavailableError
 from farm.core.models import ModelKey
 from farm.core.observer import Observer
 from farm.core.pool import WorkerPool
 from farm.core.requests import Batch, BatchCompleted, BatchFailed, InferenceRequest, Receipt
 from farm.core.tensors import Tensor
 from farm.engine.statistics import VersionStatistics
+from farm.engine.trace import TraceRecorder
 from farm.scheduling.effects import (
     AppendLedger,
     CancelBatch,
     DispatchBatch,
     Effect,
     EjectNode,
+    ProbeNode,
     RejectRequest,
+    ReplaceNode,
     ResolveRequest,
     WakeAt,
 )
 from farm.scheduling.events import (
     BatchFinished,
     Event,
+    NodeProbed,
     RequestArrived,
     RequestCancelled,
     TimerFired,
@@ -35,6 +39,9 @@ from farm.scheduling.events import (
 from farm.scheduling.machine import Machine
 
 _log = structlog.get_logger()
+
+# A probe that finds a model just unloaded tries as many.
+_MODELS_PER_PROBE = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,19 +60,27 @@ class Engine:
     """
 
     def __init__(
-        self, *, machine: Machine, pool: WorkerPool, clock: Clock, observer: Observer
+        self,
+        *,
+        machine: Machine,
+        pool: WorkerPool,
+        clock: Clock,
+        observer: Observer,
+        recorder: TraceRecorder | None = None,
     ) -> None:
         self.machine = machine
         self._pool = pool
         self._clock = clock
         self._observer = observer
+        self._recorder = recorder
         self._waiting: dict[int, tuple[InferenceRequest, asyncio.Future[Answer]]] = {}
         self._statistics: dict[ModelKey, VersionStatistics] = {}
         # Whoever waits for the machine to reach a state, by the question it asks.
         self._watchers: list[tuple[Callable[[Machine], bool], asyncio.Future[None]]] = []
         self._inbox: list[Event] = []
         self._turn_due = False
-        self._batches: set[asyncio.Task[None]] = set()
+        # One for each batch at a node, and for each probe.
+        self._tasks: set[asyncio.Task[None]] = set()
         self._alarm: asyncio.TimerHandle | None = None
         self._idle = asyncio.Event()
         self._idle.set()
@@ -141,17 +156,19 @@ class Engine:
         """Stop. Batches in flight are abandoned."""
         if self._alarm is not None:
             self._alarm.cancel()
-        for task in self._batches:
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._batches, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _turn(self) -> None:
         self._turn_due = False
         events, self._inbox = self._inbox, []
         if self._failed:
             return
+        now = self._clock.monotonic()
         try:
-            for effect in self.machine.handle_all(events, self._clock.monotonic()):
+            effects = self.machine.handle_all(events, now)
+            for effect in effects:
                 self._carry_out(effect)
         except Exception as error:
             self._break(error)
@@ -161,6 +178,8 @@ class Engine:
         for state, future in self._watchers:
             if not future.done() and state(self.machine):
                 future.set_result(None)
+        if self._recorder is not None:
+            self._recorder.note(events, effects, now)
 
     def _carry_out(self, effect: Effect) -> None:
         match effect:
@@ -170,9 +189,7 @@ class Engine:
                 self._reply(request_id, error)
             case DispatchBatch(batch, placement):
                 outcome = self._pool.execute(batch, placement.node_id)
-                task = asyncio.create_task(self._settle(batch, placement.node_id, outcome))
-                self._batches.add(task)
-                task.add_done_callback(self._batches.discard)
+                self._keep(self._settle(batch, placement.node_id, outcome))
             case WakeAt(at):
                 if self._alarm is not None:
                     self._alarm.cancel()
@@ -188,9 +205,19 @@ class Engine:
                     reason=reason,
                 )
                 self._observer.node_ejected(node_id)
+            case ProbeNode():
+                self._keep(self._probe(effect))
+            case ReplaceNode(node_id, incarnation, reason):
+                _log.warning("node_hangs", node=node_id, reason=reason)
+                self._pool.replace(node_id, incarnation, reason)
             case AppendLedger(entry):
                 self._counts(entry.model).settled(entry, unix_ns=self._clock.unix_ns())
                 self._observer.batch_settled(entry)
+
+    def _keep(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def _reply(self, request_id: int, reply: Answer | FarmError) -> None:
         known = self._waiting.pop(request_id, None)
@@ -230,6 +257,26 @@ class Engine:
                 retryable=True,
             )
         self.post(BatchFinished(settled) if isinstance(settled, BatchCompleted) else settled)
+
+    async def _probe(self, probe: ProbeNode) -> None:
+        ok = await self._answers(probe.node_id, probe.digests[:_MODELS_PER_PROBE] or ("",))
+        self.post(NodeProbed(node_id=probe.node_id, incarnation=probe.incarnation, ok=ok))
+
+    async def _answers(self, node_id: str, digests: Sequence[str]) -> bool:
+        """Whether a node runs the first of these models that it still has."""
+        for digest in digests:
+            try:
+                await self._pool.probe(node_id, digest)
+            except ModelUnavailableError:
+                continue
+            except FarmError as error:
+                _log.warning("probe_failed", node=node_id, reason=error.message)
+                return False
+            except Exception as error:
+                _log.error("probe_failed", node=node_id, exc_info=error)
+                return False
+            return True
+        return False
 
     def _break(self, error: Exception) -> None:
         """The machine has a defect and its state cannot be trusted: end every request."""

@@ -10,15 +10,16 @@ import structlog
 from farm.core.clock import Clock
 from farm.core.errors import FarmError, IntegrityError, ModelUnavailableError, NodeLostError
 from farm.core.models import ModelArtifact, ModelReport
-from farm.core.nodes import NodeProfile, NodeState
+from farm.core.nodes import NodeProfile, NodeState, NodeVitals
 from farm.core.pool import BlobSource, NodeDown, NodeHeartbeat, NodeUp, WorkerPool
 from farm.engine.catalog import Catalog
 from farm.engine.eligibility import ineligible
 from farm.engine.engine import Engine
+from farm.engine.known_curves import KnownCurves
 from farm.engine.members import Member
 from farm.repository.listing import AvailableVersion
 from farm.repository.onnx_header import runtime_floor
-from farm.scheduling.events import ModelChanged, NodeChanged, NodeJoined, NodeLost
+from farm.scheduling.events import ModelChanged, NodeChanged, NodeHeard, NodeJoined, NodeLost
 
 _log = structlog.get_logger()
 
@@ -30,11 +31,19 @@ class Fleet:
     """Consumes the pool's events; reconciles each new incarnation, then lets it join."""
 
     def __init__(
-        self, *, pool: WorkerPool, engine: Engine, catalog: Catalog, blobs: BlobSource, clock: Clock
+        self,
+        *,
+        pool: WorkerPool,
+        engine: Engine,
+        catalog: Catalog,
+        curves: KnownCurves,
+        blobs: BlobSource,
+        clock: Clock,
     ) -> None:
         self._pool = pool
         self._engine = engine
         self._catalog = catalog
+        self._curves = curves
         self._blobs = blobs
         self._clock = clock
         self.members = {node_id: Member(node_id=node_id) for node_id in pool.node_ids}
@@ -49,13 +58,12 @@ class Fleet:
         try:
             async for event in self._pool.events():
                 match event:
-                    case NodeUp(profile=profile):
-                        self._greet(profile)
+                    case NodeUp(profile=profile, cordoned=cordoned):
+                        self._greet(profile, cordoned=cordoned)
                     case NodeDown(node_id=node_id, reason=reason):
                         await self._bury(node_id, reason)
                     case NodeHeartbeat(node_id=node_id, vitals=vitals):
-                        member = self.members[node_id]
-                        member.vitals, member.heard_at = vitals, self._clock.monotonic()
+                        self._hear(self.members[node_id], vitals)
         finally:
             for task in self._reconciling.values():
                 task.cancel()
@@ -88,11 +96,15 @@ class Fleet:
         return "; ".join(sorted({member.refused[artifact] for member in ready}))
 
     def any_ready(self) -> bool:
-        """Whether any node takes batches now."""
+        """Whether any node is up and holds its models."""
         return bool(self.ready_members())
 
+    def any_accepting(self) -> bool:
+        """Whether any ready node may be sent new batches."""
+        return any(not member.cordoned for member in self.ready_members())
+
     def ready_members(self) -> tuple[Member, ...]:
-        """Return the nodes that take batches now."""
+        """Return the nodes that hold their models and are up, cordoned or not."""
         return tuple(m for m in self.members.values() if m.state is NodeState.READY)
 
     def obstacle(self, member: Member, available: AvailableVersion) -> str:
@@ -169,10 +181,28 @@ class Fleet:
         except FarmError as error:
             _log.warning("unload_failed", node=member.node_id, reason=error.message)
 
-    def _greet(self, profile: NodeProfile) -> None:
+    def cordon(self, member: Member, *, cordoned: bool) -> None:
+        """Send a node no more new batches, or do so again; the node was told already."""
+        member.cordoned, member.outdated = cordoned, True
+        _log.info("cordon", node=member.node_id, cordoned=cordoned)
+        if member.state is NodeState.READY:
+            self._engine.post(NodeChanged(node_id=member.node_id, cordoned=cordoned))
+
+    def _hear(self, member: Member, vitals: NodeVitals) -> None:
+        member.vitals, member.heard_at = vitals, self._clock.monotonic()
+        self._engine.post(
+            NodeHeard(node_id=member.node_id, incarnation=vitals.incarnation, speed=vitals.speed)
+        )
+        if vitals.cordoned is not member.cordoned and not member.outdated:
+            # By way of another gateway.
+            self.cordon(member, cordoned=vitals.cordoned)
+        member.outdated = False
+
+    def _greet(self, profile: NodeProfile, *, cordoned: bool) -> None:
         member = self.members[profile.node_id]
         member.state, member.reason = NodeState.JOINING, "receiving models"
         member.profile = profile
+        member.cordoned = cordoned
         member.clear()
         member.heard_at = self._clock.monotonic()
         self._stop_reconciling(profile.node_id)
@@ -208,12 +238,14 @@ class Fleet:
             while missing := self._missing(member):
                 for count, available in enumerate(missing):
                     member.reason = f"received {count} of {len(missing)} models"
-                    await self._supply(member, available)
+                    await self._supply(member, profile, available)
         except NodeLostError:
             # The supervisor sees it too and will report the node down.
             return
         # Nothing is awaited between the last look and this, so no load can slip in between.
         self._engine.post(NodeJoined(profile=profile, ready=dict(member.ready)))
+        if member.cordoned:
+            self._engine.post(NodeChanged(node_id=member.node_id, cordoned=True))
         await self._set_state(member, NodeState.READY, "")
         self.changed.set()
         _log.info("node_ready", node=member.node_id, versions=len(member.holds))
@@ -227,7 +259,9 @@ class Fleet:
             if available.artifact not in member.holds and available.artifact not in member.refused
         ]
 
-    async def _supply(self, member: Member, available: AvailableVersion) -> None:
+    async def _supply(
+        self, member: Member, profile: NodeProfile, available: AvailableVersion
+    ) -> None:
         """Give a joining node one version, or note why it cannot have it."""
         artifact = available.artifact
         reason = self.obstacle(member, available)
@@ -249,6 +283,13 @@ class Fleet:
         member.accept(artifact)
         if spec is not None:
             self._engine.post(ModelChanged(artifact.key, spec))
+        await self._recall_curve(member, profile, artifact.digest)
+
+    async def _recall_curve(self, member: Member, profile: NodeProfile, digest: str) -> None:
+        """Give a joining node the curve that another one of its class has measured."""
+        if await self._curves.find(profile, digest):
+            member.ready[digest] = self._curves.choice(profile, digest)
+            member.unmeasured.discard(digest)
 
     async def _set_state(self, member: Member, state: NodeState, reason: str) -> None:
         member.state, member.reason = state, reason

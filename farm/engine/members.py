@@ -13,7 +13,8 @@ class Member:
     `ready` holds the digests it may run, with their curves once they are measured; `holds`
     the versions that it qualified, `refused` those that it could not, and why. `unmeasured`
     are digests whose curve nobody has tried to measure. `losses` counts how often it went
-    down.
+    down. Of a `cordoned` node an operator wants that it gets no new batches; right after
+    that changed, its next heartbeat is `outdated`: it may have been on its way already.
     """
 
     node_id: str
@@ -23,6 +24,8 @@ class Member:
     vitals: NodeVitals | None = None
     heard_at: float | None = None
     losses: int = 0
+    cordoned: bool = False
+    outdated: bool = False
     ready: dict[str, LatencyCurve | None] = field(default_factory=dict)
     holds: set[ModelArtifact] = field(default_factory=set)
     refused: dict[ModelArtifact, str] = field(default_factory=dict)

@@ -1,5 +1,7 @@
 """Builds what an operator sees from what the parts know."""
 
+from collections.abc import Mapping
+
 from farm.core.clock import Clock
 from farm.core.models import ModelKey, ModelState
 from farm.core.nodes import NodeState
@@ -9,6 +11,12 @@ from farm.engine.dataplane import DataPlane
 from farm.engine.engine import Engine
 from farm.engine.fleet import Fleet
 from farm.engine.members import Member
+
+_REASONS: Mapping[NodeState, str] = {
+    NodeState.SUSPECT: "it is silent, or a batch takes it far longer than it should",
+    NodeState.EJECTED: "several batches in a row failed on it; it is tried before it returns",
+    NodeState.CORDONED: "an operator took it out of service",
+}
 
 
 class Snapshots:
@@ -45,17 +53,27 @@ class Snapshots:
             inflight_batches=self._engine.machine.inflight,
         )
 
+    def node(self, node_id: str) -> NodeSnapshot:
+        """Return one of the farm's nodes as it is now."""
+        return self._node(self._fleet.members[node_id])
+
     def _node(self, member: Member) -> NodeSnapshot:
-        ejected = member.state is NodeState.READY and self._engine.machine.ejected(member.node_id)
+        machine = self._engine.machine
+        state = member.state
+        if state is NodeState.READY:
+            # The machine hears of a node that has just joined at the end of this turn.
+            state = machine.standing(member.node_id) or state
         return NodeSnapshot(
             node_id=member.node_id,
-            state=NodeState.EJECTED if ejected else member.state,
-            reason="several batches in a row failed on it" if ejected else member.reason,
+            state=state,
+            reason=_REASONS.get(state, member.reason),
             profile=member.profile,
             vitals=member.vitals,
             heartbeat_age_s=(
                 None if member.heard_at is None else self._clock.monotonic() - member.heard_at
             ),
+            cordoned=member.cordoned,
+            inflight_batches=machine.inflight_at(member.node_id),
         )
 
     def model(self, version: Version) -> ModelSnapshot:

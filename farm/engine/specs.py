@@ -35,6 +35,7 @@ def build_spec(available: AvailableVersion, report: ModelReport) -> ModelSpec:
         batching_reason=report.batching_reason,
         batching=settings.batching,
         max_instances=settings.max_instances,
+        objective=settings.objective,
     )
 
 

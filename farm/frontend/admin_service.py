@@ -1,11 +1,12 @@
 """`farm.v1.FarmAdmin`: what operators' tools ask of a gateway."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 
 from farm import __version__
 from farm.core.errors import InvalidRequestError
 from farm.core.snapshots import FarmSnapshot, NodeSnapshot
+from farm.engine.cordons import Cordons
 from farm.engine.descriptions import Descriptions
 from farm.engine.snapshots import Snapshots
 from farm.frontend.description_messages import to_description, to_model
@@ -16,13 +17,17 @@ from farm.pb import farm_admin_pb2 as pb
 ADMIN_PROTOCOL = 1
 MIN_INTERVAL_NS = 50_000_000
 
+# What NodeAction takes, and whether the node is cordoned after it.
+_CORDONED: Mapping[str, bool] = {"cordon": True, "uncordon": False}
+
 
 class AdminService:
     """Methods are named as in the protocol; `handlers.py` finds them by that name."""
 
-    def __init__(self, snapshots: Snapshots, descriptions: Descriptions) -> None:
+    def __init__(self, snapshots: Snapshots, descriptions: Descriptions, cordons: Cordons) -> None:
         self._snapshots = snapshots
         self._descriptions = descriptions
+        self._cordons = cordons
 
     async def Version(  # noqa: N802
         self, _request: pb.VersionRequest, _context: Context
@@ -47,10 +52,27 @@ class AdminService:
                 return
             await asyncio.sleep(request.interval_ns / 1e9)
 
+    async def NodeAction(  # noqa: N802
+        self, request: pb.NodeActionRequest, _context: Context
+    ) -> pb.NodeActionResponse:
+        cordoned = _CORDONED.get(request.action)
+        if cordoned is None:
+            raise InvalidRequestError(
+                f"action must be one of {', '.join(_CORDONED)}, not '{request.action[:64]}'"
+            )
+        await self._cordons.draw(request.node_id, cordoned=cordoned)
+        return pb.NodeActionResponse(node=_node(self._snapshots.node(request.node_id)))
+
     async def DescribeModel(  # noqa: N802
         self, request: pb.DescribeModelRequest, _context: Context
     ) -> pb.DescribeModelResponse:
         versions = self._descriptions.describe(request.name, request.version)
+        return pb.DescribeModelResponse(versions=[to_description(version) for version in versions])
+
+    async def MeasureModel(  # noqa: N802
+        self, request: pb.MeasureModelRequest, _context: Context
+    ) -> pb.DescribeModelResponse:
+        versions = await self._descriptions.measure(request.name, request.version)
         return pb.DescribeModelResponse(versions=[to_description(version) for version in versions])
 
 
@@ -68,7 +90,13 @@ def to_snapshot(snapshot: FarmSnapshot) -> pb.FarmSnapshot:
 
 
 def _node(node: NodeSnapshot) -> pb.NodeSnapshot:
-    message = pb.NodeSnapshot(node_id=node.node_id, state=node.state, reason=node.reason)
+    message = pb.NodeSnapshot(
+        node_id=node.node_id,
+        state=node.state,
+        reason=node.reason,
+        cordoned=node.cordoned,
+        inflight_batches=node.inflight_batches,
+    )
     if (profile := node.profile) is not None:
         message.incarnation = profile.incarnation
         message.host = profile.host
@@ -79,6 +107,7 @@ def _node(node: NodeSnapshot) -> pb.NodeSnapshot:
         message.onnxruntime_version = profile.runtime_version
         message.cores = profile.cores
         message.slots = profile.slots
+        message.threads_per_slot = profile.threads_per_slot
     if (vitals := node.vitals) is not None:
         message.slots_busy = vitals.slots_busy
         message.cpu_fraction = vitals.cpu_fraction
@@ -88,6 +117,9 @@ def _node(node: NodeSnapshot) -> pb.NodeSnapshot:
             message.temperature_c = vitals.temperature_c
         if vitals.clock_hz is not None:
             message.clock_hz = vitals.clock_hz
+        if vitals.throttle_flags is not None:
+            message.throttle_flags = vitals.throttle_flags
+        message.speed = vitals.speed
         message.batches_total = vitals.batches_total
         message.rows_total = vitals.rows_total
         message.failures_total = vitals.failures_total

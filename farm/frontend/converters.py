@@ -21,7 +21,9 @@ _US = 1e-6
 _OURS = ("farm_model_abi", "farm_receipt")
 
 
-def to_call(request: ModelInferRequest, time_left_s: float | None) -> InferenceCall:
+def to_call(
+    request: ModelInferRequest, time_left_s: float | None, *, client: str = ""
+) -> InferenceCall:
     """Return a request in the farm's terms.
 
     Raises:
@@ -48,6 +50,7 @@ def to_call(request: ModelInferRequest, time_left_s: float | None) -> InferenceC
         priority=_integer(parameters, "priority"),
         timeout_s=time_left_s,
         queue_timeout_s=queue_timeout_us * _US if queue_timeout_us > 0 else None,
+        client=client,
         parameters=parameters,
     )
 
@@ -160,3 +163,4 @@ def _add_receipt(response: ModelInferResponse, receipt: Receipt) -> None:
     parameters["farm_batch_size"].int64_param = receipt.batch_rows
     parameters["farm_queue_us"].int64_param = round(receipt.queue_s / _US)
     parameters["farm_compute_us"].int64_param = round(receipt.compute_s / _US)
+    parameters["farm_policy"].string_param = receipt.policy

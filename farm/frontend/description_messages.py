@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
+from farm.core.models import LatencyCurve
 from farm.core.snapshots import ModelSnapshot
 from farm.core.tensors import TensorSpec
 from farm.engine.descriptions import ModelDescription, NodeReadiness
@@ -20,6 +21,7 @@ def to_description(description: ModelDescription) -> pb.ModelDescription:
         parameters=description.parameters,
         nodes=[_readiness(node) for node in description.nodes],
         goldens_checked=description.goldens_checked,
+        objective=description.objective,
     )
     if (header := description.header) is not None:
         message.ir_version = header.ir_version
@@ -75,6 +77,25 @@ def _readiness(node: NodeReadiness) -> pb.NodeReadiness:
         ready=node.ready,
         reason=node.reason,
     )
-    for rows, seconds in node.curve.points if node.curve is not None else ():
-        message.curve.add(rows=rows, seconds=seconds)
+    if node.curve is not None:
+        message.curve.extend(_points(node.curve))
+    for split in node.splits:
+        message.splits.add(
+            slots=split.slots,
+            threads=split.curve.threads,
+            curve=_points(split.curve),
+            chosen=split.curve == node.curve,
+        )
+    if (measured := node.measured) is not None:
+        message.measured_unix_ns = measured.measured_unix_ns
+        message.measured_on = measured.node_id
+        message.stored = measured.stored
+    if node.correction is not None:
+        message.correction = node.correction
+    if node.speed is not None:
+        message.speed = node.speed
     return message
+
+
+def _points(curve: LatencyCurve) -> list[pb.CurvePoint]:
+    return [pb.CurvePoint(rows=rows, seconds=seconds) for rows, seconds in curve.points]

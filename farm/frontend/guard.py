@@ -6,16 +6,15 @@ exception's text before any servicer runs, so handlers get the raw bytes and par
 
 import asyncio
 import inspect
-import ipaddress
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, NoReturn
-from urllib.parse import unquote
 
 import grpc
 
 from farm.core.errors import ErrorCode, InvalidRequestError, PermissionDeniedError
 from farm.frontend.failures import as_farm_error, bounded_message
 from farm.frontend.grpc_types import Context, Handler, Interceptor
+from farm.frontend.peers import is_loopback
 from farm.frontend.status import STATUS, trailers
 from farm.pb.services import ADMIN_SERVICE, INFERENCE_SERVICE
 
@@ -32,21 +31,6 @@ _OUTLIVE_ERRORS = frozenset({f"/{INFERENCE_SERVICE}/ModelStreamInfer"})
 def is_control(method: str) -> bool:
     """Whether a method is refused to peers that are neither authenticated nor on loopback."""
     return method.startswith(f"/{ADMIN_SERVICE}/") or method in _CONTROL_METHODS
-
-
-def is_loopback(peer: str) -> bool:
-    """Whether a gRPC peer (`ipv4:127.0.0.1:5`, `ipv6:%5B::1%5D:5`, `unix:`) is this machine."""
-    kind, _, address = peer.partition(":")
-    if kind == "unix":
-        return True
-    host = unquote(address).rpartition(":")[0].strip("[]")
-    try:
-        parsed = ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped:
-        parsed = parsed.ipv4_mapped
-    return parsed.is_loopback
 
 
 class Guard(Interceptor):

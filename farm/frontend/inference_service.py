@@ -12,6 +12,7 @@ from farm.frontend.failures import as_farm_error
 from farm.frontend.grpc_types import Context
 from farm.frontend.inference_stream import InferenceStream
 from farm.frontend.model_messages import to_config, to_metadata, to_statistics
+from farm.frontend.peers import client_of
 from farm.pb.open_inference_pb2 import (
     ModelConfigRequest,
     ModelConfigResponse,
@@ -103,14 +104,18 @@ class InferenceService:
     async def ModelInfer(  # noqa: N802
         self, request: ModelInferRequest, context: Context
     ) -> ModelInferResponse:
-        result = await self._dataplane.infer(to_call(request, context.time_remaining()))
+        call = to_call(request, context.time_remaining(), client=client_of(context))
+        result = await self._dataplane.infer(call)
         return to_response(result, request)
 
     async def ModelStreamInfer(  # noqa: N802
         self, requests: AsyncIterator[ModelInferRequest | FarmError], context: Context
     ) -> AsyncIterator[ModelStreamInferResponse]:
+        client = client_of(context)
+
         async def answer(request: ModelInferRequest) -> ModelInferResponse:
-            result = await self._dataplane.infer(to_call(request, context.time_remaining()))
+            call = to_call(request, context.time_remaining(), client=client)
+            result = await self._dataplane.infer(call)
             return to_response(result, request)
 
         stream = InferenceStream(answer, judge=self._judge)

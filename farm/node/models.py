@@ -1,15 +1,19 @@
 """The models a node holds: loaded, measured, found by a batch, forgotten."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
 from farm.core.errors import IntegrityError, ModelUnavailableError
 from farm.core.models import LatencyCurve, ModelArtifact, ModelFile, ModelReport
+from farm.core.tensors import TensorSpec
 from farm.node import probes
+from farm.node.arrays import AnyArray
+from farm.node.goldens import read_golden
 from farm.node.memory import release_memory
 from farm.node.qualifier import Qualifier, Trial
+from farm.node.rows import Rows
 from farm.node.session_cache import SessionCache
 from farm.node.sessions import Session
 from farm.node.settings import NodeSettings
@@ -17,6 +21,8 @@ from farm.node.store import ModelStore, verify
 from farm.node.warmups import run_warmup
 
 _QUALIFIER_IDLE_S = 3.0
+# Gateways have heard of another split, and have sent what they had formed for the former one.
+_FORMER_SPLIT_IDLE_S = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +73,8 @@ class NodeModels:
             self._qualifier.start()
 
     def rest(self) -> None:
-        """End the trial process if it has been idle for a while."""
+        """End the trial process if it has been idle for a while, and sessions of old splits."""
+        self._sessions.settle(idle_s=_FORMER_SPLIT_IDLE_S)
         if self._qualifying.acquire(blocking=False):
             try:
                 self._qualifier.close(idle_s=_QUALIFIER_IDLE_S)
@@ -75,7 +82,8 @@ class NodeModels:
                 self._qualifying.release()
 
     def close(self) -> None:
-        """End the trial process."""
+        """End the trial process, and open nothing more."""
+        self._sessions.close()
         with self._qualifying:
             self._qualifier.close()
 
@@ -156,15 +164,23 @@ class NodeModels:
                 self._store.discard(before.trial.folder)
         return report
 
-    def measure(self, digest: str) -> LatencyCurve | None:
-        """Return a model's latency curve, measured in the child process within its budget.
+    def measure(self, digest: str) -> tuple[LatencyCurve, ...]:
+        """Return a model's curve for each split of the node's threads, the default's first.
+
+        They are measured in the child process; none where sample rows do not run on it.
 
         Raises:
             ModelUnavailableError: the model is not here, or failed.
         """
+        settings = self._settings
         with self._qualifying:
             ready = self._find(digest, f"with digest {digest[:12]}")
-            return self._qualifier.measure(ready.trial, max_rows=ready.max_batch_size)
+            return self._qualifier.measure(
+                ready.trial,
+                max_rows=ready.max_batch_size,
+                splits=settings.splits,
+                capacity=settings.capacity,
+            )
 
     def unload(self, digest: str) -> None:
         """Forget a model. A batch that runs now ends its run."""
@@ -174,14 +190,37 @@ class NodeModels:
                 self._store.discard(ready.trial.folder)
             self._forget(digest)
 
-    def session(self, model: str, digest: str) -> Session:
+    def session(self, model: str, digest: str, threads: int = 0) -> Session:
         """Return the session of a digest that is ready; `model` names it in errors.
+
+        Its batches run on so many `threads` each, 0 for the node's default.
 
         Raises:
             ModelUnavailableError: it is not ready.
             IntegrityError: its files were changed since they were stored.
         """
-        return self._session(digest, self._find(digest, f"'{model}'"))
+        return self._session(digest, self._find(digest, f"'{model}'"), threads)
+
+    def main_file(self, model: str, digest: str) -> Path:
+        """Return the file of a digest that is ready, for another process to open.
+
+        Raises:
+            ModelUnavailableError: it is not ready.
+            IntegrityError: its files were changed since they were stored.
+        """
+        ready = self._find(digest, f"'{model}'")
+        ready.verify()
+        return ready.folder / ready.main
+
+    def sample(self, digest: str, inputs: Sequence[TensorSpec]) -> dict[str, AnyArray]:
+        """Return one row for a model's inputs: a golden's, or a random one.
+
+        Raises:
+            ModelUnavailableError: the model is not ready, or its rows are enormous.
+        """
+        ready = self._find(digest, f"with digest {digest[:12]}")
+        rows = Rows(inputs, [read_golden(path) for path in ready.trial.goldens])
+        return rows.take(1) if ready.max_batch_size else rows.whole()
 
     def _find(self, digest: str, name: str) -> _Ready:
         ready = self._ready.get(digest)
@@ -189,8 +228,9 @@ class NodeModels:
             raise ModelUnavailableError(f"model {name} is not loaded on this node; load it first")
         return ready
 
-    def _session(self, digest: str, ready: _Ready) -> Session:
+    def _session(self, digest: str, ready: _Ready, threads: int = 0) -> Session:
         """Return a model's session; its files are verified whenever it is opened anew."""
+        threads = threads or self._settings.threads_per_slot
 
         def opener() -> tuple[Session, int]:
             try:
@@ -199,9 +239,9 @@ class NodeModels:
                 raise ModelUnavailableError("the model was just unloaded on this node") from error
             size_bytes = sum(file.size_bytes for file in ready.files)
             path = ready.folder / ready.main
-            return Session(path, threads=self._settings.threads_per_slot), size_bytes
+            return Session(path, threads=threads), size_bytes
 
-        return self._sessions.get(digest, opener)
+        return self._sessions.get(digest, threads, opener)
 
     def _folder(self, artifact: ModelArtifact, before: _Ready | None) -> Path:
         """Return the folder of a model's files: the one they are in, unless it was damaged."""

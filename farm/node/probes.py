@@ -88,6 +88,13 @@ def clock_hz() -> float | None:
     return max((core.current * 1e6 for core in cores), default=None)
 
 
+def highest_clock_hz() -> float | None:
+    """Return the highest clock of the fastest core, or None where the kernel does not tell."""
+    folders = Path("/sys/devices/system/cpu/cpufreq").glob("policy*")
+    texts = (_text(str(folder / "cpuinfo_max_freq")).strip() for folder in folders)
+    return max((int(text) * 1e3 for text in texts if text.isdigit()), default=None)
+
+
 def _text(path: str) -> str:
     try:
         return Path(path).read_text(encoding="utf-8", errors="replace")

@@ -5,18 +5,19 @@ kills the interpreter kills this one; the parent (`qualifier.py`) sees the signa
 """
 
 import json
-import os
 import sys
+from io import TextIOWrapper
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-from farm.core.actor_messages import decode_warmup, encode_record
+from farm.core.actor_messages import decode_warmup, encode_curves, encode_record
 from farm.core.errors import FarmError
 from farm.core.models import ModelReport
 from farm.node import probes
 from farm.node.batchability import find_batching
+from farm.node.child_output import own_output
 from farm.node.goldens import Golden, check_golden, read_golden
-from farm.node.latency import measure_curve
+from farm.node.latency import measure_curves
 from farm.node.memory import bound_memory
 from farm.node.rows import Rows
 from farm.node.sessions import Session
@@ -50,15 +51,21 @@ def qualify(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def measure(job: dict[str, Any]) -> dict[str, Any]:
-    """Open a model and time it; return its latency curve's points, or None."""
-    session, goldens = _open(job)
-    rows = Rows(session.inputs, goldens)
-    curve = measure_curve(session, rows, max_rows=job["max_rows"], budget_s=job["budget_s"])
-    return {"points": curve.points if curve else None}
+    """Time a model on every split of the node's threads; return the curves as JSON values."""
+    default, goldens = _open(job)
+    curves = measure_curves(
+        lambda threads: default if threads == job["threads"] else _session(job, threads),
+        Rows(default.inputs, goldens),
+        splits=job["splits"],
+        capacity=job["capacity"],
+        max_rows=job["max_rows"],
+        budget_s=job["budget_s"],
+    )
+    return encode_curves(curves)
 
 
 def main() -> None:
-    answers = _own_output()
+    answers = TextIOWrapper(own_output())
     # Before the first job, so that a child that was started early has it behind it.
     import onnxruntime  # noqa: F401
 
@@ -76,18 +83,13 @@ def main() -> None:
         answers.flush()
 
 
-def _own_output() -> TextIO:
-    """Return standard output, and lead what native code prints there to nowhere."""
-    own = os.fdopen(os.dup(sys.stdout.fileno()), "w")
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
-    return own
-
-
 def _open(job: dict[str, Any]) -> tuple[Session, list[Golden]]:
-    session = Session(Path(job["path"]), threads=job["threads"])
+    session = _session(job, job["threads"])
     return session, [read_golden(Path(path)) for path in job["goldens"]]
+
+
+def _session(job: dict[str, Any], threads: int) -> Session:
+    return Session(Path(job["path"]), threads=threads)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from farm.core.actor_messages import decode_curve, decode_report, encode_record
+from farm.core.actor_messages import decode_curves, decode_report, encode_record
 from farm.core.errors import ModelUnavailableError
 from farm.core.models import LatencyCurve, ModelReport, Warmup
 
@@ -77,14 +77,25 @@ class Qualifier:
             self._ask("qualify", trial, max_batch_size=max_batch_size, joins=joins, warmups=warmups)
         )
 
-    def measure(self, trial: Trial, *, max_rows: int) -> LatencyCurve | None:
-        """Return a model's latency curve, or None where sample rows do not run on it.
+    def measure(
+        self, trial: Trial, *, max_rows: int, splits: Sequence[int], capacity: int
+    ) -> tuple[LatencyCurve, ...]:
+        """Return a model's latency curves, none where sample rows do not run on it.
+
+        See `latency.measure_curves`.
 
         Raises:
             ModelUnavailableError: it crashed the child or did not finish.
         """
-        return decode_curve(
-            self._ask("measure", trial, max_rows=max_rows, budget_s=self._curve_budget_s)
+        return decode_curves(
+            self._ask(
+                "measure",
+                trial,
+                max_rows=max_rows,
+                splits=list(splits),
+                capacity=capacity,
+                budget_s=self._curve_budget_s,
+            )
         )
 
     def close(self, *, idle_s: float = 0.0) -> None:

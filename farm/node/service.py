@@ -2,39 +2,56 @@
 
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from os import getpid
 from platform import machine, node
 from threading import Lock
-from time import perf_counter_ns
 from types import MappingProxyType
 from uuid import uuid4
 
 from farm.core.actor_messages import (
-    PROTOCOL,
     CallHead,
     Reply,
-    WireTensor,
+    Timing,
     decode_call,
     encode_failure,
     encode_reply,
+    encode_success,
 )
 from farm.core.errors import (
+    ExecutionFailedError,
     FarmError,
     IntegrityError,
     InternalError,
+    InvalidRequestError,
     ModelUnavailableError,
+    NodeBusyError,
     RequestCancelledError,
 )
 from farm.core.models import LatencyCurve, ModelArtifact, ModelReport
 from farm.core.nodes import NodeProfile, NodeVitals
 from farm.node import probes
-from farm.node.arrays import split_rows, to_array, to_wire
+from farm.node.capacity import Capacity
+from farm.node.cordon import Cordon
+from farm.node.execution import Members, run_call
+from farm.node.isolation import Isolation
 from farm.node.models import NodeModels
-from farm.node.padding import cut_padding, pad_empty
 from farm.node.settings import NodeSettings
+from farm.node.throttling import ThrottleProbe
 
-_NOT_THE_REQUESTS_FAULT = (ModelUnavailableError, IntegrityError, RequestCancelledError)
+# Another node may have the model whole, or room for it, or a protocol for the call.
+_NOT_THE_REQUESTS_FAULT = (
+    ModelUnavailableError,
+    IntegrityError,
+    RequestCancelledError,
+    NodeBusyError,
+    InternalError,
+)
+
+# Opening a model for a suspect may take as long, and running it: together less than the
+# minute after which gateways suspect a node over a batch of which nothing is predicted.
+_ISOLATED_S = 25.0
 
 # Cancelled calls that are remembered; a node has a handful at a time.
 _MAX_UNWANTED = 256
@@ -43,15 +60,25 @@ _NOTHING: Mapping[str, bytes] = MappingProxyType({})
 
 
 class NodeService:
-    """One node. `infer` may run on several threads at once; the rest on one thread each."""
+    """One node.
+
+    `infer` and `probe` may run on several threads at once; the rest on one thread each.
+    """
 
     def __init__(self, settings: NodeSettings) -> None:
         self._settings = settings
         self.incarnation = uuid4().hex[:12]
         self._models = NodeModels(settings)
+        self._capacity = Capacity(
+            threads=settings.capacity, lookahead=settings.capacity * settings.lookahead
+        )
+        # The child is one, so suspects take turns; they need threads only while they run.
+        self._turns = Capacity(threads=1, lookahead=settings.lookahead)
+        self._isolation = Isolation(timeout_s=_ISOLATED_S)
+        self._cordon = Cordon(settings.cache_dir)
+        self._throttle = ThrottleProbe()
         self._unwanted: deque[str] = deque(maxlen=_MAX_UNWANTED)
         self._counting = Lock()
-        self._busy = 0
         self._batches = 0
         self._rows = 0
         self._failures = 0
@@ -64,6 +91,7 @@ class NodeService:
             incarnation=self.incarnation,
             slots=settings.slots,
             threads_per_slot=settings.threads_per_slot,
+            lookahead=settings.lookahead,
             host=node(),
             pid=getpid(),
             board=probes.read_board(),
@@ -71,15 +99,19 @@ class NodeService:
             architecture=machine(),
             cores=probes.core_count(),
             runtime_version=_runtime_version(),
+            splits=settings.splits,
         )
 
     def vitals(self) -> NodeVitals:
         """Return one heartbeat."""
         self._models.rest()
+        self._isolation.rest()
         total, available = probes.memory_bytes()
+        running = self._capacity.running
+        throttle = self._throttle.read(busy=running > 0)
         return NodeVitals(
             incarnation=self.incarnation,
-            slots_busy=self._busy,
+            slots_busy=running,
             cpu_fraction=probes.cpu_fraction(),
             memory_total_bytes=total,
             memory_available_bytes=available,
@@ -89,7 +121,28 @@ class NodeService:
             rows_total=self._rows,
             failures_total=self._failures,
             digests=self._models.digests,
+            throttle_flags=throttle.flags,
+            speed=throttle.speed,
+            cordoned=self.cordoned,
         )
+
+    @property
+    def cordoned(self) -> bool:
+        """Whether an operator took this node out of service. It still runs what it is sent."""
+        return self._cordon.drawn
+
+    def set_cordon(self, *, cordoned: bool) -> None:
+        """Remember, over restarts, whether this node takes new batches.
+
+        Raises:
+            InternalError: its disk does not take it.
+        """
+        try:
+            self._cordon.draw(cordoned=cordoned)
+        except OSError as error:
+            raise InternalError(
+                f"the node cannot write its cordon down ({error.strerror}); free or repair its disk"
+            ) from error
 
     def expect_models(self) -> None:
         """Get ready for models that are about to come, so that the first one loads sooner."""
@@ -124,8 +177,8 @@ class NodeService:
         """
         return self._models.load(artifact, contents)
 
-    def measure(self, digest: str) -> LatencyCurve | None:
-        """Return a model's latency curve, or None where sample rows do not run on it.
+    def measure(self, digest: str) -> tuple[LatencyCurve, ...]:
+        """Return a model's curve for each split, none where sample rows do not run on it.
 
         Raises:
             ModelUnavailableError: the model is not here, or failed.
@@ -138,24 +191,50 @@ class NodeService:
 
     def close(self) -> None:
         """End what this node started."""
+        self._isolation.close()
         self._models.close()
 
     def cancel(self, call_id: str) -> None:
-        """Do not run a call that has not begun; one that runs, or ran, is not affected."""
+        """Do not run a call that has not begun, and end one that runs isolated.
+
+        Any other that runs, or ran, is not affected.
+        """
         self._unwanted.append(call_id)
+        self._isolation.cancel(call_id)
+
+    def probe(self, digest: str) -> None:
+        """Run a sample row of a model as a batch would run; without a digest, only wait for it.
+
+        A model that sample rows do not suit has run all the same.
+
+        Raises:
+            ModelUnavailableError: the model is not here.
+            IntegrityError: its files were changed since they were stored.
+        """
+        with self._capacity.held(self._settings.threads_per_slot, patient=True):
+            if digest:
+                session = self._models.session(digest[:12], digest)
+                with suppress(InvalidRequestError, ExecutionFailedError):
+                    session.run(digest[:12], self._models.sample(digest, session.inputs))
 
     def infer(self, call: bytes, *raws: bytes) -> bytes:
-        """Run a batch; failures come back as replies, never as exceptions."""
-        with self._counting:
-            self._busy += 1
+        """Run a batch; failures come back as replies, never as exceptions.
+
+        One that finds all threads taken waits, unless as many wait already: then the reply
+        is a retryable `NodeBusyError`, at once.
+        """
         failed = True
         rows = 0
         reply: Reply
         try:
             head = decode_call(call)
-            rows = sum(head[3] or (1,))
-            reply = self._infer(head, raws)
+            rows = sum(head.rows or (1,))
+            run = self._run_isolated if head.isolated else self._run
+            timing, members = run(head, raws, head.threads or self._settings.threads_per_slot)
+            reply = encode_success(self.incarnation, timing, members)
             failed = False
+        except NodeBusyError as error:
+            return encode_reply(encode_failure(self.incarnation, error, retryable=True))
         except FarmError as error:
             # These are this node's fault; another one may have the model whole.
             retryable = isinstance(error, _NOT_THE_REQUESTS_FAULT)
@@ -164,40 +243,31 @@ class NodeService:
             # A defect, perhaps of this node alone; another may do better.
             what = InternalError(f"the node failed with {type(error).__name__}")
             reply = encode_failure(self.incarnation, what, retryable=True)
-        finally:
-            with self._counting:
-                self._busy -= 1
-                self._batches += 1
-                self._rows += rows
-                self._failures += failed
+        with self._counting:
+            self._batches += 1
+            self._rows += rows
+            self._failures += failed
         return encode_reply(reply)
 
-    def _infer(self, head: CallHead, raws: tuple[bytes, ...]) -> Reply:
-        started = perf_counter_ns()
-        _, model, digest, rows, tensors, call_id = head
-        if call_id in self._unwanted:
+    def _run(self, head: CallHead, raws: tuple[bytes, ...], threads: int) -> tuple[Timing, Members]:
+        with self._capacity.held(threads):
+            self._check_wanted(head)
+            return run_call(self._models.session(head.model, head.digest, threads), head, raws)
+
+    def _run_isolated(
+        self, head: CallHead, raws: tuple[bytes, ...], threads: int
+    ) -> tuple[Timing, Members]:
+        with self._turns.held(1):
+            self._check_wanted(head)
+            path = self._models.main_file(head.model, head.digest)
+            self._isolation.prepare(path, head, threads=threads)
+            with self._capacity.held(threads, patient=True):
+                self._check_wanted(head)
+                return self._isolation.run(path, head, raws, threads=threads)
+
+    def _check_wanted(self, head: CallHead) -> None:
+        if head.call_id in self._unwanted:
             raise RequestCancelledError("the batch was cancelled before it ran")
-        session = self._models.session(model, digest)
-        feeds = {
-            name: to_array(name, datatype, shape, raw)
-            for (name, datatype, shape), raw in zip(tensors, raws, strict=True)
-        }
-        empty = rows is not None and not any(rows)
-        if empty:
-            feeds = pad_empty(feeds)
-        prepared = perf_counter_ns()
-        outputs = session.run(model, feeds)
-        ran = perf_counter_ns()
-        if empty:
-            outputs = cut_padding(outputs)
-        names = session.output_names
-        members: tuple[tuple[WireTensor, ...], ...]
-        if rows is None:
-            members = (tuple(map(to_wire, names, outputs)),)
-        else:
-            members = split_rows(names, outputs, rows)
-        timing = (prepared - started, ran - prepared, perf_counter_ns() - ran)
-        return ("ok", PROTOCOL, self.incarnation, timing, members)
 
 
 def _runtime_version() -> str:

@@ -3,23 +3,52 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+# As many splits of a node's cores are measured: four cores have three of them.
+_MAX_SPLITS = 4
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeSettings:
     """What a node is allowed. Pickled to the actor, so plain values only.
 
-    `slots` batches run at once, each on `threads_per_slot` threads. `cache_dir` belongs
+    `slots` batches run at once, each on `threads_per_slot` threads; with `measure_splits`
+    a model may share the same threads out to more batches or fewer. Behind each of its
+    `capacity` threads up to `lookahead` more batches wait at the node. `cache_dir` belongs
     to this node alone. `max_store_bytes` caps files on disk, `max_sessions` and
     `max_session_bytes` (of model files) the sessions in memory; a model of more bytes than
-    that is refused. A trial run may take `qualify_timeout_s`, a curve about `curve_budget_s`.
+    that is refused. A trial run may take `qualify_timeout_s`, the curve of a split about
+    `curve_budget_s`.
     """
 
     node_id: str
     cache_dir: Path
     slots: int = 1
     threads_per_slot: int = 1
+    lookahead: int = 1
+    measure_splits: bool = True
     max_store_bytes: int = 4 << 30
     max_sessions: int = 64
     max_session_bytes: int = 512 << 20
     qualify_timeout_s: float = 120.0
     curve_budget_s: float = 0.5
+
+    @property
+    def splits(self) -> tuple[int, ...]:
+        """Threads a batch of each split of the node's threads that is measured.
+
+        The one that was configured comes first, then the smallest of those that leave no
+        thread over.
+        """
+        if not self.measure_splits:
+            return (self.threads_per_slot,)
+        others = [
+            threads
+            for threads in range(1, self.capacity + 1)
+            if self.capacity % threads == 0 and threads != self.threads_per_slot
+        ]
+        return (self.threads_per_slot, *others)[:_MAX_SPLITS]
+
+    @property
+    def capacity(self) -> int:
+        """Threads that inference may use at once."""
+        return self.slots * self.threads_per_slot

@@ -46,7 +46,7 @@ class FarmSnapshot(_message.Message):
     def __init__(self, taken_unix_ns: _Optional[int] = ..., farm_name: _Optional[str] = ..., gateway_state: _Optional[str] = ..., nodes: _Optional[_Iterable[_Union[NodeSnapshot, _Mapping]]] = ..., models: _Optional[_Iterable[_Union[ModelSnapshot, _Mapping]]] = ..., queued_requests: _Optional[int] = ..., inflight_batches: _Optional[int] = ...) -> None: ...
 
 class NodeSnapshot(_message.Message):
-    __slots__ = ("node_id", "state", "reason", "incarnation", "host", "board", "cpu_class", "architecture", "onnxruntime_version", "cores", "slots", "slots_busy", "cpu_fraction", "memory_total_bytes", "memory_available_bytes", "temperature_c", "clock_hz", "batches_total", "rows_total", "failures_total", "heartbeat_age_ns", "model_digests", "pid")
+    __slots__ = ("node_id", "state", "reason", "incarnation", "host", "board", "cpu_class", "architecture", "onnxruntime_version", "cores", "slots", "slots_busy", "cpu_fraction", "memory_total_bytes", "memory_available_bytes", "temperature_c", "clock_hz", "batches_total", "rows_total", "failures_total", "heartbeat_age_ns", "model_digests", "pid", "threads_per_slot", "throttle_flags", "speed", "cordoned", "inflight_batches")
     NODE_ID_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
@@ -70,6 +70,11 @@ class NodeSnapshot(_message.Message):
     HEARTBEAT_AGE_NS_FIELD_NUMBER: _ClassVar[int]
     MODEL_DIGESTS_FIELD_NUMBER: _ClassVar[int]
     PID_FIELD_NUMBER: _ClassVar[int]
+    THREADS_PER_SLOT_FIELD_NUMBER: _ClassVar[int]
+    THROTTLE_FLAGS_FIELD_NUMBER: _ClassVar[int]
+    SPEED_FIELD_NUMBER: _ClassVar[int]
+    CORDONED_FIELD_NUMBER: _ClassVar[int]
+    INFLIGHT_BATCHES_FIELD_NUMBER: _ClassVar[int]
     node_id: str
     state: str
     reason: str
@@ -93,7 +98,26 @@ class NodeSnapshot(_message.Message):
     heartbeat_age_ns: int
     model_digests: _containers.RepeatedScalarFieldContainer[str]
     pid: int
-    def __init__(self, node_id: _Optional[str] = ..., state: _Optional[str] = ..., reason: _Optional[str] = ..., incarnation: _Optional[str] = ..., host: _Optional[str] = ..., board: _Optional[str] = ..., cpu_class: _Optional[str] = ..., architecture: _Optional[str] = ..., onnxruntime_version: _Optional[str] = ..., cores: _Optional[int] = ..., slots: _Optional[int] = ..., slots_busy: _Optional[int] = ..., cpu_fraction: _Optional[float] = ..., memory_total_bytes: _Optional[int] = ..., memory_available_bytes: _Optional[int] = ..., temperature_c: _Optional[float] = ..., clock_hz: _Optional[float] = ..., batches_total: _Optional[int] = ..., rows_total: _Optional[int] = ..., failures_total: _Optional[int] = ..., heartbeat_age_ns: _Optional[int] = ..., model_digests: _Optional[_Iterable[str]] = ..., pid: _Optional[int] = ...) -> None: ...
+    threads_per_slot: int
+    throttle_flags: int
+    speed: float
+    cordoned: bool
+    inflight_batches: int
+    def __init__(self, node_id: _Optional[str] = ..., state: _Optional[str] = ..., reason: _Optional[str] = ..., incarnation: _Optional[str] = ..., host: _Optional[str] = ..., board: _Optional[str] = ..., cpu_class: _Optional[str] = ..., architecture: _Optional[str] = ..., onnxruntime_version: _Optional[str] = ..., cores: _Optional[int] = ..., slots: _Optional[int] = ..., slots_busy: _Optional[int] = ..., cpu_fraction: _Optional[float] = ..., memory_total_bytes: _Optional[int] = ..., memory_available_bytes: _Optional[int] = ..., temperature_c: _Optional[float] = ..., clock_hz: _Optional[float] = ..., batches_total: _Optional[int] = ..., rows_total: _Optional[int] = ..., failures_total: _Optional[int] = ..., heartbeat_age_ns: _Optional[int] = ..., model_digests: _Optional[_Iterable[str]] = ..., pid: _Optional[int] = ..., threads_per_slot: _Optional[int] = ..., throttle_flags: _Optional[int] = ..., speed: _Optional[float] = ..., cordoned: bool = ..., inflight_batches: _Optional[int] = ...) -> None: ...
+
+class NodeActionRequest(_message.Message):
+    __slots__ = ("node_id", "action")
+    NODE_ID_FIELD_NUMBER: _ClassVar[int]
+    ACTION_FIELD_NUMBER: _ClassVar[int]
+    node_id: str
+    action: str
+    def __init__(self, node_id: _Optional[str] = ..., action: _Optional[str] = ...) -> None: ...
+
+class NodeActionResponse(_message.Message):
+    __slots__ = ("node",)
+    NODE_FIELD_NUMBER: _ClassVar[int]
+    node: NodeSnapshot
+    def __init__(self, node: _Optional[_Union[NodeSnapshot, _Mapping]] = ...) -> None: ...
 
 class ModelSnapshot(_message.Message):
     __slots__ = ("name", "version", "state", "reason", "digest", "max_batch_size", "batching_reason", "ready_nodes", "queued_requests", "requests_total", "failures_total")
@@ -129,6 +153,14 @@ class DescribeModelRequest(_message.Message):
     version: str
     def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ...) -> None: ...
 
+class MeasureModelRequest(_message.Message):
+    __slots__ = ("name", "version")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    version: str
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ...) -> None: ...
+
 class DescribeModelResponse(_message.Message):
     __slots__ = ("versions",)
     VERSIONS_FIELD_NUMBER: _ClassVar[int]
@@ -136,7 +168,7 @@ class DescribeModelResponse(_message.Message):
     def __init__(self, versions: _Optional[_Iterable[_Union[ModelDescription, _Mapping]]] = ...) -> None: ...
 
 class ModelDescription(_message.Message):
-    __slots__ = ("snapshot", "inputs", "outputs", "abi", "ir_version", "opsets", "producer", "runtime_floor", "operators", "size_bytes", "parameters", "nodes", "goldens_checked")
+    __slots__ = ("snapshot", "inputs", "outputs", "abi", "ir_version", "opsets", "producer", "runtime_floor", "operators", "size_bytes", "parameters", "nodes", "goldens_checked", "objective")
     class ParametersEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -157,6 +189,7 @@ class ModelDescription(_message.Message):
     PARAMETERS_FIELD_NUMBER: _ClassVar[int]
     NODES_FIELD_NUMBER: _ClassVar[int]
     GOLDENS_CHECKED_FIELD_NUMBER: _ClassVar[int]
+    OBJECTIVE_FIELD_NUMBER: _ClassVar[int]
     snapshot: ModelSnapshot
     inputs: _containers.RepeatedCompositeFieldContainer[TensorDescription]
     outputs: _containers.RepeatedCompositeFieldContainer[TensorDescription]
@@ -170,7 +203,8 @@ class ModelDescription(_message.Message):
     parameters: _containers.ScalarMap[str, str]
     nodes: _containers.RepeatedCompositeFieldContainer[NodeReadiness]
     goldens_checked: int
-    def __init__(self, snapshot: _Optional[_Union[ModelSnapshot, _Mapping]] = ..., inputs: _Optional[_Iterable[_Union[TensorDescription, _Mapping]]] = ..., outputs: _Optional[_Iterable[_Union[TensorDescription, _Mapping]]] = ..., abi: _Optional[str] = ..., ir_version: _Optional[int] = ..., opsets: _Optional[_Iterable[_Union[OpsetImport, _Mapping]]] = ..., producer: _Optional[str] = ..., runtime_floor: _Optional[str] = ..., operators: _Optional[int] = ..., size_bytes: _Optional[int] = ..., parameters: _Optional[_Mapping[str, str]] = ..., nodes: _Optional[_Iterable[_Union[NodeReadiness, _Mapping]]] = ..., goldens_checked: _Optional[int] = ...) -> None: ...
+    objective: str
+    def __init__(self, snapshot: _Optional[_Union[ModelSnapshot, _Mapping]] = ..., inputs: _Optional[_Iterable[_Union[TensorDescription, _Mapping]]] = ..., outputs: _Optional[_Iterable[_Union[TensorDescription, _Mapping]]] = ..., abi: _Optional[str] = ..., ir_version: _Optional[int] = ..., opsets: _Optional[_Iterable[_Union[OpsetImport, _Mapping]]] = ..., producer: _Optional[str] = ..., runtime_floor: _Optional[str] = ..., operators: _Optional[int] = ..., size_bytes: _Optional[int] = ..., parameters: _Optional[_Mapping[str, str]] = ..., nodes: _Optional[_Iterable[_Union[NodeReadiness, _Mapping]]] = ..., goldens_checked: _Optional[int] = ..., objective: _Optional[str] = ...) -> None: ...
 
 class TensorDescription(_message.Message):
     __slots__ = ("name", "datatype", "shape", "optional", "preprocessing", "labels")
@@ -197,7 +231,7 @@ class OpsetImport(_message.Message):
     def __init__(self, domain: _Optional[str] = ..., version: _Optional[int] = ...) -> None: ...
 
 class NodeReadiness(_message.Message):
-    __slots__ = ("node_id", "cpu_class", "board", "onnxruntime_version", "ready", "reason", "curve")
+    __slots__ = ("node_id", "cpu_class", "board", "onnxruntime_version", "ready", "reason", "curve", "splits", "correction", "speed", "measured_unix_ns", "measured_on", "stored")
     NODE_ID_FIELD_NUMBER: _ClassVar[int]
     CPU_CLASS_FIELD_NUMBER: _ClassVar[int]
     BOARD_FIELD_NUMBER: _ClassVar[int]
@@ -205,6 +239,12 @@ class NodeReadiness(_message.Message):
     READY_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     CURVE_FIELD_NUMBER: _ClassVar[int]
+    SPLITS_FIELD_NUMBER: _ClassVar[int]
+    CORRECTION_FIELD_NUMBER: _ClassVar[int]
+    SPEED_FIELD_NUMBER: _ClassVar[int]
+    MEASURED_UNIX_NS_FIELD_NUMBER: _ClassVar[int]
+    MEASURED_ON_FIELD_NUMBER: _ClassVar[int]
+    STORED_FIELD_NUMBER: _ClassVar[int]
     node_id: str
     cpu_class: str
     board: str
@@ -212,7 +252,25 @@ class NodeReadiness(_message.Message):
     ready: bool
     reason: str
     curve: _containers.RepeatedCompositeFieldContainer[CurvePoint]
-    def __init__(self, node_id: _Optional[str] = ..., cpu_class: _Optional[str] = ..., board: _Optional[str] = ..., onnxruntime_version: _Optional[str] = ..., ready: bool = ..., reason: _Optional[str] = ..., curve: _Optional[_Iterable[_Union[CurvePoint, _Mapping]]] = ...) -> None: ...
+    splits: _containers.RepeatedCompositeFieldContainer[SplitCurve]
+    correction: float
+    speed: float
+    measured_unix_ns: int
+    measured_on: str
+    stored: bool
+    def __init__(self, node_id: _Optional[str] = ..., cpu_class: _Optional[str] = ..., board: _Optional[str] = ..., onnxruntime_version: _Optional[str] = ..., ready: bool = ..., reason: _Optional[str] = ..., curve: _Optional[_Iterable[_Union[CurvePoint, _Mapping]]] = ..., splits: _Optional[_Iterable[_Union[SplitCurve, _Mapping]]] = ..., correction: _Optional[float] = ..., speed: _Optional[float] = ..., measured_unix_ns: _Optional[int] = ..., measured_on: _Optional[str] = ..., stored: bool = ...) -> None: ...
+
+class SplitCurve(_message.Message):
+    __slots__ = ("slots", "threads", "curve", "chosen")
+    SLOTS_FIELD_NUMBER: _ClassVar[int]
+    THREADS_FIELD_NUMBER: _ClassVar[int]
+    CURVE_FIELD_NUMBER: _ClassVar[int]
+    CHOSEN_FIELD_NUMBER: _ClassVar[int]
+    slots: int
+    threads: int
+    curve: _containers.RepeatedCompositeFieldContainer[CurvePoint]
+    chosen: bool
+    def __init__(self, slots: _Optional[int] = ..., threads: _Optional[int] = ..., curve: _Optional[_Iterable[_Union[CurvePoint, _Mapping]]] = ..., chosen: bool = ...) -> None: ...
 
 class CurvePoint(_message.Message):
     __slots__ = ("rows", "seconds")

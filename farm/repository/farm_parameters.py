@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from farm.core.errors import ConfigurationError
+from farm.core.models import Objective
 from farm.repository.names import shown
 from farm.repository.preprocessing import preprocessing_json
 from farm.repository.versions import version_number
 
 PREFIX: Final = "farm."
 ABI_PARAMETER: Final = "farm.abi"
+OBJECTIVE_PARAMETER: Final = "farm.optimize"
 
 _PREPROCESSING: Final = "farm.preprocessing."
 _ABI: Final = re.compile(r"(0|[1-9][0-9]{0,18})(?:\.(0|[1-9][0-9]{0,18}))?", re.ASCII)
@@ -22,12 +24,14 @@ class FarmParameters:
     """What a config says to the farm alone.
 
     An ABI is "MAJOR.MINOR": the contract between a model and its callers. `preprocessing`
-    is by input, as JSON with every key written out.
+    is by input, as JSON with every key written out. `objective` is what the split of a
+    node's cores is chosen by.
     """
 
     abi: str = ""
     abi_by_version: Mapping[int, str] = field(default_factory=dict)
     preprocessing: Mapping[str, str] = field(default_factory=dict)
+    objective: Objective = Objective.THROUGHPUT
 
 
 def farm_parameters(
@@ -42,6 +46,7 @@ def farm_parameters(
     abi = ""
     abi_by_version: dict[int, str] = {}
     preprocessing: dict[str, str] = {}
+    objective = Objective.THROUGHPUT
     for name, value in parameters.items():
         if not name.startswith(PREFIX):
             continue
@@ -64,12 +69,28 @@ def farm_parameters(
                     f"{place} names no input of the model (inputs: {known}); correct the name"
                 )
             preprocessing[tensor] = preprocessing_json(value, where=place)
+        elif name == OBJECTIVE_PARAMETER:
+            objective = _objective(value, where=place)
         else:
             raise ConfigurationError(
-                f"{place} is unknown; the farm knows {ABI_PARAMETER}, {ABI_PARAMETER}.<version>"
-                f" and {_PREPROCESSING}<input>, so correct or remove it"
+                f"{place} is unknown; the farm knows {ABI_PARAMETER}, {ABI_PARAMETER}.<version>,"
+                f" {OBJECTIVE_PARAMETER} and {_PREPROCESSING}<input>, so correct or remove it"
             )
-    return FarmParameters(abi=abi, abi_by_version=abi_by_version, preprocessing=preprocessing)
+    return FarmParameters(
+        abi=abi,
+        abi_by_version=abi_by_version,
+        preprocessing=preprocessing,
+        objective=objective,
+    )
+
+
+def _objective(text: str, *, where: str) -> Objective:
+    try:
+        return Objective(text)
+    except ValueError as error:
+        raise ConfigurationError(
+            f"{where} is '{shown(text)}'; write {' or '.join(Objective)}"
+        ) from error
 
 
 def parse_abi(text: str, *, where: str) -> str:

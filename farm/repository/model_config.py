@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from farm.core.errors import ConfigurationError
-from farm.core.models import DynamicBatching, Warmup
+from farm.core.models import DynamicBatching, Objective, Warmup
 from farm.core.tensors import TensorSpec
 from farm.pb.model_config_pb2 import ModelConfig
 from farm.repository.batching_config import dynamic_batching, max_instances
@@ -53,6 +53,7 @@ class ModelSettings:
     preprocessing: Mapping[str, str] = field(default_factory=dict)
     abi: str = ""
     abi_by_version: Mapping[int, str] = field(default_factory=dict)
+    objective: Objective = Objective.THROUGHPUT
     filename: str = MODEL_FILENAME
     config: bytes = b""
     warnings: tuple[str, ...] = ()
@@ -101,6 +102,7 @@ def read_settings(declared: DeclaredConfig, root: Path, model: str) -> ModelSett
         preprocessing=farm.preprocessing,
         abi=farm.abi,
         abi_by_version=farm.abi_by_version,
+        objective=farm.objective,
         filename=_filename(config, where),
         config=config.SerializeToString(deterministic=True),
         warnings=(*_warnings(config, where), *skipped),

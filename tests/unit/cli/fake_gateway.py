@@ -43,6 +43,15 @@ SERVED = admin.ModelSnapshot(
 GOING = admin.ModelSnapshot(
     name="gone", version=1, state="unloading", reason="2 batches in flight", ready_nodes=["pi-1"]
 )
+TWO_SLOTS = admin.SplitCurve(
+    slots=2, threads=1, chosen=True,
+    curve=[
+        admin.CurvePoint(rows=1, seconds=0.002),
+        admin.CurvePoint(rows=4, seconds=0.004),
+        admin.CurvePoint(rows=8, seconds=0.016),
+    ],
+)  # fmt: skip
+ONE_SLOT = admin.SplitCurve(slots=1, threads=2, curve=[admin.CurvePoint(rows=1, seconds=0.0015)])
 DESCRIBED = admin.ModelDescription(
     snapshot=SERVED,
     inputs=[
@@ -59,16 +68,13 @@ DESCRIBED = admin.ModelDescription(
     abi="2.1", ir_version=8,
     opsets=[admin.OpsetImport(version=17), admin.OpsetImport(domain="ai.onnx.ml", version=3)],
     producer="pytorch", runtime_floor="1.15", operators=33, size_bytes=3 * 2**20,
-    parameters={"farm.owner": "lab"}, goldens_checked=4,
+    parameters={"farm.owner": "lab"}, goldens_checked=4, objective="throughput",
     nodes=[
         admin.NodeReadiness(
             node_id="pi-1", cpu_class="cortex-a76", board="Raspberry Pi 5",
-            onnxruntime_version="1.31.1", ready=True,
-            curve=[
-                admin.CurvePoint(rows=1, seconds=0.002),
-                admin.CurvePoint(rows=4, seconds=0.004),
-                admin.CurvePoint(rows=8, seconds=0.016),
-            ],
+            onnxruntime_version="1.31.1", ready=True, curve=TWO_SLOTS.curve,
+            splits=[TWO_SLOTS, ONE_SLOT], measured_unix_ns=1_700_000_000_000_000_000,
+            measured_on="pi-4", stored=True, correction=1.254, speed=0.5,
         ),
         admin.NodeReadiness(
             node_id="pi-2", cpu_class="cortex-a72", onnxruntime_version="1.31.1",
@@ -92,6 +98,10 @@ class FakeGateway:
         self.requests: list[oip.ModelInferRequest] = []
         self.loads: list[oip.RepositoryModelLoadRequest] = []
         self.states: dict[str, str] = {}
+        # By node: what is in flight there, and what its last action is refused with.
+        self.inflight = {"pi-1": 1, "pi-2": 0}
+        self.node_errors: dict[str, FarmError] = {}
+        self.cordoned: set[str] = set()
         # A load or unload ends once a test has seen what it waits for.
         self.watched = Event()
 
@@ -107,6 +117,17 @@ class FakeGateway:
         while request.interval_ns and context.is_active():
             yield self._snapshot()
 
+    def NodeAction(  # noqa: N802
+        self, request: admin.NodeActionRequest, context: Any
+    ) -> admin.NodeActionResponse:
+        self._check(self.node_errors.get(request.node_id), context)
+        if request.action == "cordon":
+            self.cordoned.add(request.node_id)
+        else:
+            self.cordoned.discard(request.node_id)
+        (node,) = [node for node in self._nodes() if node.node_id == request.node_id]
+        return admin.NodeActionResponse(node=node)
+
     def DescribeModel(  # noqa: N802
         self, request: admin.DescribeModelRequest, context: Any
     ) -> admin.DescribeModelResponse:
@@ -117,6 +138,16 @@ class FakeGateway:
             return admin.DescribeModelResponse(versions=[described])
         self._known(request.name, context)
         return admin.DescribeModelResponse(versions=[DESCRIBED])
+
+    def MeasureModel(  # noqa: N802
+        self, request: admin.MeasureModelRequest, context: Any
+    ) -> admin.DescribeModelResponse:
+        self._known(request.name, context)
+        measured = admin.ModelDescription()
+        measured.CopyFrom(DESCRIBED)
+        for node in measured.nodes:
+            node.stored = False
+        return admin.DescribeModelResponse(versions=[measured])
 
     def ModelMetadata(  # noqa: N802
         self, request: oip.ModelMetadataRequest, context: Any
@@ -190,11 +221,23 @@ class FakeGateway:
             taken_unix_ns=17,
             farm_name="test farm",
             gateway_state="serving",
-            nodes=NODES,
+            nodes=self._nodes(),
             models=[REFUSED, SERVED, GOING, *loading],
             queued_requests=5,
             inflight_batches=3,
         )
+
+    def _nodes(self) -> list[admin.NodeSnapshot]:
+        nodes = []
+        for known in NODES:
+            node = admin.NodeSnapshot()
+            node.CopyFrom(known)
+            node.inflight_batches = self.inflight[node.node_id]
+            node.slots_busy = min(node.slots_busy, node.inflight_batches)
+            if node.node_id in self.cordoned:
+                node.cordoned, node.state = True, "cordoned"
+            nodes.append(node)
+        return nodes
 
     def _answer(self, request: oip.ModelInferRequest) -> oip.ModelInferResponse:
         response = oip.ModelInferResponse(

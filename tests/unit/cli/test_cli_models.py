@@ -90,27 +90,52 @@ def test_describe_as_json(gateway: FakeGateway) -> None:
 
 
 def test_profile_as_a_table(gateway: FakeGateway) -> None:
-    lines = ok(gateway, "profile", "echo").splitlines()
-    measured = [line for line in lines if "pi-1" in line]
+    text = ok(gateway, "profile", "echo")
+    assert "echo version 2 on Raspberry Pi 5, cortex-a76, 1.31.1" in text
+    assert "measured 2023-11-14 22:13 UTC on pi-4, kept on disk" in text
+    lines = text.splitlines()
+    chosen = [line for line in lines if "2 × 1 thread " in line and "chosen" in line]
     for line, words in zip(
-        measured,
-        (("1", "2.000", "500.0"), ("4", "4.000", "1,000.0"), ("8", "16.000", "500.0")),
+        chosen,
+        (("1", "2.000", "1,000.0"), ("4", "4.000", "2,000.0"), ("8", "16.000", "1,000.0")),
         strict=True,
     ):
         assert all(f" {word} " in line for word in words)
-    assert ["best" in line for line in measured] == [False, True, False]
-    (refused,) = [line for line in lines if "pi-2" in line]
-    assert "its golden differs" in refused
-    (waiting,) = [line for line in lines if "pi-3" in line]
-    assert "not measured yet" in waiting
+    assert ["best" in line for line in chosen] == [False, True, False]
+    (other,) = [line for line in lines if "1 × 2 threads" in line]
+    assert " 1.500 " in other
+    assert "chosen" not in other
+    (first,) = [line for line in lines if " pi-1 " in line]
+    assert all(word in first for word in ("2 × 1 thread", "1.25 × the curve", "50%"))
+    assert "its golden differs" in line_of(text, "pi-2")
+    assert "not measured yet" in line_of(text, "pi-3")
+    assert "optimised for throughput" in text
 
 
 def test_profile_as_json(gateway: FakeGateway) -> None:
     document = json.loads(ok(gateway, "profile", "echo", "-o", "json"))
-    first, second, _ = document["profile"]["versions"][0]["nodes"]
+    (version,) = document["profile"]["versions"]
+    first, second, _ = version["nodes"]
     assert (first["node"], first["best_rows"]) == ("pi-1", 4)
-    assert first["curve"][1] == {"rows": 4, "ms": 4.0, "rows_per_s": 1000.0}
-    assert (second["best_rows"], second["curve"]) == (None, [])
+    assert first["curve"][1] == {"rows": 4, "ms": 4.0, "rows_per_s": 2000.0}
+    assert (first["slots"], first["threads"], first["correction"]) == (2, 1, 1.254)
+    assert (second["best_rows"], second["curve"], second["correction"]) == (None, [], None)
+    (shared,) = version["classes"]
+    assert (shared["nodes"], shared["measured_on"], shared["stored"]) == (["pi-1"], "pi-4", True)
+    assert shared["measured_at"] == "2023-11-14T22:13:20+00:00"
+    assert [(s["slots"], s["threads"], s["chosen"], s["best_rows"]) for s in shared["splits"]] == [
+        (2, 1, True, 4),
+        (1, 2, False, 1),
+    ]
+    assert version["optimize"] == "throughput"
+
+
+def test_profile_measures_anew_if_it_is_told_to(gateway: FakeGateway) -> None:
+    document = json.loads(ok(gateway, "profile", "echo", "--remeasure", "-o", "json"))
+    (shared,) = document["profile"]["versions"][0]["classes"]
+    assert shared["stored"] is False
+    result = models(gateway, "profile", "other", "--remeasure")
+    assert (result.exit_code, result.stdout) == (1, "")
 
 
 @pytest.mark.parametrize("command", ["describe", "profile"])

@@ -14,6 +14,8 @@ from farm.pb.farm_admin_pb2 import (
     FarmSnapshot,
     ModelDescription,
     ModelSnapshot,
+    NodeActionResponse,
+    NodeSnapshot,
     VersionResponse,
 )
 from farm.pb.open_inference_pb2 import (
@@ -93,6 +95,16 @@ def test_operators_describe_a_model() -> None:
     with plain_server({"DescribeModel": describe}) as address, AdminClient(address) as admin:
         assert [v.snapshot.version for v in admin.describe("m")] == [7]
         assert [v.snapshot.version for v in admin.describe("m", "3")] == [3]
+
+
+def test_operators_cordon_and_uncordon() -> None:
+    def act(request: Any, _: grpc.ServicerContext) -> NodeActionResponse:
+        cordoned = request.action == "cordon"
+        return NodeActionResponse(node=NodeSnapshot(node_id=request.node_id, cordoned=cordoned))
+
+    with plain_server({"NodeAction": act}) as address, AdminClient(address) as admin:
+        assert admin.cordon("pi-1") == NodeSnapshot(node_id="pi-1", cordoned=True)
+        assert admin.uncordon("pi-2") == NodeSnapshot(node_id="pi-2", cordoned=False)
 
 
 def test_operators_load_and_unload() -> None:

@@ -11,6 +11,7 @@ FULL = {
     "farm_batch_size": 8,
     "farm_queue_us": 1500,
     "farm_compute_us": 250,
+    "farm_policy": "round_robin",
     "farm_energy_j": 0.5,
     "farm_energy_low_j": 0.4,
     "farm_energy_high_j": 0.7,
@@ -28,6 +29,7 @@ def test_every_field_has_an_accessor() -> None:
     receipt = ReceiptView(FULL)
     assert (receipt.node, receipt.route, receipt.model_digest) == ("pi-1", "farm", "abc")
     assert (receipt.batch_size, receipt.queue_us, receipt.compute_us) == (8, 1500, 250)
+    assert receipt.policy == "round_robin"
     assert (receipt.energy_j, receipt.energy_low_j, receipt.energy_high_j) == (0.5, 0.4, 0.7)
     assert (receipt.energy_source, receipt.energy_provisional) == ("modelled", True)
     assert (receipt.cost, receipt.currency) == (1.5e-6, "EUR")

@@ -86,15 +86,25 @@ class FakeNode:
     up: bool = False
     auto: bool = True
     slots: int = 1
+    # Nodes of one board share their curves; a node without one is like no other.
+    board: str = ""
+    splits: tuple[int, ...] = ()
     prepared: list[str] = field(default_factory=list)
     # Digests that were prepared and not unloaded since.
     held: set[str] = field(default_factory=set)
-    curve: LatencyCurve | None = None
+    curves: tuple[LatencyCurve, ...] = ()
     measured: list[str] = field(default_factory=list)
+    # Raised in the place of curves.
+    measure_error: Exception | None = None
     # Cleared, it holds every measurement until it is set.
     may_measure: asyncio.Event = field(default_factory=asyncio.Event)
     # Set, the node's actor is gone although nobody has said so yet.
     dead: bool = False
+    # What its disk remembers of its operator; every incarnation finds it there.
+    cordoned: bool = False
+    # What a probe of a digest does in the place of answering: raises this.
+    probe_errors: dict[str, Exception] = field(default_factory=dict)
+    probed: list[str] = field(default_factory=list)
     # Operations on models that run now, and the most that ever did together.
     busy: int = 0
     most_busy: int = 0
@@ -119,7 +129,13 @@ class FakeNode:
     @property
     def profile(self) -> NodeProfile:
         return NodeProfile(
-            node_id=self.node_id, incarnation=self.incarnation, slots=self.slots, lookahead=0
+            node_id=self.node_id,
+            incarnation=self.incarnation,
+            slots=self.slots,
+            lookahead=0,
+            host=self.node_id,
+            board=self.board,
+            splits=self.splits,
         )
 
 
@@ -133,6 +149,8 @@ class FakePool:
             node.may_measure.set()
         self.flights: list[Flight] = []
         self.cancelled: list[int] = []
+        # (node, incarnation, reason) of every actor that was given up.
+        self.replaced: list[tuple[str, str, str]] = []
         # Called with every flight before its node sees it.
         self.on_execute: Callable[[Flight], None] | None = None
         self._events: asyncio.Queue[PoolEvent] = asyncio.Queue()
@@ -145,7 +163,7 @@ class FakePool:
         node.starts += 1
         node.up, node.dead = True, False
         node.prepared, node.held = [], set()
-        self._events.put_nowait(NodeUp(profile=node.profile))
+        self._events.put_nowait(NodeUp(profile=node.profile, cordoned=node.cordoned))
 
     def kill(self, node_id: str, reason: str = "its actor died") -> None:
         """End a node. Its batches never come back, as with a machine that lost its power."""
@@ -208,12 +226,26 @@ class FakePool:
         node.held.add(artifact.digest)
         return outcome
 
-    async def measure(self, node_id: str, digest: str) -> LatencyCurve | None:
+    async def measure(self, node_id: str, digest: str) -> tuple[LatencyCurve, ...]:
         node = self._alive(node_id)
         node.measured.append(digest)
-        curve = node.curve
+        curves = node.curves
         await node.may_measure.wait()
-        return curve
+        if node.measure_error is not None:
+            raise node.measure_error
+        return curves
+
+    async def probe(self, node_id: str, digest: str) -> None:
+        node = self._alive(node_id)
+        node.probed.append(digest)
+        if digest in node.probe_errors:
+            raise node.probe_errors[digest]
+
+    async def set_cordon(self, node_id: str, *, cordoned: bool) -> None:
+        self._alive(node_id).cordoned = cordoned
+
+    def replace(self, node_id: str, incarnation: str, reason: str) -> None:
+        self.replaced.append((node_id, incarnation, reason))
 
     async def unload(self, node_id: str, digest: str) -> None:
         node = self._alive(node_id)

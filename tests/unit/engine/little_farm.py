@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from time import monotonic
 from typing import cast
 
@@ -17,10 +18,13 @@ from farm.core.snapshots import GatewayState
 from farm.core.tensors import Datatype, Tensor
 from farm.engine.catalog import Catalog
 from farm.engine.control import ModelControl
+from farm.engine.curve_store import CurveStore
+from farm.engine.curves import Curves
 from farm.engine.dataplane import DataPlane, InferenceCall, InferenceResult
 from farm.engine.descriptions import Descriptions
 from farm.engine.engine import Engine
 from farm.engine.fleet import Fleet
+from farm.engine.known_curves import KnownCurves
 from farm.engine.snapshots import Snapshots
 from farm.repository.listing import AvailableVersion, ModelListing
 from farm.repository.model_config import ModelSettings
@@ -161,6 +165,7 @@ class LittleFarm:
         machine: Machine | None = None,
         polled: bool = False,
         unloaded: Sequence[str] = (),
+        curves_dir: Path | None = None,
     ) -> None:
         self.pool = FakePool(node_ids or ("a",))
         self.notes = Notes()
@@ -170,8 +175,14 @@ class LittleFarm:
             limits=SchedulingLimits(), policy=LeastExpectedCompletion()
         )
         self.engine = Engine(machine=self.machine, pool=self.pool, clock=clock, observer=self.notes)
+        known = KnownCurves(catalog=self.catalog, store=CurveStore(curves_dir))
         self.fleet = Fleet(
-            pool=self.pool, engine=self.engine, catalog=self.catalog, blobs=NoBlobs(), clock=clock
+            pool=self.pool,
+            engine=self.engine,
+            catalog=self.catalog,
+            curves=known,
+            blobs=NoBlobs(),
+            clock=clock,
         )
         self.dataplane = DataPlane(
             engine=self.engine,
@@ -188,8 +199,14 @@ class LittleFarm:
             dataplane=self.dataplane,
             clock=clock,
         )
+        self.curves = Curves(pool=self.pool, fleet=self.fleet, known=known, clock=clock)
         self.descriptions = Descriptions(
-            catalog=self.catalog, fleet=self.fleet, snapshots=self.snapshots
+            catalog=self.catalog,
+            fleet=self.fleet,
+            engine=self.engine,
+            known=known,
+            curves=self.curves,
+            snapshots=self.snapshots,
         )
         self.repository = FakeRepository()
         self.repository.listings = {listing.name: listing for listing in listings(models)}

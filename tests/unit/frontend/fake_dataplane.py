@@ -6,7 +6,12 @@ from typing import Any, cast
 
 import grpc
 
-from farm.core.errors import ErrorCode, ModelNotFoundError
+from farm.core.errors import (
+    ErrorCode,
+    ModelNotFoundError,
+    ModelUnavailableError,
+    NodeLostError,
+)
 from farm.core.models import (
     LatencyCurve,
     ModelArtifact,
@@ -22,8 +27,15 @@ from farm.core.snapshots import FarmSnapshot, GatewayState, ModelSnapshot, NodeS
 from farm.core.tensors import Datatype, Tensor, TensorSpec
 from farm.engine.catalog import Version
 from farm.engine.control import ModelControl
+from farm.engine.cordons import Cordons
+from farm.engine.curve_store import MeasuredCurves
 from farm.engine.dataplane import DataPlane, InferenceCall, InferenceResult
-from farm.engine.descriptions import Descriptions, ModelDescription, NodeReadiness
+from farm.engine.descriptions import (
+    Descriptions,
+    ModelDescription,
+    NodeReadiness,
+    SplitCurve,
+)
 from farm.engine.snapshots import Snapshots
 from farm.engine.statistics import VersionStatistics
 from farm.frontend.admin_service import AdminService
@@ -136,6 +148,10 @@ class FakeSnapshots:
 
     farm_name = "test farm"
 
+    def node(self, node_id: str) -> NodeSnapshot:
+        (found,) = [node for node in self.take().nodes if node.node_id == node_id]
+        return found
+
     def take(self) -> FarmSnapshot:
         return FarmSnapshot(
             taken_unix_ns=17,
@@ -170,8 +186,11 @@ class FakeSnapshots:
                         rows_total=21,
                         failures_total=1,
                         digests=("d1",),
+                        throttle_flags=0x50004,
+                        speed=0.75,
                     ),
                     heartbeat_age_s=0.25,
+                    inflight_batches=2,
                 ),
                 NodeSnapshot(
                     node_id="pi-2",
@@ -180,6 +199,7 @@ class FakeSnapshots:
                     profile=None,
                     vitals=None,
                     heartbeat_age_s=None,
+                    cordoned=True,
                 ),
             ),
             models=(
@@ -219,6 +239,9 @@ class FakeControl:
             raise self.error
 
 
+CURVE = LatencyCurve(((1, 0.5), (2, 0.75)), 1)
+
+
 class FakeDescriptions:
     """Describes the one model of `FakeSnapshots`."""
 
@@ -239,11 +262,35 @@ class FakeDescriptions:
                     NodeReadiness(
                         node_id="pi-1", cpu_class="cortex-a76", board="Pi 5",
                         runtime_version="1.31.1", ready=True, reason="",
-                        curve=LatencyCurve(((1, 0.5), (2, 0.75))),
+                        curve=CURVE,
+                        splits=(
+                            SplitCurve(slots=2, curve=CURVE),
+                            SplitCurve(slots=1, curve=LatencyCurve(((1, 0.4),), 2)),
+                        ),
+                        measured=MeasuredCurves(
+                            curves=(CURVE,), max_rows=2, node_id="pi-2", measured_unix_ns=5,
+                            stored=True,
+                        ),
+                        correction=1.5,
                     ),
                 ),
             ),
         )  # fmt: skip
+
+    async def measure(self, name: str, version: str) -> tuple[ModelDescription, ...]:
+        raise ModelUnavailableError(f"model '{name}' is not served now")
+
+
+class FakeCordons:
+    """Notes what operators want of the nodes of `FakeSnapshots`."""
+
+    def __init__(self) -> None:
+        self.drawn: list[tuple[str, bool]] = []
+
+    async def draw(self, node_id: str, *, cordoned: bool) -> None:
+        if node_id == "pi-2":
+            raise NodeLostError("node 'pi-2' is not up")
+        self.drawn.append((node_id, cordoned))
 
 
 class ErrorNotes:
@@ -268,10 +315,12 @@ class RunningFrontend:
         dataplane: FakeDataPlane,
         notes: ErrorNotes,
         control: FakeControl,
+        cordons: FakeCordons,
     ) -> None:
         self.frontend = frontend
         self.dataplane = dataplane
         self.control = control
+        self.cordons = cordons
         self.errors = notes.errors
         self.address = f"127.0.0.1:{frontend.port}"
         self.channel = grpc.aio.insecure_channel(
@@ -301,6 +350,7 @@ def make_frontend(
     max_receive_bytes: int = 1 << 20,
     notes: ErrorNotes | None = None,
     control: FakeControl | None = None,
+    cordons: FakeCordons | None = None,
 ) -> Frontend:
     observer = cast(Observer, notes or ErrorNotes())
     return Frontend(
@@ -311,7 +361,7 @@ def make_frontend(
             snapshots=cast(Snapshots, FakeSnapshots()),
             log=LogSwitches(),
         ),
-        admin=admin_service(),
+        admin=admin_service(cordons),
         observer=observer,
     )
 
@@ -320,8 +370,12 @@ def inference_service(dataplane: FakeDataPlane, observer: Observer) -> Inference
     return InferenceService(cast(DataPlane, dataplane), observer=observer)
 
 
-def admin_service() -> AdminService:
-    return AdminService(cast(Snapshots, FakeSnapshots()), cast(Descriptions, FakeDescriptions()))
+def admin_service(cordons: FakeCordons | None = None) -> AdminService:
+    return AdminService(
+        cast(Snapshots, FakeSnapshots()),
+        cast(Descriptions, FakeDescriptions()),
+        cast(Cordons, cordons or FakeCordons()),
+    )
 
 
 @asynccontextmanager
@@ -329,9 +383,10 @@ async def running_frontend() -> AsyncIterator[RunningFrontend]:
     dataplane = FakeDataPlane()
     notes = ErrorNotes()
     control = FakeControl()
-    frontend = make_frontend(dataplane, notes=notes, control=control)
+    cordons = FakeCordons()
+    frontend = make_frontend(dataplane, notes=notes, control=control, cordons=cordons)
     await frontend.start()
-    running = RunningFrontend(frontend, dataplane, notes, control)
+    running = RunningFrontend(frontend, dataplane, notes, control, cordons)
     try:
         yield running
     finally:

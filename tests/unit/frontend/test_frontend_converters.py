@@ -37,6 +37,7 @@ def result(*outputs: Tensor) -> InferenceResult:
 def test_raw_inputs_belong_to_the_inputs_in_order() -> None:
     call = to_call(request(), 1.5)
     assert (call.model, call.version, call.timeout_s) == ("echo", "2", 1.5)
+    assert to_call(request(), None, client="greta").client == "greta"
     assert call.inputs == (
         Tensor(name="x", datatype=Datatype.UINT8, shape=(1, 2), raw=b"ab"),
         Tensor(name="s", datatype=Datatype.BYTES, shape=(1,), raw=b"\x01\x00\x00\x00c"),
@@ -206,6 +207,7 @@ def test_an_answer_carries_its_receipt() -> None:
     assert parameters["farm_batch_size"].int64_param == 3
     assert parameters["farm_queue_us"].int64_param == 1500
     assert parameters["farm_compute_us"].int64_param == 250_000
+    assert parameters["farm_policy"].string_param == RECEIPT.policy
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,9 @@ from fake_dataplane import ErrorNotes, FakeDataPlane, admin_service, inference_s
 
 from farm.core.errors import ErrorCode
 from farm.core.observer import Observer
-from farm.frontend.guard import Guard, is_control, is_loopback
+from farm.frontend.guard import Guard, is_control
 from farm.frontend.handlers import service_handler
+from farm.frontend.peers import is_loopback
 from farm.pb.services import ADMIN_SERVICE, INFERENCE_SERVICE, methods
 
 

@@ -8,7 +8,7 @@ import pytest_asyncio
 from fake_dataplane import RunningFrontend, running_frontend
 
 from farm.core.errors import LoadFailedError
-from farm.pb.farm_admin_pb2 import DescribeModelRequest
+from farm.pb.farm_admin_pb2 import DescribeModelRequest, MeasureModelRequest
 from farm.pb.model_config_pb2 import DataType
 from farm.pb.open_inference_pb2 import (
     LogSettingsRequest,
@@ -155,3 +155,21 @@ async def test_a_model_is_described(farm: RunningFrontend) -> None:
     assert list(version.outputs[0].labels) == ["cat", "dog"]
     (node,) = version.nodes
     assert [(p.rows, p.seconds) for p in node.curve] == [(1, 0.5), (2, 0.75)]
+
+
+async def test_the_splits_of_a_model_are_described(farm: RunningFrontend) -> None:
+    response = await farm.call("DescribeModel", DescribeModelRequest(name="echo"))
+    (version,) = response.versions
+    assert version.objective == "throughput"
+    (node,) = version.nodes
+    assert [(s.slots, s.threads, s.chosen) for s in node.splits] == [(2, 1, True), (1, 2, False)]
+    assert [(p.rows, p.seconds) for p in node.splits[1].curve] == [(1, 0.4)]
+    assert (node.measured_on, node.measured_unix_ns, node.stored) == ("pi-2", 5, True)
+    assert (node.correction, node.HasField("speed")) == (1.5, False)
+
+
+async def test_a_model_that_cannot_be_measured_says_so(farm: RunningFrontend) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await farm.call("MeasureModel", MeasureModelRequest(name="echo"))
+    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert "'echo' is not served now" in str(caught.value.details())

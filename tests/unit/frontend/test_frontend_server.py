@@ -33,7 +33,7 @@ from farm.engine.dataplane import InferenceCall, InferenceResult
 from farm.frontend.inference_service import EXTENSIONS
 from farm.frontend.server import check_free
 from farm.frontend.status import STATUS
-from farm.pb.farm_admin_pb2 import WatchSnapshotsRequest
+from farm.pb.farm_admin_pb2 import NodeActionRequest, WatchSnapshotsRequest
 from farm.pb.open_inference_pb2 import (
     ModelInferRequest,
     ModelMetadataRequest,
@@ -80,6 +80,24 @@ async def test_a_request_is_answered(farm: RunningFrontend) -> None:
     assert call.timeout_s is not None
     # gRPC's clock may show a hair more than the client asked for.
     assert 4 < call.timeout_s <= 5.1
+
+
+async def test_a_connection_of_this_machine_is_a_client_unary_or_streamed(
+    farm: RunningFrontend,
+) -> None:
+    unary, streamed = (
+        f"/{INFERENCE_SERVICE}/{name}" for name in ("ModelInfer", "ModelStreamInfer")
+    )
+    raw = request().SerializeToString()
+    await farm.channel.unary_unary(unary)(raw)
+    async for _ in farm.channel.stream_stream(streamed)(iter([raw])):
+        pass
+    options = [("grpc.use_local_subchannel_pool", 1)]
+    async with grpc.aio.insecure_channel(farm.address, options=options) as another:
+        await another.unary_unary(unary)(raw)
+    first, same, other = (call.client for call in farm.dataplane.calls)
+    assert first == same != other
+    assert first.startswith("ipv4:127.0.0.1:")
 
 
 async def test_a_request_without_a_deadline_has_none(farm: RunningFrontend) -> None:
@@ -389,7 +407,10 @@ async def test_operators_see_the_farm(farm: RunningFrontend) -> None:
     assert heard.temperature_c == 51.5
     assert not heard.HasField("clock_hz")
     assert heard.heartbeat_age_ns == 250_000_000
-    assert (silent.state, silent.incarnation) == ("joining", "")
+    assert (heard.throttle_flags, heard.speed) == (0x50004, 0.75)
+    assert (heard.cordoned, heard.inflight_batches) == (False, 2)
+    assert (silent.state, silent.incarnation, silent.cordoned) == ("joining", "", True)
+    assert not silent.HasField("throttle_flags")
     assert not silent.HasField("temperature_c")
     (model,) = seen[0].models
     assert (model.name, model.version, model.state, list(model.ready_nodes)) == (
@@ -404,6 +425,20 @@ async def test_operators_see_the_farm(farm: RunningFrontend) -> None:
         error = await refused(watch(WatchSnapshotsRequest(interval_ns=interval_ns)).read())
         assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
         assert "interval_ns" in (error.details() or "")
+
+
+async def test_operators_take_nodes_out_and_put_them_back(farm: RunningFrontend) -> None:
+    for action in ("cordon", "uncordon"):
+        request = NodeActionRequest(node_id="pi-1", action=action)
+        assert (await farm.call("NodeAction", request)).node.node_id == "pi-1"
+    assert farm.cordons.drawn == [("pi-1", True), ("pi-1", False)]
+    error = await refused(
+        farm.call("NodeAction", NodeActionRequest(node_id="pi-2", action="cordon"))
+    )
+    assert error.code() is grpc.StatusCode.UNAVAILABLE
+    error = await refused(farm.call("NodeAction", NodeActionRequest(node_id="pi-1", action="fly")))
+    assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert error.details() == "action must be one of cordon, uncordon, not 'fly'"
 
 
 # -- ports ----------------------------------------------------------------------------

@@ -20,6 +20,7 @@ def test_what_may_be_retried_is_unavailable() -> None:
     assert retried == {
         ErrorCode.MODEL_UNAVAILABLE,
         ErrorCode.QUEUE_FULL,
+        ErrorCode.OVERLOADED,
         ErrorCode.QUEUE_TIMEOUT,
         ErrorCode.NODE_LOST,
         ErrorCode.NODE_BUSY,

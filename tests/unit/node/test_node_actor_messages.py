@@ -1,22 +1,25 @@
 """What gateway and node say to each other survives the way, and a newer peer's additions."""
 
 import pickle
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from farm.core.actor_messages import (
+    OLDEST_PROTOCOL,
     PROTOCOL,
+    CallHead,
     check_protocol,
     decode_artifact,
     decode_call,
-    decode_curve,
+    decode_curves,
     decode_profile,
     decode_reply,
     decode_report,
     decode_vitals,
     encode_call,
-    encode_curve,
+    encode_curves,
     encode_failure,
     encode_record,
     encode_reply,
@@ -143,16 +146,33 @@ def test_no_record_names_a_class_of_ours(record: Any) -> None:
     assert b"farm" not in pickle.dumps(encode_record(record))
 
 
-@pytest.mark.parametrize("curve", [None, LatencyCurve(((1, 0.5), (2, 0.75)))])
-def test_a_curve_comes_back_whole(curve: LatencyCurve | None) -> None:
-    message = pickle.dumps(encode_curve(curve))
+@pytest.mark.parametrize(
+    "curves",
+    [
+        (),
+        (LatencyCurve(((1, 0.5), (2, 0.75)), 4), LatencyCurve(((1, 0.9),), 1)),
+    ],
+)
+def test_curves_come_back_whole(curves: tuple[LatencyCurve, ...]) -> None:
+    message = pickle.dumps(encode_curves(curves))
     assert b"farm" not in message
-    assert decode_curve(pickle.loads(message)) == curve  # noqa: S301
+    assert decode_curves(pickle.loads(message)) == curves  # noqa: S301
 
 
-def test_a_curve_of_a_foreign_protocol_is_refused() -> None:
+def test_the_one_curve_of_an_older_node_is_that_of_its_default_threads() -> None:
+    message = {"protocol": OLDEST_PROTOCOL, "points": ((1, 0.5), (2, 0.75))}
+    assert decode_curves(message) == (LatencyCurve(((1, 0.5), (2, 0.75)), 0),)
+    assert decode_curves(message | {"points": None}) == ()
+
+
+def test_an_older_gateway_reads_the_curve_of_the_default_threads() -> None:
+    curves = (LatencyCurve(((1, 0.5),), 2), LatencyCurve(((1, 0.9),), 1))
+    assert encode_curves(curves)["points"] == ((1, 0.5),)
+
+
+def test_curves_of_a_foreign_protocol_are_refused() -> None:
     with pytest.raises(InternalError, match="upgrade the older"):
-        decode_curve(encode_curve(None) | {"protocol": PROTOCOL + 1})
+        decode_curves(encode_curves(()) | {"protocol": PROTOCOL + 1})
 
 
 @pytest.mark.parametrize("number", [0, PROTOCOL + 1])
@@ -164,14 +184,35 @@ def test_foreign_protocols_are_refused(number: int) -> None:
 
 def test_a_batch_travels_as_one_block_an_input() -> None:
     call, raws = encode_call(batch(request(1, 1, b"ab"), request(2, 2, b"cdef")), "g-1")
-    assert decode_call(call) == (PROTOCOL, "m", "d", (1, 2), (("x", "UINT8", (3, 2)),), "g-1")
+    head = decode_call(call)
+    assert head[1:6] == ("m", "d", (1, 2), (("x", "UINT8", (3, 2)),), "g-1")
     assert raws == [b"abcdef"]
 
 
 def test_a_request_without_a_batch_axis_travels_as_it_is() -> None:
     call, raws = encode_call(batch(request(1, 2, b"abcd"), batched=False), "g-1")
-    assert decode_call(call) == (PROTOCOL, "m", "d", None, (("x", "UINT8", (2, 2)),), "g-1")
+    head = decode_call(call)
+    assert head[1:6] == ("m", "d", None, (("x", "UINT8", (2, 2)),), "g-1")
     assert raws == [b"abcd"]
+
+
+def test_a_call_that_asks_nothing_new_is_one_of_the_protocol_before() -> None:
+    call, _ = encode_call(batch(request(1, 1, b"ab")), "g-1")
+    head = pickle.loads(call)  # noqa: S301
+    assert (head[0], len(head)) == (OLDEST_PROTOCOL, 6)
+    assert decode_call(call) == CallHead(*head, threads=0, isolated=False)
+
+
+@pytest.mark.parametrize(("threads", "isolated"), [(4, False), (0, True), (2, True)])
+def test_a_call_carries_its_threads_and_whether_it_is_isolated(
+    threads: int, isolated: bool
+) -> None:
+    asked = replace(batch(request(1, 1, b"ab")), threads=threads, isolated=isolated)
+    call, _ = encode_call(asked, "g-1")
+    head = decode_call(call)
+    assert (head.protocol, head.threads, head.isolated) == (PROTOCOL, threads, isolated)
+    # A node of the protocol before must not take it for a call that it understands.
+    assert pickle.loads(call)[0] > OLDEST_PROTOCOL  # noqa: S301
 
 
 def test_every_input_is_a_block_of_its_own() -> None:
@@ -234,3 +275,11 @@ def test_a_newer_nodes_error_code_is_still_a_failure() -> None:
         batch_id=7, node_id="pi", incarnation="abc", code=ErrorCode.INTERNAL,
         message="something", retryable=True,
     )  # fmt: skip
+
+
+def test_a_node_that_is_too_old_for_a_batch_leaves_it_to_another() -> None:
+    words = "the other side speaks actor protocol 2, this one 1 to 1"
+    reply = encode_reply(("failed", OLDEST_PROTOCOL, "abc", "internal", words, False))
+    outcome = decode_reply(batch(request(1, 1, b"ab")), "pi", reply)
+    assert isinstance(outcome, BatchFailed)
+    assert outcome.retryable

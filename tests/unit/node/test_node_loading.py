@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from threading import Event, Thread
+from time import monotonic
 
 import numpy as np
 import onnx_models
@@ -15,6 +16,7 @@ from farm.core.actor_messages import PROTOCOL
 from farm.core.errors import FarmError, IntegrityError, ModelUnavailableError
 from farm.core.models import ModelArtifact
 from farm.node.service import NodeService
+from farm.node.sessions import Session
 from farm.node.settings import NodeSettings
 
 WAIT_S = 10.0
@@ -29,7 +31,7 @@ def service(tmp_path: Path) -> Iterator[NodeService]:
 
 
 def make_service(folder: Path) -> NodeService:
-    return NodeService(NodeSettings(node_id="pi", cache_dir=folder / "cache", curve_budget_s=0.05))
+    return NodeService(NodeSettings(node_id="pi", cache_dir=folder / "cache", curve_budget_s=5.0))
 
 
 def contents(*files: bytes) -> dict[str, bytes]:
@@ -41,9 +43,11 @@ def golden(folder: Path, factor: int) -> bytes:
     return onnx_models.golden_file(folder, input_x=ONES, output_y=ONES * factor)
 
 
-def answer(service: NodeService, artifact: ModelArtifact) -> list[float]:
+def answer(service: NodeService, artifact: ModelArtifact, threads: int = 0) -> list[float]:
     """Return what a model with x [n,3] makes of one row of ones."""
-    head = (PROTOCOL, "tiny", artifact.digest, (1,), (("x", "FP32", (1, 3)),), "g-1")
+    head = (
+        PROTOCOL, "tiny", artifact.digest, (1,), (("x", "FP32", (1, 3)),), "g-1", threads, False
+    )  # fmt: skip
     reply = pickle.loads(service.infer(pickle.dumps(head), ONES.tobytes()))  # noqa: S301
     assert reply[0] == "ok", reply
     return np.frombuffer(reply[4][0][0][3], np.float32).tolist()
@@ -95,7 +99,7 @@ def test_a_failed_load_of_a_digest_that_is_ready_changes_nothing(
         assert answer(service, wanted) == [2.0, 2.0, 2.0]
         assert service.vitals().digests == (wanted.digest,)
         assert held(tmp_path) == before
-    assert service.measure(wanted.digest) is not None
+    assert service.measure(wanted.digest)
 
 
 def test_a_failed_load_leaves_nothing_of_a_new_digest(service: NodeService, tmp_path: Path) -> None:
@@ -164,16 +168,40 @@ def test_a_loaded_model_is_measured_up_to_its_bound(service: NodeService, tmp_pa
         {"model.onnx": data}, goldens={"golden/any/g.npz": good}, max_batch_size=4
     )
     service.load(wanted, contents(data, good))
-    curve = service.measure(wanted.digest)
-    assert curve is not None
+    (curve,) = service.measure(wanted.digest)
     assert [rows for rows, _ in curve.points] == [1, 2, 4]
+
+
+def test_a_batch_runs_on_the_threads_that_it_asks_for_once_they_are_there(
+    service: NodeService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = []
+
+    class Noted(Session):
+        def __init__(self, path: Path, *, threads: int) -> None:
+            super().__init__(path, threads=threads)
+            opened.append(threads)
+
+    monkeypatch.setattr("farm.node.models.Session", Noted)
+    data = onnx_models.doubles()
+    wanted = onnx_models.artifact({"model.onnx": data})
+    service.load(wanted, contents(data))
+    assert answer(service, wanted) == [2.0, 2.0, 2.0]
+    assert opened == [1]
+    give_up = monotonic() + WAIT_S
+    while opened != [1, 4]:
+        assert answer(service, wanted, threads=4) == [2.0, 2.0, 2.0]
+        assert monotonic() < give_up
+    assert answer(service, wanted, threads=4) == [2.0, 2.0, 2.0]
+    assert answer(service, wanted) == [2.0, 2.0, 2.0]
+    assert opened == [1, 4]
 
 
 def test_a_model_without_rows_that_run_has_no_curve(service: NodeService) -> None:
     data = onnx_models.triples()
     wanted = onnx_models.artifact({"model.onnx": data})
     service.load(wanted, contents(data))
-    assert service.measure(wanted.digest) is None
+    assert service.measure(wanted.digest) == ()
 
 
 def test_what_is_not_here_cannot_be_measured(service: NodeService) -> None:

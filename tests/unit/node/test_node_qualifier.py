@@ -45,7 +45,7 @@ def interpreter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def make_qualifier(timeout_s: float = 60.0) -> Qualifier:
-    return Qualifier(threads=1, timeout_s=timeout_s, curve_budget_s=0.05)
+    return Qualifier(threads=1, timeout_s=timeout_s, curve_budget_s=5.0)
 
 
 @pytest.fixture
@@ -198,9 +198,9 @@ def test_a_child_is_replaced_after_many_models(
 
 
 def test_a_model_is_measured_in_the_child(tmp_path: Path, qualifier: Qualifier) -> None:
-    curve = qualifier.measure(trial(doubles(tmp_path)), max_rows=4)
-    assert curve is not None
-    assert [rows for rows, _ in curve.points] == [1, 2, 4]
+    curves = qualifier.measure(trial(doubles(tmp_path)), max_rows=4, splits=(2, 1), capacity=2)
+    assert [curve.threads for curve in curves] == [2, 1]
+    assert [[rows for rows, _ in curve.points] for curve in curves] == [[1, 2, 4]] * 2
 
 
 @pytest.mark.usefixtures("interpreter")
@@ -208,4 +208,6 @@ def test_a_model_that_kills_the_child_while_it_is_measured_is_an_error(
     tmp_path: Path, qualifier: Qualifier
 ) -> None:
     with pytest.raises(ModelUnavailableError, match="killed the trial process"):
-        qualifier.measure(trial(doubles(tmp_path, "segfault.onnx")), max_rows=4)
+        qualifier.measure(
+            trial(doubles(tmp_path, "segfault.onnx")), max_rows=4, splits=(1,), capacity=1
+        )

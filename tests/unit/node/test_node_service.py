@@ -10,7 +10,7 @@ import onnx_models
 import pytest
 
 from farm import zoo
-from farm.core.actor_messages import PROTOCOL, CallHead
+from farm.core.actor_messages import OLDEST_PROTOCOL, PROTOCOL, CallHead
 from farm.core.errors import IntegrityError, ModelUnavailableError
 from farm.core.models import ModelArtifact
 from farm.node.service import NodeService
@@ -74,17 +74,23 @@ def call(
     pixels: np.ndarray,
     rows: tuple[int, ...] | None,
     call_id: str = "gateway-1",
+    **choices: int,
 ) -> tuple[CallHead, bytes]:
-    tensors = (("image", "FP32", pixels.shape),)
-    head: CallHead = (
-        PROTOCOL, artifact.key.name, artifact.digest, rows, tensors, call_id
-    )  # fmt: skip
+    head = CallHead(
+        protocol=PROTOCOL,
+        model=artifact.key.name,
+        digest=artifact.digest,
+        rows=rows,
+        inputs=(("image", "FP32", pixels.shape),),
+        call_id=call_id,
+        **choices,
+    )
     return head, pixels.tobytes()
 
 
 def run(service: NodeService, head: tuple, *raws: bytes) -> tuple:
     """Call a node as a gateway does and return its reply, unpickled."""
-    reply = service.infer(pickle.dumps(head), *raws)
+    reply = service.infer(pickle.dumps(tuple(head)), *raws)
     assert type(reply) is bytes
     return pickle.loads(reply)  # noqa: S301
 
@@ -103,7 +109,7 @@ def test_a_batch_is_answered_member_by_member(
     kind, protocol, incarnation, timing, members = run(
         service, *call(artifact, images(6), (1, 3, 2))
     )
-    assert (kind, protocol, incarnation) == ("ok", PROTOCOL, service.incarnation)
+    assert (kind, protocol, incarnation) == ("ok", OLDEST_PROTOCOL, service.incarnation)
     assert [labels(member) for member in members] == [truth[:1], truth[1:4], truth[4:]]
     for member, rows in zip(members, (1, 3, 2), strict=True):
         assert {name: (datatype, shape) for name, datatype, shape, _ in member} == {
@@ -178,6 +184,14 @@ def test_a_newer_protocol_with_another_head_is_refused_in_words(
     assert "upgrade" in reply[4]
 
 
+def test_a_call_of_the_protocol_before_is_understood(
+    loaded: tuple[NodeService, ModelArtifact],
+) -> None:
+    service, artifact = loaded
+    head, raw = call(artifact, images(1), (1,))
+    assert run(service, (OLDEST_PROTOCOL, *head[1:6]), raw)[0] == "ok"
+
+
 def test_an_unforeseen_defect_may_be_this_nodes_alone_and_tells_no_secrets(
     loaded: tuple[NodeService, ModelArtifact], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -188,10 +202,10 @@ def test_an_unforeseen_defect_may_be_this_nodes_alone_and_tells_no_secrets(
 
     before = service.vitals()
     with monkeypatch.context() as patch:
-        patch.setattr("farm.node.service.to_array", explode)
+        patch.setattr("farm.node.execution.to_array", explode)
         reply = run(service, *call(artifact, images(2), (1, 1)))
     assert reply == (
-        "failed", PROTOCOL, service.incarnation, "internal",
+        "failed", OLDEST_PROTOCOL, service.incarnation, "internal",
         "the node failed with ZeroDivisionError", True,
     )  # fmt: skip
     after = service.vitals()
@@ -264,7 +278,7 @@ def test_an_unloaded_model_is_not_run(service: NodeService) -> None:
     send_files(service, data)
     service.load(wanted)
     ones = np.ones((2, 3), np.float32)
-    head: CallHead = (PROTOCOL, "tiny", wanted.digest, (1, 1), (("x", "FP32", (2, 3)),), "g-1")
+    head = (PROTOCOL, "tiny", wanted.digest, (1, 1), (("x", "FP32", (2, 3)),), "g-1")
     ok = run(service, head, ones.tobytes())
     assert [member[0][3] for member in ok[4]] == [(ones[:1] * 2).tobytes()] * 2
     assert service.vitals().digests == (wanted.digest,)

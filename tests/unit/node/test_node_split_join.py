@@ -59,7 +59,8 @@ def test_splitting_what_was_joined_is_the_identity(datatype: Datatype) -> None:
     @given(batches(datatype))
     def holds(batch: Batch) -> None:
         call, raws = encode_call(batch, "g-1")
-        _, _, _, rows, heads, _ = decode_call(call)
+        decoded = decode_call(call)
+        rows, heads = decoded.rows, decoded.inputs
         assert rows == tuple(member.rows for member in batch.members)
         joined = list(zip(heads, raws, strict=True))
         for (name, kind, shape), raw in joined:

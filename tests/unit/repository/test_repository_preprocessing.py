@@ -1,4 +1,4 @@
-"""What a config says to the farm alone: the ABI, and how images become inputs."""
+"""What a config says to the farm alone: the ABI, the objective, how images become inputs."""
 
 import json
 
@@ -6,6 +6,7 @@ import pytest
 from config_parsing import parse, refusal
 
 from farm.core.errors import ConfigurationError
+from farm.core.models import Objective
 from farm.repository.preprocessing import preprocessing_json
 
 LEAST = {"layout": "NCHW", "height": 8, "width": 6, "channels": 3}
@@ -56,6 +57,21 @@ def test_an_abi_is_read(text: str, abi: str, by_version: dict[int, str]) -> None
     assert parsed.abi == abi
     assert parsed.abi_by_version == by_version
     assert parsed.warnings == ()
+
+
+@pytest.mark.parametrize("word", ["throughput", "latency"])
+def test_what_a_model_is_tuned_for(word: str) -> None:
+    parsed = parse(parameter("farm.optimize", word))
+    assert parsed.objective == word
+    assert parsed.warnings == ()
+    assert parse("").objective is Objective.THROUGHPUT
+
+
+@pytest.mark.parametrize("word", ["", "Latency", "speed", "latency "])
+def test_another_objective_is_refused_naming_file_and_key(word: str) -> None:
+    said = refusal(parameter("farm.optimize", word))
+    assert f"digits/config.pbtxt: parameters['farm.optimize'] is '{word}'" in said
+    assert "throughput or latency" in said
 
 
 @pytest.mark.parametrize("abi", ["", "v2", "2.", ".2", "2.1.0", "02", "1.01", "-1", "٢", "9" * 20])

@@ -1,0 +1,246 @@
+"""`farm nodes cordon`, `uncordon` and `drain`: who gets work."""
+
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from farm.cli.exits import Exit, exit_code, farm_errors
+from farm.cli.node_details import find
+from farm.cli.options import DEFAULT_ADDRESS, Connect, Output, OutputFormat
+from farm.core.errors import ConfigurationError, FarmError
+
+if TYPE_CHECKING:
+    from farm.client import AdminClient
+    from farm.pb.farm_admin_pb2 import FarmSnapshot, NodeSnapshot
+
+_LOOK_S = 0.2
+# Within this, a node's next heartbeat has told every other gateway that it is cordoned.
+_SETTLE_S = 1.0
+
+Names = Annotated[list[str], typer.Argument(metavar="NAME...", help="Nodes, by name.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do it even if no node is left to serve.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Outcome:
+    """What became of one node; `state` is "" where the gateway did not tell."""
+
+    node: str
+    state: str = ""
+    inflight_batches: int = 0
+    result: str
+    error: FarmError | None = None
+
+
+def cordon(
+    nodes: Names,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    connect: Connect = DEFAULT_ADDRESS,
+    output: OutputFormat = Output.TABLE,
+) -> None:
+    """Send nodes no new batches. What runs there ends its run; they keep their models."""
+    from farm.client import AdminClient
+
+    with farm_errors(), AdminClient(connect) as admin:
+        found = _found(admin.snapshot(), nodes, leaving=True, yes=yes)
+        if dry_run:
+            _report(_plan(found, cordoned=True), output)
+            return
+        _end(_tell(found, admin.cordon, "cordoned"), output)
+
+
+def uncordon(
+    nodes: Names,
+    dry_run: DryRun = False,
+    connect: Connect = DEFAULT_ADDRESS,
+    output: OutputFormat = Output.TABLE,
+) -> None:
+    """Send nodes batches again."""
+    from farm.client import AdminClient
+
+    with farm_errors(), AdminClient(connect) as admin:
+        found = _found(admin.snapshot(), nodes)
+        if dry_run:
+            _report(_plan(found, cordoned=False), output)
+            return
+        _end(_tell(found, admin.uncordon, "uncordoned"), output)
+
+
+def drain(
+    nodes: Names,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    timeout: Annotated[float, typer.Option(min=0, help="Seconds to wait.")] = 120.0,
+    connect: Connect = DEFAULT_ADDRESS,
+    output: OutputFormat = Output.TABLE,
+) -> None:
+    """Cordon nodes and wait until nothing runs there, so that they may be switched off."""
+    from farm.client import AdminClient
+
+    with farm_errors(), AdminClient(connect) as admin:
+        found = _found(admin.snapshot(), nodes, leaving=True, yes=yes)
+        if dry_run:
+            _report(_plan(found, cordoned=True), output)
+            return
+        told = _tell(found, admin.cordon, "cordoned")
+        waiting = [outcome.node for outcome in told if outcome.error is None]
+        failed = [outcome for outcome in told if outcome.error is not None]
+        _end([*_drained(admin, waiting, timeout), *failed], output)
+
+
+def _found(
+    snapshot: "FarmSnapshot", names: Sequence[str], *, leaving: bool = False, yes: bool = False
+) -> list["NodeSnapshot"]:
+    """Return the nodes of these names, each once, as they are now.
+
+    Raises:
+        InvalidRequestError: the farm has no node of a name.
+        ConfigurationError: they are `leaving`, nobody else takes batches, and that was not
+            agreed to.
+    """
+    nodes = [find(snapshot, name) for name in dict.fromkeys(names)]
+    accepting = {node.node_id for node in snapshot.nodes if node.state == "ready"}
+    if leaving and not yes and accepting and accepting <= set(names):
+        raise ConfigurationError(
+            f"without {', '.join(sorted(accepting))} no node takes batches and requests are not"
+            " answered; pass --yes to go on all the same"
+        )
+    return nodes
+
+
+def _plan(nodes: Iterable["NodeSnapshot"], *, cordoned: bool) -> list[_Outcome]:
+    """Return what a run without --dry-run would do."""
+    what = "cordoned" if cordoned else "uncordoned"
+    return [
+        _Outcome(
+            node=node.node_id,
+            state=node.state,
+            inflight_batches=node.inflight_batches,
+            result=f"is {what} already" if node.cordoned is cordoned else f"would be {what}",
+        )
+        for node in nodes
+    ]
+
+
+def _tell(
+    nodes: Iterable["NodeSnapshot"], action: Callable[[str], "NodeSnapshot"], done: str
+) -> list[_Outcome]:
+    """Tell each node; one that cannot be told does not keep the others from it."""
+    outcomes = []
+    for before in nodes:
+        try:
+            after = action(before.node_id)
+        except FarmError as error:
+            outcomes.append(_Outcome(node=before.node_id, result="failed", error=error))
+        else:
+            outcomes.append(_outcome(after, done))
+    return outcomes
+
+
+def _outcome(node: "NodeSnapshot", result: str) -> _Outcome:
+    return _Outcome(
+        node=node.node_id,
+        state=node.state,
+        inflight_batches=node.inflight_batches,
+        result=result,
+    )
+
+
+def _drained(admin: "AdminClient", names: Sequence[str], timeout_s: float) -> list[_Outcome]:
+    """Watch cordoned nodes until nothing runs on any of them, or the time is up."""
+    began = time.monotonic()
+    shown = ""
+    outcomes: list[_Outcome] = []
+    for snapshot in admin.watch(_LOOK_S) if names else ():
+        waited_s = time.monotonic() - began
+        nodes = [find(snapshot, name) for name in names]
+        busy = [node for node in nodes if not _is_idle(node, waited_s)]
+        over = waited_s >= timeout_s
+        if not busy or over:
+            outcomes = [
+                _late(node, timeout_s) if node in busy else _outcome(node, "drained")
+                for node in nodes
+            ]
+            break
+        line = "; ".join(f"{node.node_id}: {_running(node)}" for node in busy)
+        if line != shown:
+            shown = line
+            sys.stderr.write(f"draining {line}\n")
+    return outcomes
+
+
+def _is_idle(node: "NodeSnapshot", waited_s: float) -> bool:
+    """Whether a node that was cordoned so long ago runs nothing, for whatever gateway."""
+    if node.inflight_batches:
+        return False
+    if node.state == "lost":
+        return True
+    heard_s = waited_s - node.heartbeat_age_ns / 1e9
+    return not node.slots_busy and heard_s > _SETTLE_S
+
+
+def _running(node: "NodeSnapshot") -> str:
+    batches = max(node.inflight_batches, node.slots_busy)
+    if not batches:
+        return "waiting for its next heartbeat"
+    return f"{batches} {'batch' if batches == 1 else 'batches'} in flight"
+
+
+def _late(node: "NodeSnapshot", timeout_s: float) -> _Outcome:
+    return _Outcome(
+        node=node.node_id,
+        state=node.state,
+        inflight_batches=node.inflight_batches,
+        result="failed",
+        error=FarmError(
+            f"node '{node.node_id}' is not drained after {timeout_s:g} s: {_running(node)}. It"
+            " stays cordoned: drain it again, or put it back with"
+            f" `farm nodes uncordon {node.node_id}`"
+        ),
+    )
+
+
+def _end(outcomes: Sequence[_Outcome], output: Output) -> None:
+    """Print what became of each node, and end the command if it was not what was asked."""
+    _report(outcomes, output)
+    errors = [outcome.error for outcome in outcomes if outcome.error is not None]
+    for error in errors:
+        sys.stderr.write(f"farm: {error.message}\n")
+    if errors:
+        raise SystemExit(
+            exit_code(errors[0]) if len(errors) == len(outcomes) else Exit.PARTLY_FAILED
+        )
+
+
+def _report(outcomes: Sequence[_Outcome], output: Output) -> None:
+    from farm.cli.tables import print_json, print_table
+
+    if output is Output.JSON:
+        print_json(
+            "nodes",
+            [
+                {
+                    "node": outcome.node,
+                    "state": outcome.state,
+                    "inflight_batches": outcome.inflight_batches,
+                    "result": outcome.result,
+                    "error": outcome.error.message if outcome.error is not None else None,
+                }
+                for outcome in outcomes
+            ],
+        )
+        return
+    print_table(
+        "Nodes",
+        ("node", "state", "in flight", "result"),
+        [
+            (outcome.node, outcome.state or "-", str(outcome.inflight_batches), outcome.result)
+            for outcome in outcomes
+        ],
+    )
