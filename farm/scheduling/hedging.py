@@ -20,8 +20,9 @@ class Hedger:
         self._state = state
         self._budget = budget
         self._dispatcher = dispatcher
-        # Batches by the time at which they are late. Landed ones leave when they surface.
-        self._late_at: list[tuple[float, int]] = []
+        # Batches by the time at which they are late, each with the spec it was formed under.
+        # Landed ones leave when they surface.
+        self._late_at: list[tuple[float, int, ModelSpec]] = []
 
     def alarm_at(self) -> float:
         """Return when the next batch will be late, or infinity."""
@@ -41,17 +42,17 @@ class Hedger:
         if node.ready[batch.digest].known:
             expected_s = flight.ends_at - flight.dispatched_at
             wait_s = max(hedging.after_factor * expected_s, hedging.after_min_s)
-            self._push(flight.dispatched_at + wait_s, flight)
+            self._push(flight.dispatched_at + wait_s, flight, self._state.specs[batch.model])
 
     def hedge(self, now: float) -> None:
         """Send twins for the batches that are late by now, where a node is idle for them."""
         while self._late_at and self._late_at[0][0] <= now:
-            _, batch_id = heapq.heappop(self._late_at)
+            _, batch_id, spec = heapq.heappop(self._late_at)
             flight = self._state.flights.get(batch_id)
             if flight is None or not flight.wanted or flight.twin is not None:
                 continue
-            spec = self._state.specs.get(flight.batch.model)
-            if spec is not None and spec.digest == flight.batch.digest:
+            # After a reload the batch may not be one for the model any more.
+            if self._state.specs.get(flight.batch.model) is spec:
                 self._hedge(flight, spec, now)
 
     def _hedge(self, flight: Flight, spec: ModelSpec, now: float) -> None:
@@ -59,7 +60,7 @@ class Hedger:
         node = self._idle_node(flight, spec, now)
         if node is None or not self._budget.withdraw(len(entries)):
             # Once more when it has taken twice as long.
-            self._push(2 * now - flight.dispatched_at, flight)
+            self._push(2 * now - flight.dispatched_at, flight, spec)
             return
         twin = self._dispatcher.send(
             spec,
@@ -71,8 +72,8 @@ class Hedger:
         )
         flight.twin, twin.twin = twin.batch.id, flight.batch.id
 
-    def _push(self, at: float, flight: Flight) -> None:
-        heapq.heappush(self._late_at, (at, flight.batch.id))
+    def _push(self, at: float, flight: Flight, spec: ModelSpec) -> None:
+        heapq.heappush(self._late_at, (at, flight.batch.id, spec))
 
     def _idle_node(self, flight: Flight, spec: ModelSpec, now: float) -> Node | None:
         """Return the quickest other node with room where some member would be in time."""

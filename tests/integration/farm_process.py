@@ -47,7 +47,12 @@ class FarmProcess:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
-                env={**os.environ, "FARM_STATE_DIR": str(self._state), **environment},
+                env={
+                    **os.environ,
+                    "FARM_STATE_DIR": str(self._state),
+                    "FARM_CURVES_DIR": str(self._state / "curves"),
+                    **environment,
+                },
             )
 
     def await_ready(self) -> None:

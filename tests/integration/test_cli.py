@@ -24,7 +24,9 @@ def run(*arguments: str, stdin: bytes | None = None) -> subprocess.CompletedProc
     )
 
 
-def test_demo_checks_every_answer() -> None:
+def test_demo_checks_every_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The demo heeds no FARM_ variables.
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     done = run("demo", "--nodes", "2", "--requests", "300", "--concurrency", "16")
     assert done.returncode == 0, done.stderr.decode()
     shown = done.stdout.decode()

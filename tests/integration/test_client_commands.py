@@ -119,3 +119,9 @@ def test_models_profile(samples: FarmProcess, admin: AdminClient) -> None:
     assert (rows[0], rows[-1] <= version["max_batch_size"]) == (1, True)
     assert all(point["ms"] > 0 and point["rows_per_s"] > 0 for point in node["curve"])
     assert node["best_rows"] in rows
+    assert (node["slots"], node["threads"]) == (1, 1)
+    [anew] = command(samples, "models", "profile", "digits", "--remeasure")["profile"]["versions"]
+    [kind] = anew["classes"]
+    assert (kind["nodes"], kind["measured_on"], kind["stored"]) == (["local-1"], "local-1", False)
+    [split] = kind["splits"]
+    assert split["chosen"]

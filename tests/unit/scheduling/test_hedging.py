@@ -14,6 +14,7 @@ from harness import (
     outputs_of,
     request,
     spec,
+    tensor_spec,
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -186,6 +187,13 @@ def test_a_suspect_is_not_hedged(make_driver: MakeDriver) -> None:
     driver.send(joined("b", curve=PAYING), joined("c", curve=PAYING))
     driver.send(NodeLost(node_id="a", reason="unplugged"))
     assert driver.advance_to(60.0) == []
+
+
+def test_a_batch_for_other_inputs_gets_no_twin(hedged: Driver) -> None:
+    newer = spec(inputs=(tensor_spec("z"),))
+    hedged.send(ModelChanged(newer.key, newer))
+    hedged.advance_to(60.0)
+    assert set(hedged.dispatched) == {1}
 
 
 def test_a_batch_of_former_files_gets_no_twin(hedged: Driver) -> None:
