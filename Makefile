@@ -5,9 +5,10 @@ BIN := $(VENV)/bin
 LOCKS := playbooks/locks
 STAMP := $(VENV)/.installed
 KSERVE := .venv-kserve
+LOADGEN := benchmarks/.build/unary_load
 
 .PHONY: demo test test-unit test-integration fuzz stress test-kserve check format lint types contracts generated \
-  bench zoo screenshots lock clean
+  bench bench-serving bench-peers zoo screenshots lock clean
 .DEFAULT_GOAL := test
 
 demo: $(STAMP)  ## an embedded farm, real digits through real gRPC, a report
@@ -48,12 +49,19 @@ contracts: $(STAMP)  ## the import table of docs/architecture.md
 generated: $(STAMP)  ## generated code is what protos/ would generate
 	$(BIN)/python protos/generate.py --check
 
-bench: $(STAMP)  ## measure, and write docs/benchmarks/
-	$(BIN)/python -m benchmarks.serving
+bench: bench-serving  ## measure, and write docs/benchmarks/
 	$(BIN)/python -m benchmarks.memory
 	$(BIN)/python -m benchmarks.many_models
 	$(BIN)/python -m benchmarks.model_load
 	$(BIN)/python -m benchmarks.streaming
+	$(BIN)/python -m benchmarks.machine_cost
+	$(BIN)/python -m benchmarks.simulated_shelf
+
+bench-serving: bench-peers  ## this farm, its peers and bare ONNX Runtime
+	$(BIN)/python -m benchmarks.serving
+
+bench-peers: $(STAMP) $(LOADGEN)  ## the peers, in environments of their own; those that fail are told
+	$(BIN)/python -m benchmarks.peer_environments
 
 zoo: $(STAMP)  ## train the shipped models anew; one seed and machine, the same files
 	$(BIN)/python -m farm.zoo.train_digits
@@ -76,12 +84,18 @@ lock:
 	done
 
 clean:
-	rm -rf $(VENV) $(KSERVE)
+	rm -rf $(VENV) $(KSERVE) benchmarks/.build benchmarks/.venvs
 
 $(KSERVE)/.installed: tests/kserve/requirements.txt
 	$(PYTHON) -m venv $(KSERVE)
 	$(KSERVE)/bin/pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
+
+# Without it the benchmark takes its generator in Python, and says so.
+$(LOADGEN): benchmarks/loadgen/unary_load.cpp
+	@mkdir -p $(@D)
+	@$(CXX) -std=c++17 -O2 -Wall -Wextra -o $@ $< $$(pkg-config --cflags --libs grpc++) || \
+	  echo "make: no compiled load generator: it needs g++, pkg-config and libgrpc++-dev" >&2
 
 $(STAMP): pyproject.toml $(LOCKS)/dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -11,21 +11,17 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 
+from benchmarks.peers.onnx_models import open_session
 from benchmarks.processes import CpuReading
 
 _SELF = "bare"
-_WARMUP_RUNS = 3
+_WARMUP_RUNS = 2
 
 
 def measure(model: Path, batches: list[int], seconds: float) -> dict[str, Any]:
     """Run `model` for `seconds` at each batch size."""
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    session = ort.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+    session = open_session(model)
     given = session.get_inputs()[0]
     generator = np.random.default_rng(0)
     results = {}

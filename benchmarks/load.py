@@ -1,154 +1,121 @@
-"""A closed-loop load generator in its own process: one request's bytes, sent again and again.
+"""A closed-loop load generator in Python: one request's bytes, sent again and again.
 
-Nothing is serialised or parsed per request. Prints one JSON object; a failed request ends
-it with an error. Run by `benchmarks.serving`.
+Nothing is serialised or parsed per request. It stands in for the compiled generator where
+that cannot be built, and beside `stream_load` so that both ways take the same language.
+`benchmarks.generators` runs it and describes what it prints.
 """
 
 import argparse
 import asyncio
 import json
-import math
-import os
-import sys
-from collections.abc import Callable, Coroutine
+import resource
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Final
 
 import grpc
 
-from benchmarks.processes import CpuReading, roles
-from farm.client.channel import OPTIONS, inference_methods
-from farm.pb.open_inference_pb2 import ModelInferResponse
-
-GENERATOR: Final = "generator"
-# Above this share of a core the generator may be what is measured.
-MAX_GENERATOR_CORES: Final = 0.7
-
-# The `measure` of a load generator.
-Measure = Callable[..., Coroutine[Any, Any, dict[str, Any]]]
+from farm.client.channel import OPTIONS
 
 _TIMEOUT_S: Final = 30.0
 _SAMPLE_EVERY: Final = 16
+# A server that refuses at once would be asked thousands of times.
+_MAX_FAILURES: Final = 100
 
 
-class _Run:
-    """Closed loops over one channel; replies count while `counting`."""
+@dataclass(slots=True)
+class Seen:
+    """Replies so far; they count only while `counting`, failures always."""
 
-    def __init__(self, call: Any, request: bytes) -> None:
-        self._call = call
-        self._request = request
-        self.counting = False
-        self.stopping = False
-        self.latencies: list[float] = []
-        self.samples: list[bytes] = []
+    counting: bool = False
+    stopping: bool = False
+    latencies_us: list[int] = field(default_factory=list)
+    statuses: Counter[int] = field(default_factory=Counter)
+    failure: str = ""
+    samples: list[bytes] = field(default_factory=list)
 
-    async def loop(self) -> None:
-        while not self.stopping:
-            started = perf_counter()
-            reply = await self._call(self._request, timeout=_TIMEOUT_S)
-            if not self.counting:
-                continue
-            if len(self.latencies) % _SAMPLE_EVERY == 0:
-                self.samples.append(reply)
-            self.latencies.append(perf_counter() - started)
+    def replied(self, reply: bytes) -> None:
+        if not self.counting:
+            return
+        if self.statuses[0] % _SAMPLE_EVERY == 0:
+            self.samples.append(reply)
+        self.statuses[0] += 1
 
-
-async def measure(
-    address: str, request: bytes, *, concurrency: int, seconds: float, warmup: float, gateway: int
-) -> dict[str, Any]:
-    """Send `request` by `concurrency` loops for `seconds` and return what was seen."""
-    watched = {**roles(gateway), os.getpid(): GENERATOR}
-    async with grpc.aio.insecure_channel(address, options=OPTIONS) as channel:
-        # Without serialisers gRPC takes and gives bytes.
-        run = _Run(channel.unary_unary(inference_methods()["ModelInfer"].path), request)
-        async with asyncio.TaskGroup() as tasks:
-            for _ in range(concurrency):
-                tasks.create_task(run.loop())
-            await asyncio.sleep(warmup)
-            before, started = CpuReading.take(watched), perf_counter()
-            run.counting = True
-            await asyncio.sleep(seconds)
-            run.counting = False
-            elapsed = perf_counter() - started
-            cpu = CpuReading.take(watched).since(before)
-            run.stopping = True
-    return _summary(run, elapsed, cpu)
+    def failed(self, error: grpc.aio.AioRpcError) -> None:
+        self.statuses[error.code().value[0]] += 1
+        self.failure = error.details() or ""
+        self.stopping = sum(self.statuses.values()) - self.statuses[0] > _MAX_FAILURES
 
 
-def _summary(run: _Run, elapsed: float, cpu: dict[str, float]) -> dict[str, Any]:
-    count = len(run.latencies)
-    replies = [ModelInferResponse.FromString(sample) for sample in run.samples]
-    if not all(reply.raw_output_contents for reply in replies):
-        raise RuntimeError("a reply has no outputs")
-    if not count:
-        raise RuntimeError(f"no reply within {elapsed:.1f} s")
-    ordered = sorted(run.latencies)
-    generator_cores = cpu[GENERATOR] / elapsed
+# Starts the calls over a channel; each one ends once `Seen.stopping`.
+Start = Callable[[grpc.aio.Channel, argparse.Namespace, Seen], Sequence[Awaitable[None]]]
+
+
+async def measure(start: Start, given: argparse.Namespace) -> dict[str, Any]:
+    """Load a server as the command line says and return what was seen."""
+    seen = Seen()
+    async with grpc.aio.insecure_channel(given.address, options=OPTIONS) as channel:
+        calls = [asyncio.ensure_future(call) for call in start(channel, given, seen)]
+        await asyncio.sleep(given.warmup)
+        print("counting", flush=True)
+        began, cpu = perf_counter(), _cpu_seconds()
+        seen.counting = True
+        await asyncio.sleep(given.seconds)
+        seen.counting, seen.stopping = False, True
+        seconds, cpu = perf_counter() - began, _cpu_seconds() - cpu
+        print("counted", flush=True)
+        await asyncio.gather(*calls)
     return {
-        "requests": count,
-        "seconds": elapsed,
-        "per_s": count / elapsed,
-        **{f"p{p}_ms": _percentile(ordered, p) * 1e3 for p in (50, 95, 99)},
-        **_batches(replies),
-        "cpu_ms_per_request": {role: used / count * 1e3 for role, used in cpu.items()},
-        "cores": {role: used / elapsed for role, used in cpu.items()},
-        # False: the generator was near its own limit, so requests/s does not count.
-        "rate_counts": generator_cores <= MAX_GENERATOR_CORES,
+        "seconds": seconds,
+        "cpu_s": cpu,
+        "statuses": seen.statuses,
+        "failure": seen.failure,
+        "latencies_us": seen.latencies_us,
+        "samples": [sample.hex() for sample in seen.samples],
     }
 
 
-def _percentile(ordered: list[float], percent: int) -> float:
-    """Return the nearest-rank percentile."""
-    return ordered[math.ceil(len(ordered) * percent / 100) - 1]
+def _cpu_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
 
 
-def _batches(replies: list[ModelInferResponse]) -> dict[str, float]:
-    """Return mean rows of a batch and the node's milliseconds a row, from receipts.
-
-    Requests bring one row, so one with `rows` rows aboard stands for 1/rows of a batch.
-    """
-    receipts = [reply.parameters for reply in replies]
-    rows = [receipt["farm_batch_size"].int64_param for receipt in receipts]
-    micros = [receipt["farm_compute_us"].int64_param for receipt in receipts]
-    per_row = [spent / aboard for spent, aboard in zip(micros, rows, strict=True)]
-    return {
-        "rows_per_batch": len(rows) / sum(1 / aboard for aboard in rows),
-        "node_ms_per_row": sum(per_row) / len(per_row) / 1e3,
-    }
-
-
-def from_command_line(measure: Measure, description: str | None) -> dict[str, Any]:
-    """Run a load generator as its command line says, and return what it measured."""
+def run(start: Start, description: str | None) -> None:
+    """Read the command line, measure and print."""
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--address", required=True, help="HOST:PORT of the farm's gRPC")
+    parser.add_argument("--address", required=True, help="HOST:PORT")
+    parser.add_argument("--method", required=True, help="/package.Service/Method")
     parser.add_argument("--request", type=Path, required=True, help="a serialised request")
-    parser.add_argument("--gateway-pid", type=int, required=True)
     parser.add_argument("--concurrency", type=int, required=True)
-    parser.add_argument("--seconds", type=float, default=5.0)
-    parser.add_argument("--warmup", type=float, default=1.0)
-    given = parser.parse_args()
-    return asyncio.run(
-        measure(
-            given.address,
-            given.request.read_bytes(),
-            concurrency=given.concurrency,
-            seconds=given.seconds,
-            warmup=given.warmup,
-            gateway=given.gateway_pid,
-        )
-    )
+    parser.add_argument("--seconds", type=float, required=True)
+    parser.add_argument("--warmup", type=float, required=True)
+    print(json.dumps(asyncio.run(measure(start, parser.parse_args()))))
 
 
-def main() -> None:
-    result = from_command_line(measure, __doc__)
-    if not result["rate_counts"]:
-        sys.stderr.write(
-            f"the generator used {result['cores'][GENERATOR]:.0%} of a core: requests/s does not"
-            " count, compare CPU milliseconds a request\n"
-        )
-    print(json.dumps(result))
+def _start(
+    channel: grpc.aio.Channel, given: argparse.Namespace, seen: Seen
+) -> Sequence[Awaitable[None]]:
+    # Without serialisers gRPC takes and gives bytes.
+    call: Any = channel.unary_unary(given.method)
+    request = given.request.read_bytes()
+
+    async def loop() -> None:
+        while not seen.stopping:
+            began = perf_counter()
+            try:
+                reply = await call(request, timeout=_TIMEOUT_S)
+            except grpc.aio.AioRpcError as error:
+                seen.failed(error)
+                continue
+            if seen.counting:
+                seen.latencies_us.append(int((perf_counter() - began) * 1e6))
+            seen.replied(reply)
+
+    return [loop() for _ in range(given.concurrency)]
 
 
 if __name__ == "__main__":
-    main()
+    run(_start, __doc__)

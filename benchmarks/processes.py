@@ -1,7 +1,8 @@
-"""The processes of a running farm: which is which, and what they and others use."""
+"""The processes of a running server: which is which, and what they and others use."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import psutil
@@ -34,10 +35,10 @@ _MARKS: Final = (
 )
 
 
-def roles(gateway_pid: int) -> dict[int, str]:
-    """Return the role of the gateway's process and of each one below it, by pid."""
-    found = {gateway_pid: GATEWAY}
-    for process in psutil.Process(gateway_pid).children(recursive=True):
+def roles(first_pid: int, first_role: str = GATEWAY) -> dict[int, str]:
+    """Return the role of a server's first process and of each one below it, by pid."""
+    found = {first_pid: first_role}
+    for process in psutil.Process(first_pid).children(recursive=True):
         try:
             command = process.cmdline()
         except psutil.NoSuchProcess:
@@ -46,6 +47,18 @@ def roles(gateway_pid: int) -> dict[int, str]:
         program = " ".join(command[:3])
         found[process.pid] = next((role for mark, role in _MARKS if mark in program), OTHER)
     return found
+
+
+def thread_seconds(pid: int) -> dict[str, float]:
+    """Return the CPU seconds of a process by thread name; threads of one name are summed."""
+    spent: dict[str, float] = {}
+    for thread in psutil.Process(pid).threads():
+        try:
+            name = Path(f"/proc/{pid}/task/{thread.id}/comm").read_text(encoding="utf-8").strip()
+        except FileNotFoundError:
+            continue
+        spent[name] = spent.get(name, 0.0) + thread.user_time + thread.system_time
+    return spent
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,7 @@ docs/benchmarks/streaming.json and .md.
 """
 
 import argparse
-import json
 import shutil
-import subprocess
 import sys
 import tempfile
 from itertools import pairwise
@@ -17,43 +15,53 @@ from typing import Any, Final
 
 import numpy as np
 
-from benchmarks.farm_process import FarmProcess, running_farm
-from benchmarks.load import GENERATOR, MAX_GENERATOR_CORES
-from benchmarks.processes import ACTOR, GATEWAY
-from benchmarks.report import ROOT, circumstances, circumstances_text, shown, spread, table, write
+from benchmarks.farm_process import running_farm
+from benchmarks.generators import (
+    GENERATOR,
+    MAX_GENERATOR_CORES,
+    PYTHON_STREAM,
+    PYTHON_UNARY,
+    Generator,
+    Loaded,
+    Target,
+    load,
+)
+from benchmarks.processes import ACTOR, GATEWAY, roles
+from benchmarks.report import circumstances, circumstances_text, shown, spread, table, write
+from benchmarks.subjects import rows_per_batch
 from farm import zoo
 from farm.client.codec import to_request
+from farm.pb.open_inference_pb2 import ModelStreamInferResponse
 
 RATIO_TARGET: Final = 1.3
 MIN_ROUNDS: Final = 5
 CONCURRENCY: Final = 64
 
-UNARY: Final = "benchmarks.load"
-STREAM: Final = "benchmarks.stream_load"
-
 _DIGITS: Final = "digits"
 _WARMUP_S: Final = 1.0
-_MAX_ROUND_S: Final = 60.0
+# The same language for both: it is the two ways to call that are compared.
+_GENERATORS: Final = {"unary": PYTHON_UNARY, "stream": PYTHON_STREAM}
 
 
 def run(rounds: int, seconds: float) -> dict[str, list[dict[str, Any]]]:
     """Start a farm and measure; unary has one round more than the stream: they alternate."""
-    samples: dict[str, list[dict[str, Any]]] = {UNARY: [], STREAM: []}
+    samples: dict[str, list[dict[str, Any]]] = {kind: [] for kind in _GENERATORS}
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
         shutil.copytree(zoo.models_dir() / _DIGITS, folder / "models" / _DIGITS)
         request = folder / "digits.request"
         request.write_bytes(_request())
         with running_farm(folder / "models") as farm:
+            target = Target(address=farm.grpc, pid=farm.pid, roles=roles(farm.pid))
 
-            def measure(module: str) -> None:
-                samples[module].append(_measure(module, farm, request, seconds))
-                sys.stderr.write(f"{module} {samples[module][-1]['per_s']:.0f}/s\n")
+            def measure(kind: str) -> None:
+                samples[kind].append(_measured(_GENERATORS[kind], target, request, seconds))
+                sys.stderr.write(f"{kind} {samples[kind][-1]['per_s']:.0f}/s\n")
 
-            measure(UNARY)
+            measure("unary")
             for _ in range(rounds):
-                measure(STREAM)
-                measure(UNARY)
+                measure("stream")
+                measure("unary")
     return samples
 
 
@@ -64,36 +72,53 @@ def _request() -> bytes:
     return request.SerializeToString()
 
 
-def _measure(module: str, farm: FarmProcess, request: Path, seconds: float) -> dict[str, Any]:
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", module),
-            *("--address", farm.grpc, "--gateway-pid", str(farm.pid)),
-            *("--request", str(request), "--concurrency", str(CONCURRENCY)),
-            *("--seconds", str(seconds), "--warmup", str(_WARMUP_S)),
-        ],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-        timeout=_MAX_ROUND_S,
+def _measured(
+    generator: Generator, target: Target, request: Path, seconds: float
+) -> dict[str, Any]:
+    loaded = load(
+        generator,
+        target,
+        request,
+        concurrency=CONCURRENCY,
+        seconds=seconds,
+        warmup=_WARMUP_S,
     )
-    measured: dict[str, Any] = json.loads(done.stdout)
-    return measured
+    return {
+        "per_s": loaded.per_s,
+        "rows_per_batch": _rows_per_batch(generator, loaded),
+        "cpu_ms_per_request": {
+            role: used / loaded.count * 1e3 for role, used in loaded.cpu_s.items()
+        },
+        "others_cores": loaded.cpu_s["others"] / loaded.seconds,
+        "rate_counts": loaded.rate_counts,
+    }
+
+
+def _rows_per_batch(generator: Generator, loaded: Loaded) -> float:
+    replies = loaded.samples
+    if generator is PYTHON_STREAM:
+        answers = [ModelStreamInferResponse.FromString(sample) for sample in loaded.samples]
+        if any(answer.error_message for answer in answers):
+            raise RuntimeError("an answer of the stream is an error")
+        replies = tuple(answer.infer_response.SerializeToString() for answer in answers)
+    rows = rows_per_batch(replies)
+    if rows is None:
+        raise RuntimeError("no reply has a receipt")
+    return rows
 
 
 def summarise(samples: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
     """Return figures with their spread over the rounds."""
-    unary = samples[UNARY]
+    unary = samples["unary"]
     neighbours = [(before["per_s"] + after["per_s"]) / 2 for before, after in pairwise(unary)]
     ratio = spread(
         got["per_s"] / unary_per_s
-        for got, unary_per_s in zip(samples[STREAM], neighbours, strict=True)
+        for got, unary_per_s in zip(samples["stream"], neighbours, strict=True)
     )
     return {
         "ratio": {**ratio, "target": RATIO_TARGET, "met": ratio["median"] >= RATIO_TARGET},
         "unary": _summary(unary),
-        "stream": _summary(samples[STREAM]),
+        "stream": _summary(samples["stream"]),
     }
 
 
@@ -104,7 +129,7 @@ def _summary(rounds: list[dict[str, Any]]) -> dict[str, Any]:
             role: spread(got["cpu_ms_per_request"].get(role, 0.0) for got in rounds)
             for role in (GENERATOR, GATEWAY, ACTOR)
         },
-        "others_cores": spread(got["cores"]["others"] for got in rounds),
+        "others_cores": spread(got["others_cores"] for got in rounds),
         "rate_counts": all(got["rate_counts"] for got in rounds),
     }
 

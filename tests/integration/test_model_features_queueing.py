@@ -287,10 +287,10 @@ def test_two_instances_take_two_slots(calls: Calls) -> None:
 
 @for_model("unbounded")
 def test_without_instances_the_slots_bound_a_model(calls: Calls) -> None:
-    for position in range(4):
+    for position in range(5):
         calls.send(f"{position}", LONG)
-    # Beside those in both slots one may wait at the node.
-    calls.wait(running=3, queued=1)
+    # Behind each of both slots one may wait at the node.
+    calls.wait(running=4, queued=1)
     calls.finish()
     assert calls.failed == set()
 

@@ -1,0 +1,1 @@
+"""Seldon MLServer, inference in its own process."""

@@ -1,0 +1,1 @@
+"""NVIDIA PyTriton: Triton's C++ front end over a Python backend."""

@@ -1,0 +1,1 @@
+"""Ray Serve behind its gRPC proxy, batching with `@serve.batch`."""
