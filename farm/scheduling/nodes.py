@@ -44,10 +44,6 @@ class Flight:
         """Whether anybody still waits for it."""
         return any(entry is not None for entry in self.tickets)
 
-    def remaining_s(self, now: float) -> float:
-        """Return the seconds until it is done. One that is late is as late again."""
-        return abs(self.ends_at - now)
-
 
 @dataclass(slots=True)
 class Node:
@@ -69,6 +65,8 @@ class Node:
     slowdown: float = 1.0
     kind: NodeClass = ("", "", 0, 0)
     flights: dict[int, Flight] = field(default_factory=dict)
+    # Sorted when they are asked for after a change.
+    _ends: list[float] | None = None
 
     @property
     def node_id(self) -> str:
@@ -140,6 +138,7 @@ class Node:
         """Take a batch in."""
         self.flights[flight.batch.id] = flight
         self.claimed += flight.threads
+        self._ends = None
         self.last_used = flight.batch.id
         self._promote(now)
 
@@ -147,6 +146,7 @@ class Node:
         """Let a batch go, and start the one that waited longest."""
         if self.flights.pop(flight.batch.id, None) is not None:
             self.claimed -= flight.threads
+            self._ends = None
             self._promote(now)
 
     def _promote(self, now: float) -> None:
@@ -169,12 +169,21 @@ class Node:
             flight.ends_at = now + flight.predicted_s
 
     @property
+    def ends(self) -> list[float]:
+        """When the batches that run are predicted to be done, the first one first."""
+        if self._ends is None:
+            self._ends = sorted(
+                f.ends_at for f in self.flights.values() if f.started_at is not None
+            )
+        return self._ends
+
+    @property
     def has_lookahead(self) -> bool:
         """Whether one more batch may be sent to wait behind the running ones.
 
         Each slot has a look-ahead of its own, for each has a round trip of its own to hide.
         """
-        running = sum(f.started_at is not None for f in self.flights.values())
+        running = len(self.ends)
         return len(self.flights) - running < running * self.profile.lookahead
 
     def opens_at(self, horizon_s: float) -> float:
@@ -183,21 +192,25 @@ class Node:
         That is when threads end that no batch waits for yet: `horizon_s` before, where it
         has a look-ahead.
         """
-        ends = sorted(f.ends_at for f in self.flights.values() if f.started_at is not None)
+        ends = self.ends
         if not self.has_lookahead:
             return ends[0] if ends else inf
-        waiting = len(self.flights) - len(ends)
-        return ends[min(waiting, len(ends) - 1)] - horizon_s
+        return self._next_of(ends) - horizon_s
 
     def backlog_s(self, now: float, threads: int) -> float:
-        """Return the predicted seconds until a batch on so many threads could start."""
-        if self.has_room(threads):
+        """Return the predicted seconds until a batch on so many threads could start.
+
+        A batch that is late is as late again.
+        """
+        if self.has_room(threads) or not self.ends:
             return 0.0
-        left = sorted(f.remaining_s(now) for f in self.flights.values() if f.started_at is not None)
-        if not left:
-            return 0.0
-        ahead = len(self.flights) - len(left)
-        return left[min(ahead, len(left) - 1)]
+        if self.ends[0] >= now:
+            return self._next_of(self.ends) - now
+        return self._next_of(sorted(abs(end - now) for end in self.ends))
+
+    def _next_of(self, ends: list[float]) -> float:
+        """Return the first of the ends of running batches that no batch waits for yet."""
+        return ends[min(len(self.flights) - len(ends), len(ends) - 1)]
 
     def observe(self, flight: Flight, *, compute_s: float, now: float) -> bool:
         """Learn from a batch that was answered; return whether that changed its pace much."""

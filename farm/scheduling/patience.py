@@ -10,7 +10,7 @@ it costs this request.
 """
 
 from dataclasses import dataclass
-from math import exp, inf
+from math import exp
 
 # Waiting must save this share: noise in the curves must not leave nodes idle.
 _NOTICEABLE = 0.2
@@ -55,21 +55,28 @@ class Choice:
     demand: float
 
 
-def waits_until(choice: Choice, *, arrived_at: float, deadline: float | None, now: float) -> float:
-    """Return until when a request waits for a quicker node; -inf if it goes at once.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """A request waits until `until`, or until `crowd` rows are queued with it."""
+
+    until: float
+    crowd: float
+
+
+def hold(choice: Choice, *, arrived_at: float, deadline: float | None, now: float) -> Hold | None:
+    """Return how long a request waits for a quicker node; None if it goes at once.
 
     It never waits longer than the slow node would take, so a promise that is not kept costs
     no more than that, and not at all where waiting would risk its deadline.
     """
     saved_s = choice.now_s - choice.later_s
     if saved_s <= choice.now_s * _NOTICEABLE:
-        return -inf
+        return None
     # Everyone who is served in the rest of the busy period moves up by one turn.
-    idle = 1 - min(choice.demand / choice.rate, 1.0)
-    moved_up = choice.waiting / idle if idle > 0 else inf
-    if moved_up / choice.rate >= saved_s:
-        return -inf
+    crowd = saved_s * choice.rate * (1 - min(choice.demand / choice.rate, 1.0))
     until = min(now + saved_s, arrived_at + choice.now_s)
-    if until <= now or (deadline is not None and until + choice.now_s > deadline):
-        return -inf
-    return until
+    if choice.waiting >= crowd or until <= now:
+        return None
+    if deadline is not None and until + choice.now_s > deadline:
+        return None
+    return Hold(until=until, crowd=crowd)

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from math import inf
 
 from farm.core.models import ModelKey, ModelSpec
+from farm.core.requests import InferenceRequest
 from farm.scheduling.batching import Sizing, target_rows
 from farm.scheduling.company import departure
 from farm.scheduling.lanes import Lane
 from farm.scheduling.limits import SchedulingLimits
 from farm.scheduling.nodes import Node
-from farm.scheduling.pace import Pace
-from farm.scheduling.patience import Choice, Demand, waits_until
+from farm.scheduling.patience import Choice, Demand, Hold, hold
 from farm.scheduling.placement import Candidate, PlacementPolicy
 from farm.scheduling.queue import ModelQueue
 from farm.scheduling.roster import Roster
@@ -45,14 +45,6 @@ class Wait:
     until: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Crowd:
-    """What waits for a model, in rows, and what arrives, in rows per second."""
-
-    rows: int
-    demand: float
-
-
 class Planner:
     """Chooses the next batch. Looks at queues and nodes, changes neither."""
 
@@ -62,6 +54,9 @@ class Planner:
         self._limits = limits
         self._policy = policy
         self._roster = roster
+        # Heads that wait for a quicker node, while nothing changes at any node.
+        self._held: dict[int, Hold] = {}
+        self._held_at = -1
 
     def next(
         self,
@@ -82,9 +77,16 @@ class Planner:
             heads.sort(key=lambda item: item[1].rank())
         soon = self._roster.soon(now)
         until = min((at for at, node in soon if node.has_lookahead), default=inf)
+        if self._roster.version != self._held_at:
+            self._held, self._held_at = {}, self._roster.version
         # Requests that never failed may all go to the same nodes: one look for each digest.
         openings: dict[str, list[Node]] = {}
         for head, lane, spec in heads:
+            rows = queues[spec.key].rows
+            held = self._held.get(head.request.id)
+            if held is not None and now < held.until and rows < held.crowd:
+                until = min(until, held.until)
+                continue
             nodes = openings.get(spec.digest)
             if nodes is None:
                 nodes = openings[spec.digest] = self._open_to(spec, now)
@@ -92,16 +94,15 @@ class Planner:
                 nodes = self._allowed(head, spec, nodes)
             if not nodes:
                 continue
-            known = demands.get(spec.key)
-            demand = known.rows_per_s(now) if known is not None else 0.0
             plan = self._place(lane, spec, nodes, now)
-            if isinstance(plan, Plan) and self._policy.patient:
-                crowd = Crowd(rows=queues[spec.key].rows, demand=demand)
-                later = self._better_later(plan, soon, crowd, now)
-                if later > now:
-                    plan = Wait(later)
             if isinstance(plan, Plan):
-                return plan
+                known = demands.get(spec.key)
+                demand = known.rows_per_s(now) if known is not None else 0.0
+                held = self._better_later(plan, soon, rows, demand, now)
+                if held is None:
+                    return plan
+                self._held[head.request.id] = held
+                plan = Wait(held.until)
             until = min(until, plan.until)
         return Wait(until)
 
@@ -135,7 +136,9 @@ class Planner:
         )
 
     def _place(self, lane: Lane, spec: ModelSpec, nodes: list[Node], now: float) -> Plan | Wait:
-        candidates = [self._candidate(node, lane, spec, now) for node in nodes]
+        head = lane.head().request
+        sizing = self._sizing(lane, spec, head.rows)
+        candidates = [self._candidate(node, head, sizing, spec.digest, now) for node in nodes]
         chosen, reason = self._policy.choose(candidates)
         node = nodes[candidates.index(chosen)]
         pace = node.ready[spec.digest]
@@ -156,45 +159,59 @@ class Planner:
         )
 
     def _better_later(
-        self, plan: Plan, soon: list[tuple[float, Node]], crowd: Crowd, now: float
-    ) -> float:
-        """Return until when a request waits for a quicker node than the plan's; -inf if not."""
+        self, plan: Plan, soon: list[tuple[float, Node]], waiting: int, demand: float, now: float
+    ) -> Hold | None:
+        """Return how long a request waits for a quicker node than the plan's; None if not."""
         head, digest = plan.lane.head(), plan.spec.digest
+        if not self._policy.patient or head.avoid or head.alone:
+            return None
         outlook = self._roster.outlook(digest, now)
-        if head.avoid or head.alone or outlook is None:
-            return -inf
+        rate = outlook.rate_below(plan.completion_s) if outlook is not None else 0.0
+        if rate <= 0:
+            return None
         rows = max(head.request.rows, 1)
         later_s = inf
         for at, node in soon:
             pace = node.ready.get(digest)
             if pace is not None and pace.known:
-                later_s = min(
-                    later_s, at - now + node.backlog_s(at, pace.threads) + pace.completion_s(rows)
-                )
-        rate = outlook.rate_below(plan.completion_s)
-        if rate <= 0 or later_s >= plan.completion_s:
-            return -inf
-        return waits_until(
-            Choice(
-                now_s=plan.completion_s,
-                later_s=later_s,
-                rate=rate,
-                waiting=crowd.rows,
-                demand=crowd.demand,
-            ),
-            arrived_at=head.request.arrived_at,
-            deadline=head.request.deadline,
-            now=now,
+                starts_s = at - now + node.backlog_s(at, pace.threads)
+                later_s = min(later_s, starts_s + pace.completion_s(rows))
+        choice = Choice(
+            now_s=plan.completion_s, later_s=later_s, rate=rate, waiting=waiting, demand=demand
+        )
+        request = head.request
+        return hold(choice, arrived_at=request.arrived_at, deadline=request.deadline, now=now)
+
+    def _sizing(self, lane: Lane, spec: ModelSpec, first: int) -> Sizing | None:
+        """Return what the size of a batch depends on; None where there is no choice.
+
+        Sizes are judged by what a batch costs the gateway: the network is hidden by the
+        look-ahead, and takes a large batch longer anyway.
+        """
+        waiting, batching = lane.rows, spec.batching
+        if waiting <= first and not batching.preferred_batch_sizes:
+            return None
+        return Sizing(
+            first=first,
+            waiting=min(waiting, max(spec.max_batch_size, first)),
+            max_rows=max(spec.max_batch_size, 1),
+            overhead_s=self._limits.dispatch_overhead_s,
+            preferred=batching.preferred_batch_sizes,
         )
 
-    def _candidate(self, node: Node, lane: Lane, spec: ModelSpec, now: float) -> Candidate:
-        head = lane.head().request
-        pace = node.ready[spec.digest]
+    def _candidate(
+        self, node: Node, head: InferenceRequest, sizing: Sizing | None, digest: str, now: float
+    ) -> Candidate:
+        pace = node.ready[digest]
         free = node.has_room(pace.threads)
         backlog_s = 0.0 if free else node.backlog_s(now, pace.threads)
         time_left_s = inf if head.deadline is None else head.deadline - now - backlog_s
-        rows = self._rows(pace, lane, spec, time_left_s)
+        rows = head.rows or 1 if sizing is None else pace.best_rows(sizing)
         run_s = pace.completion_s(rows)
+        if run_s > time_left_s and sizing is not None:
+            sizable_s = time_left_s - (pace.overhead_s - sizing.overhead_s)
+            rows = target_rows(sizing, curve=pace.curve, time_left_s=sizable_s)
+            run_s = pace.completion_s(rows)
         return Candidate(
             node_id=node.node_id,
             rows=rows,
@@ -202,30 +219,6 @@ class Planner:
             last_used=node.last_used,
             backlog_s=backlog_s,
             free=free,
-            joules=node.joules_per_row.get(spec.digest),
+            joules=node.joules_per_row.get(digest),
             in_time=run_s <= time_left_s,
-        )
-
-    def _rows(self, pace: Pace, lane: Lane, spec: ModelSpec, time_left_s: float) -> int:
-        """Return the size of a batch on a node of this pace.
-
-        Sizes are judged by what a batch costs the gateway: the network is hidden by the
-        look-ahead, and takes a large batch longer anyway.
-        """
-        first, waiting = lane.head().request.rows, lane.rows
-        batching, overhead_s = spec.batching, self._limits.dispatch_overhead_s
-        if waiting <= first and not batching.preferred_batch_sizes:
-            return max(first, 1)
-        sizing = Sizing(
-            first=first,
-            waiting=min(waiting, max(spec.max_batch_size, first)),
-            max_rows=max(spec.max_batch_size, 1),
-            overhead_s=overhead_s,
-            preferred=batching.preferred_batch_sizes,
-        )
-        best = pace.best_rows(sizing)
-        if pace.completion_s(best) <= time_left_s:
-            return best
-        return target_rows(
-            sizing, curve=pace.curve, time_left_s=time_left_s - (pace.overhead_s - overhead_s)
         )

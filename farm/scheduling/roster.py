@@ -65,8 +65,9 @@ class Roster:
         self._full: dict[NodeClass, list[tuple[float, int, Node]]] = {}
         self._stamps: dict[str, int] = {}
         self._stamp = 0
-        self._opened_at = -inf
-        self._touched = False
+        self._opened = (-inf, 0)
+        # Another one after every change of any node.
+        self.version = 0
         self._outlooks: dict[str, tuple[float, Outlook | None]] = {}
 
     def __len__(self) -> int:
@@ -163,24 +164,25 @@ class Roster:
 
     def _open(self, now: float) -> None:
         """Move nodes whose look-ahead is open now, and let go what counts no more."""
-        if now == self._opened_at and not self._touched:
+        if (now, self.version) == self._opened:
             return
-        self._opened_at, self._touched = now, False
         for kind, heap in list(self._full.items()):
             while heap and (heap[0][0] <= now or not self._counts(heap[0])):
                 entry = heapq.heappop(heap)
                 if self._counts(entry):
                     if entry[2].has_lookahead:
                         self._ahead.put(entry[2])
+                        self.version += 1
                     del self._stamps[entry[2].node_id]
             if not heap:
                 del self._full[kind]
+        self._opened = (now, self.version)
 
     def _counts(self, entry: tuple[float, int, Node]) -> bool:
         return self._stamps.get(entry[2].node_id) == entry[1]
 
     def _leave_indexes(self, node_id: str) -> None:
-        self._touched = True
+        self.version += 1
         self._free.drop(node_id)
         self._ahead.drop(node_id)
         self._stamps.pop(node_id, None)

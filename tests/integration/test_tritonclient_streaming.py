@@ -167,13 +167,12 @@ def test_a_cancelled_stream_leaves_nothing_behind(
 
 
 def test_a_stream_has_a_deadline(stream: Stream) -> None:
-    """It is each request's too: whichever of the two runs out first is told first."""
+    """It is each request's too, which may be refused before the stream ends."""
     stream.start(stream_timeout=0.2)
     stream.send(0, "slow", steps())
     _, error = stream.receive()
     assert error is not None
     if error.status() is None:
-        assert "deadline" in error.message()
         _, error = stream.receive()
         assert error is not None
     assert error.status() == "StatusCode.DEADLINE_EXCEEDED"

@@ -1,7 +1,5 @@
 """A request waits for a quicker node, or takes the slow one that is free."""
 
-from math import inf
-
 import pytest
 from harness import PAYING, Driver, arrivals, joined, request
 from hypothesis import given
@@ -9,7 +7,7 @@ from hypothesis import strategies as st
 
 from farm.core.models import LatencyCurve
 from farm.scheduling.events import NodeLost, RequestArrived
-from farm.scheduling.patience import Choice, Demand, waits_until
+from farm.scheduling.patience import Choice, Demand, hold
 
 # Eight times slower, and batches pay on neither.
 QUICK = LatencyCurve(((1, 0.02), (8, 0.16)))
@@ -28,7 +26,7 @@ def choice(
 
 
 def waits(offer: Choice, *, arrived_at: float = 0.0, deadline: float | None = None) -> bool:
-    return waits_until(offer, arrived_at=arrived_at, deadline=deadline, now=0.0) > -inf
+    return hold(offer, arrived_at=arrived_at, deadline=deadline, now=0.0) is not None
 
 
 def test_it_waits_where_that_is_much_sooner() -> None:
@@ -72,8 +70,10 @@ def test_the_wait_is_bounded(
     now_s: float, later_s: float, rate: float, waiting: int, demand: float, waited_s: float
 ) -> None:
     offer = Choice(now_s=now_s, later_s=later_s, rate=rate, waiting=waiting, demand=demand)
-    until = waits_until(offer, arrived_at=-waited_s, deadline=None, now=0.0)
-    assert until == -inf or 0 < until <= min(now_s - waited_s, now_s - later_s)
+    held = hold(offer, arrived_at=-waited_s, deadline=None, now=0.0)
+    if held is not None:
+        assert 0 < held.until <= min(now_s - waited_s, now_s - later_s)
+        assert held.crowd > waiting
 
 
 def test_demand_is_the_rate_of_the_last_second() -> None:
