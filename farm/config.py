@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from farm.core.addresses import GRPC_ADDRESS, METRICS_ADDRESS
 from farm.core.errors import ConfigurationError
@@ -22,6 +22,17 @@ _ENVIRONMENT, _COMMAND_LINE = "the environment", "the command line"
 Address = Annotated[str, Field(pattern=r"^(\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}$")]
 Positive = Annotated[int, Field(gt=0)]
 Seconds = Annotated[float, Field(gt=0)]
+
+
+def _expanded(folder: Path) -> Path:
+    """Return a folder with `~` for what it stands for, as no shell has read the file."""
+    try:
+        return folder.expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"{error}; write the whole path") from error
+
+
+Folder = Annotated[Path, AfterValidator(_expanded)]
 
 
 class _Section(BaseModel):
@@ -81,7 +92,9 @@ class HedgingConfig(_Section):
 class HealthConfig(_Section):
     """When a node gets no more batches, and when it gets them again."""
 
-    suspect_after_s: Annotated[Seconds, Field(description="without a heartbeat")] = 2.5
+    suspect_after_s: Annotated[
+        float, Field(ge=1.5, description="without a heartbeat, of which one comes every second")
+    ] = 2.5
     hung_after_s: Annotated[
         Seconds, Field(description="for a batch that is overdue on a node that is heard")
     ] = 30.0
@@ -137,14 +150,14 @@ class FarmConfig(_Section):
     metrics: Address = METRICS_ADDRESS
     nodes: Annotated[int, Field(ge=1, le=64, description="local nodes of an embedded farm")] = 3
     models: Annotated[
-        Path | None, Field(description="model repository; without one the shipped zoo")
+        Folder | None, Field(description="model repository; without one the shipped zoo")
     ] = None
     state_dir: Annotated[
-        Path | None,
+        Folder | None,
         Field(description="where loads and unloads by hand are kept; by default one a repository"),
     ] = None
     curves_dir: Annotated[
-        Path | None,
+        Folder | None,
         Field(description="where measured curves are kept; by default in the user's cache"),
     ] = None
     max_message_bytes: Annotated[Positive, Field(description="largest gRPC message taken")] = (

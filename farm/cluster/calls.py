@@ -40,6 +40,8 @@ class ActorCalls:
         self._load = handle.load.options(concurrency_group=MODELS)
         self._measure = handle.measure.options(concurrency_group=MODELS)
         self._unload = handle.unload.options(concurrency_group=MODELS)
+        # Actors of the protocol before have neither probes nor a process for suspects.
+        self.isolates = hasattr(handle, "probe")
 
     async def describe(self) -> Mapping[str, Any]:
         message: Mapping[str, Any] = await _result(self._describe.remote())

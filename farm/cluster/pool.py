@@ -23,6 +23,7 @@ from farm.core.errors import (
     FarmError,
     IntegrityError,
     InternalError,
+    NodeBusyError,
     NodeLostError,
     UnsupportedError,
 )
@@ -102,6 +103,12 @@ class RayWorkerPool:
         try:
             if supervisor.calls is None:
                 raise NodeLostError("its actor is gone")
+            if batch.isolated and not supervisor.calls.isolates:
+                # Nobody's failure: the batch is offered to another node.
+                raise NodeBusyError(
+                    "the node's software is older than the gateway's and runs no suspect requests;"
+                    " upgrade the node"
+                )
             call_id = f"{self._gateway}-{batch.id}"
             call, raws = encode_call(batch, call_id)
             reference = supervisor.calls.infer(call, raws)

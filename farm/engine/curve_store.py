@@ -27,6 +27,8 @@ _MAX_BYTES: Final = 1 << 20
 _KINDS: Final = {int: "number", str: "string", list: "list", dict: "mapping"}
 # No batch takes a day.
 _MAX_S: Final = 86_400.0
+# What a message to operators can carry, and more rows than any batch has.
+_MAX_COUNT: Final = (1 << 63) - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,7 +205,7 @@ def _curve(entry: Any, where: str, key: CurveKey) -> LatencyCurve:
 def _point(point: Any, where: str) -> tuple[int, float]:
     match point:
         case [int() as rows, int() | float() as seconds]:
-            if rows > 0 and 0 < seconds < _MAX_S:
+            if 0 < rows <= _MAX_COUNT and 0 < seconds < _MAX_S:
                 return int(rows), float(seconds)
     raise ConfigurationError(f"{where} is {_shown(point)}, not rows and seconds above 0")
 
@@ -212,6 +214,8 @@ def _count(document: Any, name: str, where: str = "") -> int:
     value: int = _field(document, name, int, where)
     if value < 0:
         raise ConfigurationError(f"{where}{name} is {value}, which is less than 0")
+    if value > _MAX_COUNT:
+        raise ConfigurationError(f"{where}{name} is more than {_MAX_COUNT}")
     return value
 
 

@@ -17,6 +17,8 @@ _REASONS: Mapping[NodeState, str] = {
     NodeState.EJECTED: "several batches in a row failed on it; it is tried before it returns",
     NodeState.CORDONED: "an operator took it out of service",
 }
+# What else there is to know of a node that is suspect or ejected while most of them are.
+_PARDONED = "; it gets batches all the same, because most nodes are out"
 
 
 class Snapshots:
@@ -63,10 +65,13 @@ class Snapshots:
         if state is NodeState.READY:
             # The machine hears of a node that has just joined at the end of this turn.
             state = machine.standing(member.node_id) or state
+        reason = _REASONS.get(state, member.reason)
+        if machine.panicking and state in {NodeState.SUSPECT, NodeState.EJECTED}:
+            reason += _PARDONED
         return NodeSnapshot(
             node_id=member.node_id,
             state=state,
-            reason=_REASONS.get(state, member.reason),
+            reason=reason,
             profile=member.profile,
             vitals=member.vitals,
             heartbeat_age_s=(

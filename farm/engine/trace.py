@@ -12,6 +12,7 @@ from pathlib import Path
 from queue import Empty, Full, Queue
 from secrets import token_bytes
 from threading import Thread
+from time import monotonic
 from typing import IO, Any, Final
 
 import structlog
@@ -37,6 +38,8 @@ _log = structlog.get_logger()
 # Lines that may wait for the disk; more are dropped and leave a gap.
 _MAX_WAITING: Final = 100_000
 _FLUSH_S: Final = 1.0
+# What the disk has to take all of them when the gateway ends.
+_CLOSE_S: Final = 30.0
 
 Line = dict[str, Any]
 
@@ -92,9 +95,13 @@ class TraceRecorder:
                     self._put({"at": at, **line})
 
     def close(self) -> None:
-        """Write what waits and end the file."""
-        self._lines.put(None)
-        self._thread.join()
+        """Write what waits and end the file; a disk that hangs is not waited for for ever."""
+        ends_at = monotonic() + _CLOSE_S
+        with suppress(Full):
+            self._lines.put(None, timeout=_CLOSE_S)
+        self._thread.join(max(ends_at - monotonic(), 0.0))
+        if self._thread.is_alive():
+            _log.error("trace_ended", reason=f"the disk did not take it within {_CLOSE_S:g} s")
         if self._dropped:
             _log.warning("trace_has_gaps", dropped=self._dropped)
 

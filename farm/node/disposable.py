@@ -45,12 +45,14 @@ def _write(answers: BinaryIO, answer: object) -> None:
 
 
 def _read(stream: BinaryIO, jobs: "SimpleQueue[Job]") -> None:
-    while True:
-        try:
-            job: Job = pickle.load(stream)  # noqa: S301 - from our own parent
-        except (EOFError, pickle.UnpicklingError):
-            os._exit(0)
-        jobs.put(job)
+    try:
+        while True:
+            jobs.put(pickle.load(stream))  # noqa: S301 - from our own parent
+    except EOFError:
+        os._exit(0)
+    finally:
+        # A job that it cannot take, for lack of memory perhaps: the next child begins afresh.
+        os._exit(1)
 
 
 def _answer(job: Job, sessions: dict[tuple[str, int], Session]) -> tuple[Any, ...]:

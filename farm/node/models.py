@@ -212,15 +212,18 @@ class NodeModels:
         ready.verify()
         return ready.folder / ready.main
 
-    def sample(self, digest: str, inputs: Sequence[TensorSpec]) -> dict[str, AnyArray]:
-        """Return one row for a model's inputs: a golden's, or a random one.
+    def sample(self, digest: str, inputs: Sequence[TensorSpec]) -> dict[str, AnyArray] | None:
+        """Return one row for a model's inputs, a golden's or a random one; None if it is enormous.
 
         Raises:
-            ModelUnavailableError: the model is not ready, or its rows are enormous.
+            ModelUnavailableError: the model is not ready.
         """
         ready = self._find(digest, f"with digest {digest[:12]}")
         rows = Rows(inputs, [read_golden(path) for path in ready.trial.goldens])
-        return rows.take(1) if ready.max_batch_size else rows.whole()
+        try:
+            return rows.take(1) if ready.max_batch_size else rows.whole()
+        except ModelUnavailableError:
+            return None
 
     def _find(self, digest: str, name: str) -> _Ready:
         ready = self._ready.get(digest)

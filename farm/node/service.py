@@ -111,7 +111,8 @@ class NodeService:
         throttle = self._throttle.read(busy=running > 0)
         return NodeVitals(
             incarnation=self.incarnation,
-            slots_busy=running,
+            # A suspect whose model is being opened is under way too: `drain` must wait for it.
+            slots_busy=max(running, self._turns.running),
             cpu_fraction=probes.cpu_fraction(),
             memory_total_bytes=total,
             memory_available_bytes=available,
@@ -205,7 +206,8 @@ class NodeService:
     def probe(self, digest: str) -> None:
         """Run a sample row of a model as a batch would run; without a digest, only wait for it.
 
-        A model that sample rows do not suit has run all the same.
+        A model that sample rows do not suit has run all the same, and one whose rows are too
+        large to try has been opened.
 
         Raises:
             ModelUnavailableError: the model is not here.
@@ -214,8 +216,10 @@ class NodeService:
         with self._capacity.held(self._settings.threads_per_slot, patient=True):
             if digest:
                 session = self._models.session(digest[:12], digest)
+                sample = self._models.sample(digest, session.inputs)
                 with suppress(InvalidRequestError, ExecutionFailedError):
-                    session.run(digest[:12], self._models.sample(digest, session.inputs))
+                    if sample is not None:
+                        session.run(digest[:12], sample)
 
     def infer(self, call: bytes, *raws: bytes) -> bytes:
         """Run a batch; failures come back as replies, never as exceptions.

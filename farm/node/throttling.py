@@ -17,7 +17,9 @@ from farm.node import probes
 _SLOWED = 0b1110
 
 _INTERVAL_S = 5.0
-_TIMEOUT_S = 1.0
+# Twice this, where nothing answers, and the 1 s between heartbeats must stay below the 2.5 s
+# of silence after which a node is suspect.
+_TIMEOUT_S = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

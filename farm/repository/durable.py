@@ -3,8 +3,9 @@
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from secrets import token_hex
 from typing import Final
 
 from farm.core.errors import ConfigurationError
@@ -15,12 +16,19 @@ _LOCK: Final = ".lock"
 def write_atomically(path: Path, data: bytes) -> None:
     """Replace a file so that after a crash it is the old one or the new one.
 
+    Where several processes or threads write it, it is what one of them wrote, whole.
+
     Raises:
         OSError: it cannot be written; the old file is as it was.
     """
-    partial = path.with_name(f".{path.name}.partial")
-    write_durably(partial, data)
-    partial.replace(path)
+    partial = path.with_name(f".{path.name}.{token_hex(4)}.partial")
+    try:
+        write_durably(partial, data)
+        partial.replace(path)
+    except OSError:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise
     sync_folder(path.parent)
 
 

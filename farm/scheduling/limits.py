@@ -51,7 +51,7 @@ class SchedulingLimits:
     fair: bool = True
     max_attempts: int = 2
     retry_ratio: float = 0.2
-    retry_reserve: int = 100
+    retry_reserve: int = 500
     pushback_s: float = 0.25
     max_pushback_s: float = 5.0
     dispatch_overhead_s: float = 0.001
@@ -71,5 +71,5 @@ class SchedulingLimits:
     stall_s: float = 1.0
     panic_fraction: float = 0.5
     busy_pause_s: float = 0.03
-    max_refusals: int = 20
+    max_refusals: int = 200
     hedging: Hedging | None = None

@@ -1,7 +1,7 @@
 """The scheduler's state machine: events in, effects out, nothing else.
 
 Synchronous, deterministic and without I/O. The engine drives it in real time over Ray,
-Hypothesis in tests, and later the simulator in virtual time: always this one machine.
+Hypothesis in tests, and the simulator in virtual time: always this one machine.
 
 A request's life: accepted (queued) → dispatched → answered. From any of these it may
 leave early: cancelled, expired or refused. It gets exactly one `ResolveRequest` or
@@ -52,7 +52,7 @@ from farm.scheduling.patience import Demand
 from farm.scheduling.placement import PlacementPolicy
 from farm.scheduling.retries import RetryBudget
 from farm.scheduling.state import State
-from farm.scheduling.tickets import UNKNOWN_ROW_S, Ticket, lane_of, ticket
+from farm.scheduling.tickets import UNKNOWN_ROW_S, Ticket, ticket
 
 
 class Machine:
@@ -230,8 +230,6 @@ class Machine:
         else:
             state.specs[key] = spec
         for entry in state.queues.drain(key):
-            if spec is not None and not entry.alone:
-                entry.lane = lane_of(entry.request, batched=spec.shares_batches)
             state.requeue(entry)
 
     # -- time -------------------------------------------------------------------------

@@ -50,4 +50,4 @@ class Membership:
             return
         self._health.hear(node, now)
         if node.scale(event.speed):
-            self._state.nodes.reconsider(node, now)
+            self._state.nodes.touch(node, now)

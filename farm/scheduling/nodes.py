@@ -12,8 +12,9 @@ from farm.scheduling.pace import Pace
 from farm.scheduling.standing import Standing
 from farm.scheduling.tickets import Identity, Ticket
 
-# Board, CPU, capacity, and the pace in steps of about a fifth: what makes nodes alike.
-NodeClass = tuple[str, str, int, int]
+# What makes nodes alike: board, CPU, capacity, the pace in steps of about a fifth, and the
+# round trip in steps of four times.
+NodeClass = tuple[str, str, int, int, int]
 
 
 @dataclass(slots=True)
@@ -63,7 +64,7 @@ class Node:
     claimed: int = 0
     overhead_s: float = 0.0
     slowdown: float = 1.0
-    kind: NodeClass = ("", "", 0, 0)
+    kind: NodeClass = ("", "", 0, 0, 0)
     flights: dict[int, Flight] = field(default_factory=dict)
     # Sorted when they are asked for after a change.
     _ends: list[float] | None = None
@@ -118,8 +119,9 @@ class Node:
 
     def _classify(self) -> None:
         profile = self.profile
-        step = round(4 * log2(max(self.slowdown, 1e-3) / self.speed))
-        self.kind = (profile.board, profile.cpu_class, profile.capacity, step)
+        pace = round(4 * log2(max(self.slowdown, 1e-3) / self.speed))
+        distance = round(log2(max(self.overhead_s, 1e-3) / 1e-3) / 2)
+        self.kind = (profile.board, profile.cpu_class, profile.capacity, pace, distance)
 
     def has_room(self, threads: int) -> bool:
         """Whether a batch on so many threads could start at once."""
@@ -220,8 +222,7 @@ class Node:
         waited = flight.started_at != flight.dispatched_at
         overhead_s = None if waited else now - flight.dispatched_at - compute_s
         changed = pace.observe(rows=flight.batch.rows, compute_s=compute_s, overhead_s=overhead_s)
-        self.overhead_s = pace.overhead_s
-        if pace.correction != self.slowdown:
-            self.slowdown = pace.correction
+        if (pace.overhead_s, pace.correction) != (self.overhead_s, self.slowdown):
+            self.overhead_s, self.slowdown = pace.overhead_s, pace.correction
             self._classify()
         return changed

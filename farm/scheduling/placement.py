@@ -69,7 +69,8 @@ class EnergyAware:
 
     name = "energy_aware"
     patient = False
-    everyone = False
+    # Joules are a node's own: boards of one class are not alike in them.
+    everyone = True
 
     def choose(self, candidates: Sequence[Candidate]) -> tuple[Candidate, str]:
         known = [c for c in candidates if c.in_time and c.joules is not None]

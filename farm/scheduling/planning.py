@@ -68,30 +68,33 @@ class Planner:
         """Return the next batch: for the most urgent request that some node can take."""
         if not queues:
             return Wait(inf)
-        heads = [
-            (lane.head(), lane, specs[key])
-            for key, queue in queues.items()
-            for lane in queue.lanes()
-        ]
-        if len(heads) > 1:
-            heads.sort(key=lambda item: item[1].rank())
         soon = self._roster.soon(now)
         until = min((at for at, node in soon if node.has_lookahead), default=inf)
         if self._roster.version != self._held_at:
             self._held, self._held_at = {}, self._roster.version
-        # Requests that never failed may all go to the same nodes: one look for each digest.
-        openings: dict[str, list[Node]] = {}
+        # One look for each digest, before any at what waits: most often no node is open.
+        openings = {
+            digest: nodes
+            for digest in dict.fromkeys(specs[key].digest for key in queues)
+            if (nodes := self._open_to(digest, now))
+        }
+        heads = [
+            (lane.head(), lane, specs[key])
+            for key, queue in queues.items()
+            if specs[key].digest in openings
+            for lane in queue.lanes()
+        ]
+        if len(heads) > 1:
+            heads.sort(key=lambda item: item[1].rank())
         for head, lane, spec in heads:
             rows = queues[spec.key].rows
             held = self._held.get(head.request.id)
             if held is not None and now < held.until and rows < held.crowd:
                 until = min(until, held.until)
                 continue
-            nodes = openings.get(spec.digest)
-            if nodes is None:
-                nodes = openings[spec.digest] = self._open_to(spec, now)
+            nodes = openings[spec.digest]
             if head.avoid or spec.max_instances:
-                nodes = self._allowed(head, spec, nodes)
+                nodes = self._allowed(head, spec, nodes, now)
             if not nodes:
                 continue
             plan = self._place(lane, spec, nodes, now)
@@ -106,21 +109,20 @@ class Planner:
             until = min(until, plan.until)
         return Wait(until)
 
-    def _open_to(self, spec: ModelSpec, now: float) -> list[Node]:
-        """Return nodes that take a batch of a model now."""
-        # The few that stand for their class may be those that a model must not use.
-        everyone = self._policy.everyone or bool(spec.max_instances)
+    def _open_to(self, digest: str, now: float) -> list[Node]:
+        """Return nodes that take a batch of a digest now."""
         if not self._policy.patient:
-            free = self._roster.free(spec.digest, everyone=everyone)
+            free = self._roster.free(digest, everyone=self._policy.everyone)
             if free:
                 return free
-        return self._roster.open(spec.digest, now, everyone=everyone)
+        return self._roster.open(digest, now, everyone=self._policy.everyone)
 
-    def _allowed(self, head: Ticket, spec: ModelSpec, nodes: list[Node]) -> list[Node]:
+    def _allowed(self, head: Ticket, spec: ModelSpec, nodes: list[Node], now: float) -> list[Node]:
         """Return where a request may run: not where it failed, unless there is no other node."""
         barred = head.avoid if head.avoid and self._has_others(head, spec) else frozenset()
-        if barred and all(node.identity in barred for node in nodes):
-            nodes = self._roster.free(spec.digest, everyone=True)
+        # The few that stand for their class may be just those that it must not use.
+        if not self._policy.everyone:
+            nodes = self._roster.open(spec.digest, now, everyone=True)
         return [
             node
             for node in nodes

@@ -14,8 +14,10 @@ from farm.scheduling.pace import Pace
 # Nodes of one class are alike, so a few of those that rested longest stand for all of them.
 SHORTLIST = 2
 
-# How long a forecast may be used while single nodes change their pace, in seconds.
+# How long a forecast for a few nodes may be used while single ones change their pace, in
+# seconds; one for more of them costs more and changes less.
 _STALE_S = 0.25
+_FEW_NODES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,7 @@ class Outlook:
 
     `quickest_s[i]` is what one row takes on the i-th node, overhead included, `rates[i]` the
     rows per second of the nodes up to it together, each at its best batch size. Only nodes
-    of which something is known are counted; `complete` says whether those are all.
+    of which something is known are counted; `complete` says that all have been measured.
     """
 
     quickest_s: tuple[float, ...]
@@ -129,14 +131,18 @@ class Roster:
         """Return the nodes of `free`, and full ones that take a batch now, to run it next.
 
         Of a class that has a free node no full one is returned, for it is no quicker; else,
-        as with `free`, a few of each class: those that are done first.
+        as with `free`, a few of each class: those that are done first. A node with too few
+        free threads for this digest counts as full: else a model that takes many of them
+        would wait for as long as others keep taking some.
         """
         self._open(now)
         found = self._free_by_class(digest, everyone)
         limit = len(self._nodes) if everyone else SHORTLIST
-        for kind, nodes in self._ahead.by_class.items():
-            if kind not in found:
-                found[kind] = list(islice((n for n in nodes.values() if digest in n.ready), limit))
+        for shelf in (self._ahead, self._free):
+            for kind, nodes in shelf.by_class.items():
+                if kind not in found:
+                    taking = (n for n in nodes.values() if digest in n.ready and n.has_lookahead)
+                    found[kind] = list(islice(taking, limit))
         return [node for nodes in found.values() for node in nodes]
 
     def soon(self, now: float) -> list[tuple[float, Node]]:
@@ -149,8 +155,9 @@ class Roster:
         known = self._outlooks.get(digest)
         if known is not None and now < known[0]:
             return known[1]
-        outlook = _outlook([n for n in self._nodes.values() if n.accepts], digest)
-        self._outlooks[digest] = (now + _STALE_S, outlook)
+        outlook = _outlook([n for n in self._nodes.values() if n.standing.usable], digest)
+        stale_s = _STALE_S * max(1.0, len(self._nodes) / _FEW_NODES)
+        self._outlooks[digest] = (now + stale_s, outlook)
         return outlook
 
     def _free_by_class(self, digest: str, everyone: bool) -> dict[NodeClass, list[Node]]:
@@ -238,7 +245,7 @@ def _outlook(nodes: list[Node], digest: str) -> Outlook | None:
     return Outlook(
         quickest_s=tuple(seconds for seconds, _ in known),
         rates=tuple(accumulate(rate for _, rate in known)),
-        complete=len(known) == len(able),
+        complete=all(pace.curve is not None for _, pace in able),
     )
 
 

@@ -46,11 +46,14 @@ class Standing:
         return not self.suspect and not self.ejected
 
     @property
+    def usable(self) -> bool:
+        """Whether new batches may go there, now or once it is no longer full."""
+        return not self.cordoned and (self.trusted or self.pardoned)
+
+    @property
     def accepts(self) -> bool:
-        """Whether new batches may go there at all."""
-        if self.cordoned or self.paused_until is not None:
-            return False
-        return self.trusted or self.pardoned
+        """Whether new batches may go there now."""
+        return self.usable and self.paused_until is None
 
     @property
     def state(self) -> NodeState:

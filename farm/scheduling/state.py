@@ -10,7 +10,7 @@ from farm.scheduling.nodes import Flight, Node
 from farm.scheduling.patience import Demand
 from farm.scheduling.queue import Queues
 from farm.scheduling.roster import Roster
-from farm.scheduling.tickets import Ticket
+from farm.scheduling.tickets import Ticket, lane_of
 
 
 class State:
@@ -75,6 +75,9 @@ class State:
             )
             self.reject(entry, error)
         else:
+            if not entry.alone:
+                # The version may have been reloaded while the request was in flight.
+                entry.lane = lane_of(request, batched=spec.shares_batches)
             entry.batch_id = None
             self.queues.push(entry)
 

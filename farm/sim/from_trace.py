@@ -89,8 +89,7 @@ class _Recording:
     def _know(self, node: str, curves: Curves) -> None:
         for digest, curve in curves.items():
             if curve is not None:
-                points = tuple(sorted(curve.points))
-                self.curves[node][digest] = LatencyCurve(points, curve.threads)
+                self.curves[node][digest] = LatencyCurve(curve.points, curve.threads)
 
     def _serve(self, entry: ModelChangedEntry) -> None:
         if entry.spec is None:

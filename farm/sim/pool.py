@@ -59,7 +59,7 @@ class SimulatedPool:
             incarnation=node.incarnation,
             digest=batch.digest,
             rows=batch.rows,
-            threads=batch.threads or node.plan.threads_per_slot,
+            threads=batch.threads or node.plan.threads(batch.digest),
             batch=batch,
             isolated=batch.isolated,
         )

@@ -30,20 +30,26 @@ def _limits(value: Any) -> SchedulingLimits:
     if not isinstance(value, Mapping):
         raise ValueError("it must be a mapping of the scheduler's limits")
     made = _LIMITS.validate_python(dict(value))
-    _check_names(value, made)
+    _check_limits(value, made)
     return made
 
 
-def _check_names(given: Mapping[Any, Any], made: Any) -> None:
-    """Dataclasses take no notice of names that they do not have."""
+def _check_limits(given: Mapping[Any, Any], made: Any) -> None:
+    """Dataclasses take no notice of names that they do not have, and any number at all."""
     known = tuple(field.name for field in fields(made))
     for name, value in given.items():
         _one_of(str(name), known, "limit")
+        found, least = getattr(made, name), _LEAST.get(name, 0)
         if isinstance(value, Mapping):
-            _check_names(value, getattr(made, name))
+            _check_limits(value, found)
+        elif isinstance(found, int | float) and not found >= least:
+            raise ValueError(f"{name} must be at least {least:g}, not {found:g}")
 
 
 _LIMITS = TypeAdapter(SchedulingLimits)
+
+# The least values of limits that cannot be 0: with less, virtual time would stand still.
+_LEAST = {"after_factor": 1, "eject_base_s": 1e-3, "probe_timeout_s": 1e-3}
 
 BoardName = Annotated[
     str, AfterValidator(lambda name: _one_of(name, tuple(figures().boards), "board"))

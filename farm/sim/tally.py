@@ -124,7 +124,7 @@ class Tally:
                     requests=self._requests[node_id],
                     batches=node.batches,
                     rows=node.rows,
-                    utilisation=node.busy_thread_s / (node.plan.capacity * ended_at),
+                    utilisation=_utilisation(node, ended_at),
                     ejections=self._ejections[node_id],
                     replacements=self._replacements[node_id],
                     joules_per_row=_per_row(joules[node_id], node.rows),
@@ -141,6 +141,11 @@ def _joules(node: SimulatedNode, seconds: float) -> float | None:
     if plan.idle_w is None or plan.load_w is None:
         return None
     return plan.idle_w * seconds + (plan.load_w - plan.idle_w) * node.busy_thread_s / plan.cores
+
+
+def _utilisation(node: SimulatedNode, seconds: float) -> float:
+    """Return the share of its threads' time; 0 where everything ended in the first instant."""
+    return node.busy_thread_s / (node.plan.capacity * seconds) if seconds else 0.0
 
 
 def _per_row(joules: float | None, rows: int) -> float | None:

@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from farm.core.errors import ConfigurationError
 from farm.engine.trace_format import FORMAT, VERSION
@@ -30,11 +31,20 @@ class _Entry(Section):
     at: FromZero
 
 
+Points = tuple[tuple[Annotated[int, Field(ge=1)], Above], ...]
+
+
+def _ascending(points: Points) -> Points:
+    if any(rows >= following for (rows, _), (following, _) in pairwise(points)):
+        raise ValueError("rows must ascend")
+    return points
+
+
 class RecordedCurve(Section):
     """A latency curve: rows and seconds."""
 
     threads: Count
-    points: Annotated[tuple[tuple[Annotated[int, Field(ge=1)], Above], ...], Field(min_length=1)]
+    points: Annotated[Points, Field(min_length=1), AfterValidator(_ascending)]
 
 
 Curves = Mapping[str, RecordedCurve | None]
@@ -173,7 +183,7 @@ def _entries(file: Path, lines: Any) -> Iterator[Entry]:
 def _values(where: str, line: str, *, first: bool) -> dict[str, Any]:
     try:
         values = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         if not first and not line.endswith("\n"):
             raise ConfigurationError(
                 f"{where}: the line is cut off, the recording was not ended in order; remove that"

@@ -47,6 +47,23 @@ def test_an_empty_file_says_nothing(file: Path, text: str) -> None:
     assert load_config(file, {}, {}) == FarmConfig()
 
 
+@pytest.mark.parametrize("name", ["models", "state_dir", "curves_dir"])
+def test_a_folder_may_begin_with_the_home_directory(
+    file: Path, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    file.write_text(f"{name}: ~/farm\n")
+    assert getattr(load_config(file, {}, {}), name) == tmp_path / "farm"
+    variable = {f"FARM_{name.upper()}": "~/other"}
+    assert getattr(load_config(file, variable, {}), name) == tmp_path / "other"
+    assert f"{file}: {name}: " in wrong(_of(file, f"{name}: ~nobody-of-this-name/farm\n"))
+
+
+def _of(file: Path, text: str) -> Path:
+    file.write_text(text)
+    return file
+
+
 def test_what_belongs_to_the_command_line_is_ignored() -> None:
     environment = {
         "FARM_CONNECT": "elsewhere:1", "FARM_CONFIG": "some.yaml", "PATH": "/bin", "FARMER": "x",
@@ -66,6 +83,8 @@ def test_what_belongs_to_the_command_line_is_ignored() -> None:
         ("node: 3\n", "node"),
         ("nodez: 3\n", "nodez"),
         ("node:\n  slotz: 3\n", "node.slotz"),
+        # Heartbeats come every second: every node would be suspect between two of them.
+        ("scheduling:\n  health:\n    suspect_after_s: 1\n", "scheduling.health.suspect_after_s"),
     ],
 )
 def test_a_wrong_value_in_the_file_is_named(file: Path, text: str, key: str) -> None:

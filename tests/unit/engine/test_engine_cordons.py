@@ -248,6 +248,27 @@ async def test_a_probe_of_a_node_that_is_gone_fails() -> None:
         assert not probed.ok
 
 
+class Panicking(Machine):
+    """A machine most of whose nodes are out."""
+
+    def standing(self, node_id: str) -> NodeState | None:
+        known = super().standing(node_id)
+        return NodeState.SUSPECT if known is not None and node_id == "a" else known
+
+    @property
+    def panicking(self) -> bool:
+        return True
+
+
+async def test_operators_see_that_a_suspect_gets_batches_while_most_nodes_are_out() -> None:
+    machine = Panicking(limits=SchedulingLimits(), policy=LeastExpectedCompletion())
+    async with LittleFarm("a", "b", machine=machine) as farm:
+        await farm.start_nodes()
+        await until(lambda: node(farm, "a").state is NodeState.SUSPECT)
+        assert "gets batches all the same" in node(farm, "a").reason
+        assert node(farm, "b").reason == ""
+
+
 async def test_a_node_that_hangs_is_replaced_through_the_pool() -> None:
     machine = Wishing()
     async with LittleFarm("a", "b", machine=machine) as farm:

@@ -144,6 +144,7 @@ def changed(**values: Any) -> Callable[[dict[str, Any]], None]:
         (points([1, float("inf")]), r"points\[0\]"),
         (points([1, 10**400]), r"points\[0\]"),
         (points([0, 0.1]), r"points\[0\]"),
+        (points([1, 0.1], [10**400, 0.2]), r"points\[1\]"),
         (points([1.5, 0.1]), r"points\[0\]"),
         (points([1]), r"points\[0\]"),
         (points("1"), r"points\[0\] is '1'"),
@@ -151,6 +152,7 @@ def changed(**values: Any) -> Callable[[dict[str, Any]], None]:
         (changed(max_rows=True), "max_rows is True"),
         (without("measured_on"), "measured_on is None"),
         (without("measured_unix_ns"), "measured_unix_ns is None"),
+        (changed(measured_unix_ns=1 << 63), "measured_unix_ns is more than"),
     ],
 )
 def test_a_damaged_file_is_refused_naming_the_key(

@@ -57,6 +57,18 @@ disposable.run_call = run_call
 disposable.main()
 """
 
+# The child as it is, but with too little memory for its jobs.
+FULL = """
+from farm.node import disposable
+
+def load(stream):
+    stream.peek(1)
+    raise MemoryError
+
+disposable.pickle.load = load
+disposable.main()
+"""
+
 
 @pytest.fixture
 def deadly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -215,6 +227,20 @@ def test_a_lack_of_memory_is_the_requests_and_a_defect_the_nodes(
     with pytest.raises(FarmError, match="failed with ZeroDivisionError") as caught:
         run(isolated, model, head("defect"))
     assert "secret" not in caught.value.message
+    assert run(isolated, model) == ANSWER
+
+
+def test_a_job_that_the_child_cannot_take_does_not_blame_the_request(
+    isolated: Isolation, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script, path = tmp_path / "full.py", tmp_path / "python"
+    script.write_text(FULL)
+    path.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{script}"\n')
+    path.chmod(0o755)
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "executable", str(path))
+        with pytest.raises(InternalError, match=r"cannot start a process .*\(exit code 1\)"):
+            run(isolated, model)
     assert run(isolated, model) == ANSWER
 
 

@@ -14,6 +14,7 @@ import pytest
 from farm.core.actor_messages import PROTOCOL, CallHead
 from farm.core.errors import InternalError, ModelUnavailableError
 from farm.core.models import ModelArtifact
+from farm.node import rows
 from farm.node import service as node_service
 from farm.node.service import NodeService
 from farm.node.settings import NodeSettings
@@ -165,6 +166,8 @@ def test_suspects_take_turns_and_hold_up_nobody(
     # While the child is being started nobody has its threads.
     assert infer(service, model, "first-2", threads=2)[0] == "ok"
     assert not first.done()
+    # But the node is not idle, as another gateway's `drain` must know.
+    assert service.vitals().slots_busy == 1
     service.cancel("second-1")
     go_on.set()
     assert first.result(WAIT_S)[0] == "ok"
@@ -209,6 +212,13 @@ def test_a_model_that_sample_rows_do_not_suit_is_probed_all_the_same(
         return {"x": np.ones((1, 4), np.float32)}
 
     monkeypatch.setattr(service._models, "sample", unsuitable)
+    service.probe(model.digest)
+
+
+def test_a_model_whose_rows_are_too_large_to_try_is_probed_all_the_same(
+    service: NodeService, model: ModelArtifact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rows, "MAX_SAMPLE_BYTES", 1)
     service.probe(model.digest)
 
 

@@ -510,7 +510,7 @@ class Referee:
             free = [
                 seat
                 for seat in self.seats.usable(spec.digest, now)
-                if len(seat.flights) < seat.profile.slots and self._may_add(seat, spec)
+                if seat.has_room(spec.digest) and self._may_add(seat, spec)
             ]
             if not free:
                 continue

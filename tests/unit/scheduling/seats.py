@@ -50,6 +50,12 @@ class Seat:
         self.overdue_since.pop(batch_id, None)
         self._start(now)
 
+    def has_room(self, digest: str) -> bool:
+        """Whether a batch of a digest could start at once."""
+        curve = self.ready[digest]
+        threads = (curve.threads if curve is not None else 0) or self.profile.threads_per_slot
+        return self.claimed() + min(threads, self.profile.capacity) <= self.profile.capacity
+
     def claimed(self) -> int:
         return sum(batch.threads for batch in self.flights.values())
 

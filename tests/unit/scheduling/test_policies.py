@@ -105,6 +105,20 @@ def test_round_robin_takes_turns_however_slow_they_are(make_driver: MakeDriver) 
     assert [node for _, node, _ in driver.dispatched.values()] == ["pi3", "pi5", "pi3", "pi5"]
 
 
+def test_energy_aware_finds_the_thriftiest_of_boards_that_are_alike(
+    make_driver: MakeDriver,
+) -> None:
+    driver = make_driver(policy=POLICIES["energy_aware"](0))
+    joules = {"a": 0.9, "b": 0.8, "c": 0.7, "d": 0.2}
+    driver.send(*(joined(node_id, curve=QUICK) for node_id in joules))
+    for node_id, figure in joules.items():
+        driver.send(NodeChanged(node_id=node_id, joules_per_row={digest(MODEL): figure}))
+    for id_ in range(1, 4):
+        driver.send(*arrivals(id_))
+        driver.finish(id_)
+    assert {node for _, node, _ in driver.dispatched.values()} == {"d"}
+
+
 def test_joules_reach_the_policy_and_the_receipt_names_it(make_driver: MakeDriver) -> None:
     driver = make_driver(policy=POLICIES["energy_aware"](0))
     driver.send(joined("pi3", curve=SLOW), joined("pi5", curve=QUICK))

@@ -108,6 +108,16 @@ def test_what_is_in_flight_ends_on_the_old_files(driver: Driver) -> None:
     assert driver.resolved()[1].receipt.digest == old
 
 
+def test_what_a_full_node_gave_back_after_a_reload_runs_as_the_new_files_do(
+    driver: Driver,
+) -> None:
+    driver.send(joined(), *arrivals(1, 2))
+    driver.send(ModelChanged(SCALE, spec(joins=False)))
+    driver.fail(1, ErrorCode.NODE_BUSY)
+    assert driver.advance_to(1.0) == ["dispatch #2 [1] to a"]
+    assert driver.finish(2)[-1] == "dispatch #3 [2] to a"
+
+
 def test_a_digest_that_two_models_share_counts_for_each(driver: Driver) -> None:
     driver.send(ModelChanged(OTHER, spec(OTHER, digest_=spec().digest)), joined(slots=2))
     driver.send(*arrivals(1), RequestArrived(request(2, model=OTHER)))

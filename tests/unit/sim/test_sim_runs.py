@@ -56,6 +56,19 @@ def test_throughput_at_saturation_is_near_the_boards_capacity(tmp_path: Path) ->
     assert 0.85 < report.share_of_capacity <= 1.05
 
 
+@pytest.mark.parametrize("policy", known_schedulers())
+def test_no_scheduler_gets_more_threads_than_a_board_has(tmp_path: Path, policy: str) -> None:
+    report = report_on(
+        tmp_path,
+        policy=policy,
+        nodes=[{"board": "rpi5"}],
+        models={"mobilenetv2": {"threads": 4}},
+        arrivals={"kind": "closed", "callers": 8},
+    )
+    assert report.share_of_capacity is not None
+    assert report.share_of_capacity <= 1.05
+
+
 def test_a_seed_is_another_run_and_the_same_seed_the_same(tmp_path: Path) -> None:
     one, same, other = (report_on(tmp_path, seed=seed).to_json() for seed in (1, 1, 2))
     assert one == same
@@ -102,6 +115,18 @@ def test_requests_that_come_too_fast_are_refused(tmp_path: Path) -> None:
     )
     assert report.refused["queue_full"] > 0
     assert report.lost == 0
+
+
+def test_a_run_may_end_in_its_first_instant(tmp_path: Path) -> None:
+    report = report_on(
+        tmp_path,
+        requests=1,
+        arrivals={"kind": "closed", "callers": 1},
+        mix=[{"model": "mobilenetv2", "deadline_s": 1e-6}],
+    )
+    assert report.ended_at_s == 0
+    assert report.refused == {"deadline_exceeded": 1}
+    assert {node.utilisation for node in report.nodes} == {0}
 
 
 def test_a_deadline_that_passes_is_a_failure_not_an_answer(tmp_path: Path) -> None:

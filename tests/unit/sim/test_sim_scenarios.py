@@ -44,6 +44,12 @@ from farm.sim.from_scenario import read_scenario, setup_of
             "limits: there is no limit 'after'; known are after_factor",
         ),
         ({"limits": {"max_queue_size": "many"}}, "limits.max_queue_size: Input should be"),
+        ({"limits": {"max_queue_size": -1}}, "limits: max_queue_size must be at least 0, not -1"),
+        ({"limits": {"lookahead_trips": float("nan")}}, "limits: lookahead_trips must be at least"),
+        (
+            {"limits": {"hedging": {"after_factor": 0, "after_min_s": 0}}},
+            "limits: after_factor must be at least 1, not 0",
+        ),
         ({"limits": 3}, "limits: it must be a mapping"),
         ({"arrivals": {"kind": "sometimes"}}, "arrivals: Input tag 'sometimes'"),
         ({"arrivals": {"kind": "poisson"}}, "arrivals.poisson: give either rate_per_s or load"),

@@ -141,6 +141,10 @@ def with_line(number: int, **changes: Any) -> Callable[[Lines], Lines]:
             with_line(5, curves={"d": {"threads": 0, "points": [[1, 0.0]]}}),
             "line 5: curves.d.points.0.1: Input should be greater than 0",
         ),
+        (
+            with_line(5, curves={"d": {"threads": 0, "points": [[1, 0.1], [1, 0.2]]}}),
+            "line 5: curves.d.points: Value error, rows must ascend",
+        ),
         (without("node_joined"), "kind: there is no node_joined line"),
         (without("request"), "kind: there is no request line"),
         (without("node_changed"), "line 5: model: no curve of net:3 was recorded on any node"),
@@ -171,6 +175,7 @@ def test_a_trace_that_was_cut_off(trace: Path) -> None:
         (b"hello\n", "line 1: format is missing"),
         (b"\xff\xfe\x00\x01", "is not a trace: it is not text"),
         (b"[1]\n", "line 1: format is missing"),
+        (b"[" * 100_000, "line 1: format is missing"),
     ],
 )
 def test_a_foreign_file(tmp_path: Path, content: bytes, said: str) -> None:
