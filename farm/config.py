@@ -8,15 +8,18 @@ else's, such as `FARM_CONNECT`, which is the command line's.
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from farm.core.addresses import GRPC_ADDRESS, METRICS_ADDRESS
 from farm.core.errors import ConfigurationError
 
 _PREFIX = "FARM_"
+# Threads of one node: more than any board has cores, and few enough to be started.
+_MAX_THREADS = 256
+
 _ENVIRONMENT, _COMMAND_LINE = "the environment", "the command line"
 
 Address = Annotated[str, Field(pattern=r"^(\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}$")]
@@ -62,6 +65,12 @@ class NodeConfig(_Section):
     max_sessions: Annotated[Positive, Field(description="models open in memory")] = 64
     max_session_bytes: Positive = 512 << 20
     qualify_timeout_s: Seconds = 120.0
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        if self.slots * self.threads_per_slot > _MAX_THREADS:
+            raise ValueError(f"slots x threads_per_slot must be at most {_MAX_THREADS}")
+        return self
 
 
 class Policy(StrEnum):

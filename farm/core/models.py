@@ -215,6 +215,14 @@ class LatencyCurve:
         slope = (seconds_b - seconds_a) / (rows_b - rows_a)
         return max(seconds_a + slope * (rows - rows_a), points[0][1])
 
+    def scaled(self, factor: float) -> "LatencyCurve":
+        """Return the curve of a node that takes `factor` times as long."""
+        if factor == 1.0:
+            return self
+        return LatencyCurve(
+            tuple((rows, seconds * factor) for rows, seconds in self.points), self.threads
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelReport:

@@ -148,7 +148,7 @@ class Curves:
             self._explain(key, "sample rows do not run on it")
             return
         measured = MeasuredCurves(
-            curves=curves,
+            curves=tuple(curve.scaled(_speed(gap.member)) for curve in curves),
             max_rows=wanted.max_rows,
             node_id=node_id,
             measured_unix_ns=self._clock.unix_ns(),
@@ -184,3 +184,8 @@ class Curves:
 
 def _host(member: Member) -> str:
     return (member.profile.host if member.profile is not None else "") or member.node_id
+
+
+def _speed(member: Member) -> float:
+    """Return a node's clock as a share of its highest: what is kept is a curve at that."""
+    return member.vitals.speed if member.vitals is not None else 1.0

@@ -1,7 +1,6 @@
 """How fast a node really is with a model: its measured curve, corrected by what batches took."""
 
 from collections import deque
-from collections.abc import Iterable
 from math import inf
 from statistics import median
 
@@ -124,6 +123,4 @@ class Pace:
         if self.seed is None:
             return
         self._best_rows.clear()
-        factor = self.correction / self._speed
-        points: Iterable[tuple[int, float]] = ((r, s * factor) for r, s in self.seed.points)
-        self.curve = LatencyCurve(tuple(points), self.seed.threads)
+        self.curve = self.seed.scaled(self.correction / self._speed)

@@ -219,3 +219,8 @@ def test_a_key_that_is_no_word_is_named_with_its_file(file: Path) -> None:
 def test_an_empty_variable_is_none() -> None:
     environment = {"FARM_STATE_DIR": "", "FARM_MODELS": "", "FARM_NODE__SLOTS": ""}
     assert load_config(None, environment, {}) == FarmConfig()
+
+
+def test_a_node_has_only_so_many_threads(file: Path) -> None:
+    file.write_text("node: {slots: 64, threads_per_slot: 64}\n", encoding="utf-8")
+    assert "at most 256" in wrong(file)

@@ -90,6 +90,17 @@ async def test_one_node_of_a_class_measures_for_all() -> None:
         assert counts["c"] == 1
 
 
+async def test_what_a_throttled_node_measures_is_kept_as_at_its_full_clock() -> None:
+    async with LittleFarm("a") as farm:
+        farm.pool.nodes["a"].curves = (FLAT,)
+        await farm.start_nodes()
+        vitals = farm.vitals("a", memory_available_bytes=1 << 30)
+        farm.fleet.members["a"].vitals = replace(vitals, speed=0.5)
+        async with measuring(farm):
+            await until(lambda: curve_at(farm, "a"))
+        assert curve_at(farm, "a") == LatencyCurve(((1, 0.005), (8, 0.04)))
+
+
 async def test_hosts_of_a_class_measure_different_models_at_once() -> None:
     async with LittleFarm("a", "b", models=[artifact(), artifact("other")]) as farm:
         make_pis(farm)

@@ -57,6 +57,24 @@ async def test_a_request_is_answered_with_a_receipt() -> None:
         assert [(code, told) for _, code, told in farm.notes.finished] == [(None, receipt)]
 
 
+async def test_requests_that_come_turn_by_turn_leave_together() -> None:
+    async with LittleFarm("a", "b") as farm:
+        await farm.start_nodes()
+        for node in farm.pool.nodes.values():
+            node.auto = False
+        callers = [farm.infer(b"ab")]
+        await until(farm.pool.open_flights)
+        for _ in range(3):
+            callers.append(farm.infer(b"cd"))
+            await asyncio.sleep(0)
+        await until(lambda: len(farm.pool.open_flights()) == 2)
+        assert [len(f.batch.members) for f in farm.pool.open_flights()] == [1, 3]
+        for flight in farm.pool.open_flights():
+            flight.finish()
+        for caller in callers:
+            await result(caller)
+
+
 async def test_outputs_come_as_they_were_asked_for() -> None:
     async with LittleFarm() as farm:
         await farm.start_nodes()
