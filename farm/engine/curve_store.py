@@ -5,6 +5,7 @@ something else than its name says, is as good as none: the curves are measured a
 is replaced.
 """
 
+import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -24,6 +25,8 @@ _log = structlog.get_logger()
 
 _FORMAT: Final = 1
 _MAX_BYTES: Final = 1 << 20
+# Files of a folder, a few hundred bytes each.
+MAX_FILES: Final = 1_000
 _KINDS: Final = {int: "number", str: "string", list: "list", dict: "mapping"}
 # No batch takes a day.
 _MAX_S: Final = 86_400.0
@@ -85,7 +88,9 @@ class MeasuredCurves:
 class CurveStore:
     """A folder of curves. With no folder nothing is kept. Any thread may call.
 
-    A cache: what cannot be read or written is said once and otherwise done without.
+    A cache: what cannot be read or written is said once and otherwise done without. Curves
+    of models that were unloaded stay, for most come back; of more than `MAX_FILES` files the
+    oldest go.
     """
 
     def __init__(self, folder: Path | None) -> None:
@@ -113,6 +118,7 @@ class CurveStore:
             return
         try:
             write_atomically(path, encode_curves_file(key, measured))
+            _prune(path.parent)
         except OSError as error:
             reason = error.strerror or type(error).__name__
             self._complain(
@@ -133,6 +139,20 @@ class CurveStore:
         if said not in self._complaints:
             self._complaints.add(said)
             _log.warning(event, path=str(path), reason=reason)
+
+
+def _prune(folder: Path) -> None:
+    """Remove the oldest files of a folder that has too many, a tenth of them at once."""
+    files = list(folder.glob("*.json"))
+    if len(files) <= MAX_FILES:
+        return
+    ages = []
+    for file in files:
+        # Another gateway may do the same right now.
+        with contextlib.suppress(FileNotFoundError):
+            ages.append((file.stat().st_mtime_ns, file))
+    for _, file in sorted(ages)[: len(ages) - MAX_FILES * 9 // 10]:
+        file.unlink(missing_ok=True)
 
 
 def encode_curves_file(key: CurveKey, measured: MeasuredCurves) -> bytes:

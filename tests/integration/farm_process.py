@@ -50,7 +50,7 @@ class FarmProcess:
                 env={
                     **os.environ,
                     "FARM_STATE_DIR": str(self._state),
-                    "FARM_CURVES_DIR": str(self._state / "curves"),
+                    "FARM_CURVES_DIR": str(self._state.with_name("curves")),
                     **environment,
                 },
             )

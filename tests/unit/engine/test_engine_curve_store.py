@@ -1,6 +1,7 @@
 """Curves on disk: kept whole, shared by class of node, and never believed when damaged."""
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from structlog.testing import capture_logs
 from farm.core.errors import ConfigurationError
 from farm.core.models import LatencyCurve
 from farm.core.nodes import NodeProfile
+from farm.engine import curve_store
 from farm.engine.curve_store import (
     CurveStore,
     MeasuredCurves,
@@ -215,3 +217,17 @@ def test_a_folder_that_cannot_be_written_is_said_once(folder: Path) -> None:
     (said,) = logs
     assert "curves_dir" in said["reason"]
     assert store.read(KEY) is None
+
+
+def test_of_too_many_files_the_oldest_go(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(curve_store, "MAX_FILES", 10)
+    keys = [replace(KEY, digest=f"{number:064x}"[::-1]) for number in range(11)]
+    for age, key in enumerate(keys):
+        CurveStore(folder).write(key, MEASURED)
+        newest = max(folder.iterdir(), key=lambda file: file.stat().st_mtime_ns)
+        os.utime(newest, ns=(age, age))
+    CurveStore(folder).write(KEY, MEASURED)
+    assert len(list(folder.iterdir())) <= 10
+    assert CurveStore(folder).read(KEY) is not None
+    assert CurveStore(folder).read(keys[-1]) is not None
+    assert CurveStore(folder).read(keys[0]) is None
