@@ -40,7 +40,8 @@ class InferenceStream:
     def __init__(self, answer: Answerer, *, judge: Callable[[Exception], FarmError]) -> None:
         self._answer = answer
         self._judge = judge
-        self._done: deque[ModelStreamInferResponse] = deque()
+        # Answers that are not yet written, each with the bytes of its tensors.
+        self._done: deque[tuple[ModelStreamInferResponse, int]] = deque()
         self._unread_bytes = 0
         # The largest answer so far: what each request in flight may come to. None before.
         self._answer_bytes: int | None = None
@@ -65,9 +66,9 @@ class InferenceStream:
             while True:
                 self._news.clear()
                 while self._done:
-                    response = self._done.popleft()
+                    response, size_bytes = self._done.popleft()
                     yield response
-                    self._unread_bytes -= _size_bytes(response)
+                    self._unread_bytes -= size_bytes
                     self._moved.set()
                 if reading.done() and not self._tasks:
                     if not reading.cancelled():
@@ -115,7 +116,7 @@ class InferenceStream:
         size_bytes = _size_bytes(response)
         self._unread_bytes += size_bytes
         self._answer_bytes = max(self._answer_bytes or 0, size_bytes)
-        self._done.append(response)
+        self._done.append((response, size_bytes))
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
