@@ -41,7 +41,7 @@ from farm.scheduling.machine import Machine
 _log = structlog.get_logger()
 
 # Events are gathered until so many turns of the loop brought none, for so long at most. A
-# batch costs the gateway 1 to 2 ms of CPU, most of it Ray's, and a turn of an idle loop 20 us.
+# batch of one request cost the gateway 1.8 to 2.9 ms of CPU, a request among 11 of them 0.5.
 QUIET_TURNS = 10
 GATHERING_S = 0.005
 

@@ -73,11 +73,11 @@ class EnergyAware:
     everyone = True
 
     def choose(self, candidates: Sequence[Candidate]) -> tuple[Candidate, str]:
-        known = [c for c in candidates if c.in_time and c.joules is not None]
+        known = [(c.joules, c) for c in candidates if c.in_time and c.joules is not None]
         if not known:
             return _soonest(candidates), f"done first of {len(candidates)}; joules unknown or late"
-        least = min(c.joules or 0.0 for c in known) * INDIFFERENCE
-        thrifty = [c for c in known if (c.joules or 0.0) <= least]
+        least = min(joules for joules, _ in known) * INDIFFERENCE
+        thrifty = [c for joules, c in known if joules <= least]
         return _soonest(thrifty), f"fewest joules a row of {len(known)} in time"
 
 
