@@ -8,7 +8,7 @@ docs/benchmarks/machine_cost.json and .md.
 import argparse
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,7 +22,8 @@ from farm.sim.setup import Setup
 from farm.sim.simulation import Simulation, simulate
 
 SIZES: Final = (4, 16, 64, 256)
-LOADS: Final = ("50 %", "saturated")
+# What arrives, as a share of what the shelf can do; None is callers who never pause.
+LOADS: Final[Mapping[str, float | None]] = {"50 %": 0.5, "70 %": 0.7, "saturated": None}
 POLICY: Final = "least_expected_completion"
 MIN_ROUNDS: Final = 5
 GROWTH_TARGET: Final = 2.0
@@ -61,8 +62,9 @@ class TimedScheduler:
 
 def shelf(nodes: int, load: str, requests: int) -> Setup:
     """Return a shelf of a quarter Pi 3B+, a half Pi 4 and a quarter Pi 5."""
-    arrivals: dict[str, Any] = {"kind": "poisson", "load": 0.5}
-    if load == "saturated":
+    share = LOADS[load]
+    arrivals: dict[str, Any] = {"kind": "poisson", "load": share}
+    if share is None:
         arrivals = {"kind": "closed", "callers": 2 * _SLOTS * nodes}
     scenario = Scenario.model_validate(
         {

@@ -2,9 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import structlog
 
@@ -51,6 +51,24 @@ _QUIET_S = 0.3
 _QUIET_AT_MOST_S = 3.0
 
 
+# What takes down the run of a gateway, if anything does.
+Recording: TypeAlias = TraceRecorder | None
+
+
+@contextlib.contextmanager
+def recording(file: Path | None) -> Iterator[Recording]:
+    """Keep a trace open, in a new file, for as long as a gateway and its start last.
+
+    Raises:
+        ConfigurationError: the file exists or cannot be written.
+    """
+    if file is None:
+        yield None
+        return
+    with contextlib.closing(TraceRecorder(file)) as recorder:
+        yield recorder
+
+
 class Gateway:
     """One gateway over a pool of nodes: repository, scheduler, frontend and metrics.
 
@@ -66,13 +84,12 @@ class Gateway:
         listings: Sequence[ModelListing],
         curves_dir: Path,
         log: LogSwitches,
-        record: Path | None = None,
+        recorder: Recording = None,
     ) -> None:
         clock = SystemClock()
         observer = PrometheusObserver()
         catalog = Catalog()
         curves = KnownCurves(catalog=catalog, store=CurveStore(curves_dir))
-        self._recorder = TraceRecorder(record) if record is not None else None
         self.engine = Engine(
             machine=Machine(
                 limits=_limits(config.scheduling),
@@ -81,7 +98,7 @@ class Gateway:
             pool=pool,
             clock=clock,
             observer=observer,
-            recorder=self._recorder,
+            recorder=recorder,
         )
         self.fleet = Fleet(
             pool=pool,
@@ -212,8 +229,6 @@ class Gateway:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.control.close()
         await self.engine.close()
-        if self._recorder is not None:
-            self._recorder.close()
         if self._metrics is not None:
             self._metrics.close()
 

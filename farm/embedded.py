@@ -13,7 +13,7 @@ import structlog
 from platformdirs import user_cache_path, user_state_path
 
 from farm import zoo
-from farm.app import Gateway
+from farm.app import Gateway, Recording, recording
 from farm.cluster.local import LocalCluster
 from farm.config import ControlMode, FarmConfig, Splits
 from farm.core.errors import InternalError
@@ -48,6 +48,7 @@ def run_embedded(
     cluster = LocalCluster([f"local-{number}" for number in range(1, config.nodes + 1)])
     holding = contextlib.ExitStack()
     try:
+        recorder = holding.enter_context(recording(record))
         state_dir = _state_dir(config)
         if state_dir is not None:
             holding.enter_context(held(state_dir))
@@ -58,7 +59,7 @@ def run_embedded(
         # a handler in its place meanwhile that raises SystemExit too.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit())
         cluster.start()
-        asyncio.run(_serve(config, cluster, repository, listings, log, on_ready, record))
+        asyncio.run(_serve(config, cluster, repository, listings, log, on_ready, recorder))
     except (KeyboardInterrupt, SystemExit):
         _log.info("stopped_while_starting")
     finally:
@@ -73,7 +74,7 @@ async def _serve(
     listings: Sequence[ModelListing],
     log: LogSwitches,
     on_ready: Callable[[Gateway], None],
-    record: Path | None,
+    recorder: Recording,
 ) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -91,7 +92,7 @@ async def _serve(
         listings=listings,
         curves_dir=config.curves_dir or user_cache_path("bramble-farm") / "curves",
         log=log,
-        record=record,
+        recorder=recorder,
     )
     starting = asyncio.create_task(gateway.start(), name="start")
     stopping = asyncio.create_task(stop.wait(), name="stop")

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from farm.core.actor_messages import decode_artifact, encode_curves, encode_record
+from farm.core.frames import Endpoint
+from farm.node.intake import Intake
 from farm.node.service import NodeService
 from farm.node.settings import NodeSettings
 
@@ -23,12 +25,18 @@ class NodeActor:
     def __init__(self, settings: NodeSettings) -> None:
         self._service = NodeService(settings)
         self._service.expect_models()
+        self._intake = Intake(self._service.infer, callers=_callers(settings))
 
     def describe(self) -> dict[str, Any]:
         return encode_record(self._service.describe()) | {"cordoned": self._service.cordoned}
 
     def vitals(self) -> dict[str, Any]:
         return encode_record(self._service.vitals())
+
+    def listen(self, gateway: str) -> Endpoint:
+        """Return where the gateway at this address may connect to send batches."""
+        here = own_address()
+        return self._intake.listen("127.0.0.1" if gateway == here else here)
 
     def infer(self, call: bytes, *raws: bytes) -> bytes:
         return self._service.infer(call, *raws)
@@ -46,7 +54,12 @@ class NodeActor:
         return encode_record(self._service.load(decode_artifact(artifact), contents))
 
     def measure(self, digest: str) -> dict[str, Any]:
-        return encode_curves(self._service.measure(digest))
+        """Measure the default split: what gateways of the protocol before ask for."""
+        return self.measure_split(digest, 0)
+
+    def measure_split(self, digest: str, threads: int) -> dict[str, Any]:
+        curve = self._service.measure(digest, threads)
+        return encode_curves([curve] if curve is not None else [])
 
     def probe(self, digest: str) -> None:
         self._service.probe(digest)
@@ -56,6 +69,23 @@ class NodeActor:
 
     def unload(self, digest: str) -> None:
         self._service.unload(digest)
+
+
+def _callers(settings: NodeSettings) -> int:
+    """Return as many batches as can run or wait, suspects apart, and two more.
+
+    One is for a probe, one for a batch that is told at once that the node is busy.
+    """
+    return (settings.capacity + 1) * (1 + settings.lookahead) + 2
+
+
+def own_address() -> str:
+    """Return the address by which Ray's other machines know this one."""
+    import ray
+
+    # Ray's stubs do not know what it returns.
+    address: str = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
+    return address
 
 
 def actor_name(node_id: str) -> str:
@@ -79,10 +109,7 @@ def remote_actor(settings: NodeSettings) -> Any:
 
     # Ray's stubs do not know concurrency_groups.
     remote: Any = ray.remote
-    # As many threads as batches can run or wait, suspects apart, a probe, and one that says
-    # Busy at once.
-    callers = (settings.capacity + 1) * (1 + settings.lookahead) + 2
-    groups = {INFERENCE: callers, TELEMETRY: 1, MODELS: 1}
+    groups = {INFERENCE: _callers(settings), TELEMETRY: 1, MODELS: 1}
     return (
         remote(num_cpus=0, max_restarts=0, max_task_retries=0, concurrency_groups=groups)(NodeActor)
         .options(

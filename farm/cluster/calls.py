@@ -1,17 +1,21 @@
 """Calls to one actor, with Ray's errors mapped to the farm's at this boundary."""
 
+import asyncio
 import contextlib
+import os
 from collections.abc import Mapping
 from typing import Any
 
 import ray
+import structlog
 from ray.exceptions import (
     RayActorError,
     RayError,
     RayTaskError,
 )
 
-from farm.cluster.actor import INFERENCE, MODELS, TELEMETRY
+from farm.cluster.actor import INFERENCE, MODELS, TELEMETRY, own_address
+from farm.cluster.channel import BatchChannel
 from farm.core.errors import (
     FarmError,
     InternalError,
@@ -19,10 +23,18 @@ from farm.core.errors import (
     NodeLostError,
     UnsupportedError,
 )
+from farm.core.frames import Endpoint
+
+_log = structlog.get_logger()
+
+# Asking an actor where, and connecting there.
+_CONNECT_S = 5.0
 
 
 class ActorCalls:
     """The methods of one actor as coroutines, each in its concurrency group.
+
+    Batches go over a connection of their own once `connect` has made one, else as Ray's calls.
 
     Every one raises `NodeLostError` when the actor is dead or cannot be reached, and the
     farm's own errors as the actor raised them.
@@ -38,10 +50,17 @@ class ActorCalls:
         self._missing = handle.missing_files.options(concurrency_group=MODELS)
         self._receive = handle.receive.options(concurrency_group=MODELS)
         self._load = handle.load.options(concurrency_group=MODELS)
-        self._measure = handle.measure.options(concurrency_group=MODELS)
+        # Actors of the protocol before measure all that they can in one call.
+        split_by_split = hasattr(handle, "measure_split")
+        measure = handle.measure_split if split_by_split else handle.measure
+        self._measure = measure.options(concurrency_group=MODELS)
+        self._splits = split_by_split
         self._unload = handle.unload.options(concurrency_group=MODELS)
         # Actors of the protocol before have neither probes nor a process for suspects.
         self.isolates = hasattr(handle, "probe")
+        self._channel: BatchChannel | None = None
+        # It has no encryption of its own, and must not undo Ray's.
+        self._may_connect = os.environ.get("RAY_USE_TLS", "0") == "0"
 
     async def describe(self) -> Mapping[str, Any]:
         message: Mapping[str, Any] = await _result(self._describe.remote())
@@ -64,8 +83,10 @@ class ActorCalls:
         report: Mapping[str, Any] = await _result(self._load.remote(artifact, contents))
         return report
 
-    async def measure(self, digest: str) -> Mapping[str, Any]:
-        curves: Mapping[str, Any] = await _result(self._measure.remote(digest))
+    async def measure(self, digest: str, threads: int) -> Mapping[str, Any]:
+        """Measure one split; an actor of the protocol before, whatever it can."""
+        asked = (digest, threads) if self._splits else (digest,)
+        curves: Mapping[str, Any] = await _result(self._measure.remote(*asked))
         return curves
 
     async def probe(self, digest: str) -> None:
@@ -77,19 +98,54 @@ class ActorCalls:
     async def unload(self, digest: str) -> None:
         await _result(self._unload.remote(digest))
 
+    async def connect(self) -> None:
+        """Open a connection for batches, unless there is one; without, they go through Ray.
+
+        It is not tried again once it could not be opened.
+
+        Raises:
+            NodeLostError: the actor is dead.
+        """
+        if not self._may_connect or (self._channel is not None and self._channel.usable):
+            return
+        self._channel, self._may_connect = None, False
+        try:
+            async with asyncio.timeout(_CONNECT_S):
+                listen = self._newer("listen", TELEMETRY)
+                endpoint = await _result(listen.remote(own_address()))
+                self._channel = await BatchChannel.open(Endpoint(*endpoint))
+        except NodeLostError:
+            raise
+        except (FarmError, OSError, TimeoutError) as error:
+            _log.warning("batches_go_through_ray", reason=str(error) or type(error).__name__)
+        else:
+            self._may_connect = True
+
+    @property
+    def endings(self) -> frozenset["asyncio.Future[None]"]:
+        """What is done once the connection has ended; nothing where there is none."""
+        return frozenset() if self._channel is None else frozenset({self._channel.ended})
+
+    def disconnect(self) -> None:
+        """End the connection. Batches under way over it are lost."""
+        if self._channel is not None:
+            self._channel.close()
+
     def infer(self, call: bytes, raws: list[bytes]) -> Any:
-        """Start a batch and return Ray's reference to its reply.
+        """Start a batch and return what `reply` takes.
 
         Raises:
             NodeBusyError: Ray has no room for its bytes now.
         """
+        if self._channel is not None and self._channel.usable:
+            return self._channel.send((call, *raws))
         try:
             return self._infer.remote(call, *raws)
         except RayError as error:
             raise NodeBusyError(f"Ray refused the batch ({type(error).__name__})") from error
 
     async def reply(self, reference: Any) -> bytes:
-        """Wait for the reply behind a reference that `infer` returned."""
+        """Wait for the reply to what `infer` returned."""
         reply: bytes = await _result(reference)
         return reply
 

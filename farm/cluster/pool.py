@@ -154,8 +154,8 @@ class RayWorkerPool:
                 await self._send(calls, digest, sizes[digest], blobs)
         return decode_report(await calls.load(message, contents))
 
-    async def measure(self, node_id: str, digest: str) -> tuple[LatencyCurve, ...]:
-        return decode_curves(await self._calls(node_id).measure(digest))
+    async def measure(self, node_id: str, digest: str, threads: int) -> tuple[LatencyCurve, ...]:
+        return decode_curves(await self._calls(node_id).measure(digest, threads))
 
     async def probe(self, node_id: str, digest: str) -> None:
         calls = self._calls(node_id)

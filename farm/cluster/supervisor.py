@@ -77,6 +77,8 @@ class Supervisor:
                 reason = f"its actor could not be started ({type(error).__name__})"
             finally:
                 self.calls = None
+                if calls is not None:
+                    calls.disconnect()
             if calls is not None:
                 calls.kill()
             self._emit(NodeDown(node_id=self.node_id, incarnation=self.incarnation, reason=reason))
@@ -98,6 +100,7 @@ class Supervisor:
         """Take an actor that answers for this node's; return what `replace` will tell."""
         message = await asyncio.wait_for(calls.describe(), self._heartbeats.start_timeout_s)
         profile = decode_profile(message)
+        await calls.connect()
         verdict = self._verdict = asyncio.get_running_loop().create_future()
         self.calls = calls
         self.incarnation = profile.incarnation
@@ -126,7 +129,14 @@ class Supervisor:
                 beat.cancel()
             heard_at = loop.time()
             self._emit(NodeHeartbeat(node_id=self.node_id, vitals=vitals))
-            await asyncio.wait({verdict}, timeout=self._heartbeats.interval_s)
+            await calls.connect()
+            # An actor that dies ends its connection, which is sooner than the next heartbeat.
+            news: set[asyncio.Future[Any]] = {verdict, *calls.endings}
+            await asyncio.wait(
+                news,
+                timeout=self._heartbeats.interval_s,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
         if verdict.done():
             return verdict.result()
         silent_s = loop.time() - heard_at

@@ -212,10 +212,10 @@ def decode_spec(message: Mapping[str, Any]) -> TensorSpec:
 
 
 def encode_curves(curves: Sequence[LatencyCurve]) -> dict[str, Any]:
-    """Return the curves of a model's splits as plain values, the node's default first."""
+    """Return the curves that were measured of a model as plain values."""
     return {
         "protocol": OLDEST_PROTOCOL,
-        # All that protocol 1 knows of: the curve of the default split.
+        # All that protocol 1 knows of: the curve of the default split, the one it asks for.
         "points": curves[0].points if curves else None,
         "curves": [(curve.threads, curve.points) for curve in curves],
     }

@@ -88,10 +88,11 @@ class WorkerPool(Protocol):
         """
         ...
 
-    async def measure(self, node_id: str, digest: str) -> tuple[LatencyCurve, ...]:
-        """Return the curves of a model that a node holds, one for each split of its cores.
+    async def measure(self, node_id: str, digest: str, threads: int) -> tuple[LatencyCurve, ...]:
+        """Return the curve of a model that a node holds, with so many threads a batch.
 
-        None at all where sample rows do not run on the model.
+        0 is the node's default. A node of the protocol before may answer for other splits,
+        or for several. None at all where sample rows do not run on the model.
 
         Raises:
             FarmError: it could not be measured; `NodeLostError` if the node went away.

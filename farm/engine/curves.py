@@ -2,7 +2,8 @@
 
 A model serves before its curves are known; until then the machine goes by what it observes.
 One node of a class measures for all of them. Nodes on one host share its cores, so they
-measure one after the other; different hosts measure different models at once.
+measure one after the other; different hosts measure different models at once. A model is
+measured split by split, and versions that a node is to have come between.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ import structlog
 
 from farm.core.clock import Clock
 from farm.core.errors import FarmError, ModelUnavailableError, NodeLostError
+from farm.core.models import LatencyCurve
 from farm.core.nodes import NodeProfile
 from farm.core.pool import WorkerPool
 from farm.engine.curve_store import CurveKey, MeasuredCurves, curve_key
@@ -22,6 +24,10 @@ from farm.engine.members import Member
 from farm.engine.splits import Demand
 
 _log = structlog.get_logger()
+
+# When one row took as long as this, on the splits that were measured together, what is left
+# of a model's splits is not: it would keep the node's cores from its requests for longer still.
+_MAX_RUNS_S = 8.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +143,7 @@ class Curves:
         if wanted is None:
             return
         try:
-            curves = await self._pool.measure(node_id, gap.digest)
+            curves = await self._measure_splits(gap)
         except NodeLostError:
             return
         except FarmError as error:
@@ -156,6 +162,23 @@ class Curves:
         self._stale.pop(key, None)
         await self._known.keep(gap.profile, gap.digest, measured)
         _log.debug("curves_measured", node=node_id, digest=gap.digest, splits=len(curves))
+
+    async def _measure_splits(self, gap: _Gap) -> tuple[LatencyCurve, ...]:
+        """Return a curve for each split of a node's cores that there is time for."""
+        member = gap.member
+        curves: dict[int, LatencyCurve] = {}
+        # An older node does not tell its splits, and measures what it can at once.
+        for threads in gap.profile.splits or (0,):
+            if threads in curves:
+                continue
+            await member.unladen.wait()
+            if member.incarnation != gap.profile.incarnation:
+                raise NodeLostError(f"node '{member.node_id}' is another process now")
+            found = await self._pool.measure(member.node_id, gap.digest, threads)
+            curves.update((curve.threads, curve) for curve in found)
+            if not found or sum(c.seconds(1) for c in curves.values()) > _MAX_RUNS_S:
+                break
+        return tuple(curves.values())
 
     def _explain(self, key: CurveKey, reason: str) -> None:
         if key in self._stale:

@@ -128,7 +128,8 @@ class Fleet:
             ModelUnavailableError: the node or the model is at fault; the message says which.
         """
         try:
-            report = await self._pool.prepare(member.node_id, available.artifact, self._blobs)
+            with member.laden():
+                report = await self._pool.prepare(member.node_id, available.artifact, self._blobs)
             _log.debug("prepared", node=member.node_id, model=str(available.artifact.key))
             return report
         except (NodeLostError, ModelUnavailableError):

@@ -1,5 +1,8 @@
 """One node as the gateway knows it."""
 
+from asyncio import Event
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from farm.core.models import LatencyCurve, ModelArtifact
@@ -15,6 +18,7 @@ class Member:
     are digests whose curve nobody has tried to measure. `losses` counts how often it went
     down. Of a `cordoned` node an operator wants that it gets no new batches; right after
     that changed, its next heartbeat is `outdated`: it may have been on its way already.
+    It is `unladen` while no version is on its way to it.
     """
 
     node_id: str
@@ -30,6 +34,23 @@ class Member:
     holds: set[ModelArtifact] = field(default_factory=set)
     refused: dict[ModelArtifact, str] = field(default_factory=dict)
     unmeasured: set[str] = field(default_factory=set)
+    unladen: Event = field(default_factory=Event)
+    _coming: int = 0
+
+    def __post_init__(self) -> None:
+        self.unladen.set()
+
+    @contextmanager
+    def laden(self) -> Iterator[None]:
+        """Note that a version is on its way to the node."""
+        self._coming += 1
+        self.unladen.clear()
+        try:
+            yield
+        finally:
+            self._coming -= 1
+            if not self._coming:
+                self.unladen.set()
 
     @property
     def incarnation(self) -> str:

@@ -63,6 +63,7 @@ class TraceRecorder:
             raise ConfigurationError(
                 f"--record: {file} cannot be written: {error.strerror}"
             ) from error
+        self._path = file
         self._lines: Queue[Line | None] = Queue(_MAX_WAITING)
         self._sequence = 0
         self._dropped = 0
@@ -95,7 +96,10 @@ class TraceRecorder:
                     self._put({"at": at, **line})
 
     def close(self) -> None:
-        """Write what waits and end the file; a disk that hangs is not waited for for ever."""
+        """Write what waits and end the file; a disk that hangs is not waited for for ever.
+
+        Of a farm that failed to start no trace is left, so its name may be used again.
+        """
         ends_at = monotonic() + _CLOSE_S
         with suppress(Full):
             self._lines.put(None, timeout=_CLOSE_S)
@@ -104,6 +108,9 @@ class TraceRecorder:
             _log.error("trace_ended", reason=f"the disk did not take it within {_CLOSE_S:g} s")
         if self._dropped:
             _log.warning("trace_has_gaps", dropped=self._dropped)
+        if self._began_at is None:
+            with suppress(OSError):
+                self._path.unlink()
 
     def _put(self, line: Line) -> None:
         numbered = {"seq": self._sequence, **line}

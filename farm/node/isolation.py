@@ -5,8 +5,9 @@ import pickle
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock, Timer
 from time import monotonic
@@ -34,21 +35,33 @@ class _NotBegunError(Exception):
     """The child ended before it took a job, so not over it; the message says how."""
 
 
+@dataclass(slots=True, eq=False)
+class _Attempt:
+    """A job that the child does for a call, and why it was killed over it, if it was.
+
+    A call has several: its model is opened, it is run, and each may be tried twice.
+    """
+
+    call_id: str
+    verdict: FarmError | None = None
+
+
 class Isolation:
     """Keeps one child and ends it when it has been idle.
 
     `prepare` and `run` are for one thread at a time; the rest may be called by any, at any
-    time. Each of the two may take `timeout_s`.
+    time. Each of the two may take `timeout_s`. What is `unwanted` is not begun: a call that
+    is cancelled is put there first, and then given to `cancel`.
     """
 
-    def __init__(self, *, timeout_s: float) -> None:
+    def __init__(self, *, timeout_s: float, unwanted: Container[str] = ()) -> None:
         self._timeout_s = timeout_s
+        self._unwanted = unwanted
         # Guards the rest.
         self._lock = Lock()
         self._child: subprocess.Popen[bytes] | None = None
-        # The call that the child runs now, and why it was killed over it.
-        self._call_id = ""
-        self._verdict: FarmError | None = None
+        # What the child does now.
+        self._current: _Attempt | None = None
         self._idle_since = 0.0
 
     def prepare(self, path: Path, head: CallHead, *, threads: int) -> None:
@@ -65,7 +78,7 @@ class Isolation:
 
         Raises:
             ExecutionFailedError: it killed the child, or did not finish in time.
-            RequestCancelledError: it was cancelled while it ran.
+            RequestCancelledError: it was cancelled before it ran, or while it did.
             InternalError: no child could be had.
             FarmError: whatever else the model, or this node, has against it.
         """
@@ -77,8 +90,9 @@ class Isolation:
             f"model '{head.model}' did not finish this request within {self._timeout_s:g} s, in a"
             " process of its own because a node was lost over it before; it is not run again"
         )
-        child = self._begin(head.call_id)
-        watch = Timer(self._timeout_s, self._kill, (head.call_id, late))
+        attempt = _Attempt(head.call_id)
+        child = self._begin(attempt)
+        watch = Timer(self._timeout_s, self._kill, (attempt, late))
         watch.start()
         answers: list[Any] = []
         try:
@@ -86,12 +100,12 @@ class Isolation:
         finally:
             watch.cancel()
             complete = len(answers) == _ANSWERS
-            verdict = self._finish(alive=complete)
-        if complete and verdict is None:
+            self._finish(attempt, alive=complete)
+        if complete and attempt.verdict is None:
             return cast(tuple[Any, ...], answers[-1])
         how = _exit(_reap(child))
-        if verdict is not None:
-            raise verdict
+        if attempt.verdict is not None:
+            raise attempt.verdict
         if not answers:
             raise _NotBegunError(how)
         raise ExecutionFailedError(
@@ -100,13 +114,16 @@ class Isolation:
         )
 
     def cancel(self, call_id: str) -> None:
-        """Kill the child if it runs this call now."""
-        self._kill(call_id, RequestCancelledError("the batch was cancelled while it ran"))
+        """Kill the child if it does anything for this call now."""
+        with self._lock:
+            attempt = self._current
+        if attempt is not None and attempt.call_id == call_id:
+            self._kill(attempt, RequestCancelledError("the batch was cancelled while it ran"))
 
     def rest(self) -> None:
         """End the child if it has been idle for a while."""
         with self._lock:
-            if self._call_id or monotonic() - self._idle_since < _IDLE_S:
+            if self._current or monotonic() - self._idle_since < _IDLE_S:
                 return
             child, self._child = self._child, None
         if child is not None:
@@ -135,9 +152,12 @@ class Isolation:
             raise error_class(ErrorCode(code))(message)
         return tuple(answer)
 
-    def _begin(self, call_id: str) -> "subprocess.Popen[bytes]":
-        """Return a living child, which belongs to this call until `_finish`."""
+    def _begin(self, attempt: _Attempt) -> "subprocess.Popen[bytes]":
+        """Return a living child, which belongs to this attempt until `_finish`."""
         with self._lock:
+            # Whoever cancels it later finds the attempt that is noted below.
+            if attempt.call_id in self._unwanted:
+                raise RequestCancelledError("the batch was cancelled before it ran")
             if self._child is not None and self._child.poll() is not None:
                 _reap(self._child)
                 self._child = None
@@ -150,22 +170,21 @@ class Isolation:
                     # A group of its own: whatever the model starts is killed with it.
                     start_new_session=True,
                 )
-            self._call_id, self._verdict = call_id, None
+            self._current = attempt
             return self._child
 
-    def _finish(self, *, alive: bool) -> FarmError | None:
-        """End a call; return why the child was killed over it, if it was."""
+    def _finish(self, attempt: _Attempt, *, alive: bool) -> None:
         with self._lock:
-            self._call_id = ""
+            self._current = None
             self._idle_since = monotonic()
-            if not alive or self._verdict is not None:
+            if not alive or attempt.verdict is not None:
                 self._child = None
-            return self._verdict
 
-    def _kill(self, call_id: str, verdict: FarmError) -> None:
+    def _kill(self, attempt: _Attempt, verdict: FarmError) -> None:
+        """Kill the child over an attempt, unless that is over or it was killed already."""
         with self._lock:
-            if self._child is not None and self._call_id == call_id:
-                self._verdict = verdict
+            if self._child is not None and self._current is attempt and attempt.verdict is None:
+                attempt.verdict = verdict
                 _kill_group(self._child)
 
 

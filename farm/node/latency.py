@@ -1,4 +1,4 @@
-"""Measures seconds by batch size and by split: the seeds of a model's latency curves."""
+"""Measures seconds by batch size on a split: the seed of a model's latency curve."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,50 +22,33 @@ _REPEATS = 5
 _PASS_S = 0.002
 _MAX_RUNS = 200
 
-# When a model has taken as many budgets as this, what is left of its splits is not measured.
-_MAX_BUDGETS = 16
 
-
-def measure_curves(
-    open_session: Callable[[int], Session],
-    rows: Rows,
-    *,
-    splits: Sequence[int],
-    capacity: int,
-    max_rows: int,
-    budget_s: float,
-) -> tuple[LatencyCurve, ...]:
-    """Return seconds by rows for each split of `capacity` threads that there was time for.
+def measure_curve(
+    session: Session, rows: Rows, *, threads: int, capacity: int, max_rows: int, budget_s: float
+) -> LatencyCurve | None:
+    """Return seconds by rows on one split of a node's threads.
 
     A batch is timed as it is served, from the bytes of one-row requests to the bytes of
-    their answers. Empty for a model that sample rows do not run on.
+    their answers. None for a model that sample rows do not run on.
 
     Args:
-        open_session: opens the model for so many threads a batch.
+        session: the model, opened for so many `threads` a batch.
         rows: sample rows.
-        splits: threads a batch; the first split is measured however long it takes.
+        threads: of a batch.
         capacity: threads of the node; as many batches as they suffice for run at once, so
             that what they take from each other, memory bandwidth above all, is in the figures.
         max_rows: the largest batch; sizes double up to it. 0 is a model without a batch axis,
             for which a whole request is the only point.
-        budget_s: seconds for each split; the last size may overrun it.
+        budget_s: the first size is measured however long it takes; the last may overrun it.
     """
-    begun = perf_counter()
-    curves: list[LatencyCurve] = []
-    for threads in splits:
-        if curves and perf_counter() - begun > _MAX_BUDGETS * budget_s:
-            break
-        points = _points(
-            open_session(threads),
-            rows,
-            together=max(capacity // threads, 1),
-            max_rows=max_rows,
-            budget_s=budget_s,
-        )
-        if not points:
-            break
-        curves.append(LatencyCurve(points, threads))
-    return tuple(curves)
+    points = _points(
+        session,
+        rows,
+        together=max(capacity // threads, 1),
+        max_rows=max_rows,
+        budget_s=budget_s,
+    )
+    return LatencyCurve(points, threads) if points else None
 
 
 def _points(

@@ -73,13 +73,18 @@ class NodeModels:
             self._qualifier.start()
 
     def rest(self) -> None:
-        """End the trial process if it has been idle for a while, and sessions of old splits."""
-        self._sessions.settle(idle_s=_FORMER_SPLIT_IDLE_S)
+        """End the trial process if it has been idle for a while, and sessions of old splits.
+
+        What closed sessions held, and what loads left behind, goes back to the system.
+        """
+        freed = self._sessions.settle(idle_s=_FORMER_SPLIT_IDLE_S)
         if self._qualifying.acquire(blocking=False):
             try:
-                self._qualifier.close(idle_s=_QUALIFIER_IDLE_S)
+                freed |= self._qualifier.close(idle_s=_QUALIFIER_IDLE_S)
             finally:
                 self._qualifying.release()
+        if freed:
+            release_memory()
 
     def close(self) -> None:
         """End the trial process, and open nothing more."""
@@ -164,10 +169,10 @@ class NodeModels:
                 self._store.discard(before.trial.folder)
         return report
 
-    def measure(self, digest: str) -> tuple[LatencyCurve, ...]:
-        """Return a model's curve for each split of the node's threads, the default's first.
+    def measure(self, digest: str, threads: int = 0) -> LatencyCurve | None:
+        """Return a model's curve with so many `threads` a batch, 0 for the node's default.
 
-        They are measured in the child process; none where sample rows do not run on it.
+        It is measured in the child process; None where sample rows do not run on it.
 
         Raises:
             ModelUnavailableError: the model is not here, or failed.
@@ -178,7 +183,7 @@ class NodeModels:
             return self._qualifier.measure(
                 ready.trial,
                 max_rows=ready.max_batch_size,
-                splits=settings.splits,
+                threads=threads or settings.threads_per_slot,
                 capacity=settings.capacity,
             )
 

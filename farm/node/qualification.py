@@ -17,7 +17,7 @@ from farm.node import probes
 from farm.node.batchability import find_batching
 from farm.node.child_output import own_output
 from farm.node.goldens import Golden, check_golden, read_golden
-from farm.node.latency import measure_curves
+from farm.node.latency import measure_curve
 from farm.node.memory import bound_memory
 from farm.node.rows import Rows
 from farm.node.sessions import Session
@@ -51,17 +51,17 @@ def qualify(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def measure(job: dict[str, Any]) -> dict[str, Any]:
-    """Time a model on every split of the node's threads; return the curves as JSON values."""
-    default, goldens = _open(job)
-    curves = measure_curves(
-        lambda threads: default if threads == job["threads"] else _session(job, threads),
-        Rows(default.inputs, goldens),
-        splits=job["splits"],
+    """Time a model on a split of the node's threads; return the curve as JSON values."""
+    session, goldens = _open(job)
+    curve = measure_curve(
+        session,
+        Rows(session.inputs, goldens),
+        threads=job["threads"],
         capacity=job["capacity"],
         max_rows=job["max_rows"],
         budget_s=job["budget_s"],
     )
-    return encode_curves(curves)
+    return encode_curves([curve] if curve is not None else [])
 
 
 def main() -> None:
@@ -84,12 +84,8 @@ def main() -> None:
 
 
 def _open(job: dict[str, Any]) -> tuple[Session, list[Golden]]:
-    session = _session(job, job["threads"])
+    session = Session(Path(job["path"]), threads=job["threads"])
     return session, [read_golden(Path(path)) for path in job["goldens"]]
-
-
-def _session(job: dict[str, Any], threads: int) -> Session:
-    return Session(Path(job["path"]), threads=threads)
 
 
 if __name__ == "__main__":

@@ -78,30 +78,33 @@ class Qualifier:
         )
 
     def measure(
-        self, trial: Trial, *, max_rows: int, splits: Sequence[int], capacity: int
-    ) -> tuple[LatencyCurve, ...]:
-        """Return a model's latency curves, none where sample rows do not run on it.
+        self, trial: Trial, *, max_rows: int, threads: int, capacity: int
+    ) -> LatencyCurve | None:
+        """Return a model's latency curve on a split, None where sample rows do not run on it.
 
-        See `latency.measure_curves`.
+        See `latency.measure_curve`.
 
         Raises:
             ModelUnavailableError: it crashed the child or did not finish.
         """
-        return decode_curves(
+        curves = decode_curves(
             self._ask(
                 "measure",
                 trial,
+                threads=threads,
                 max_rows=max_rows,
-                splits=list(splits),
                 capacity=capacity,
                 budget_s=self._curve_budget_s,
             )
         )
+        return curves[0] if curves else None
 
-    def close(self, *, idle_s: float = 0.0) -> None:
-        """End the child if it has been idle for `idle_s` seconds."""
-        if self._child is not None and monotonic() - self._last_used >= idle_s:
-            self._end()
+    def close(self, *, idle_s: float = 0.0) -> bool:
+        """End the child if it has been idle for `idle_s` seconds; return whether it was ended."""
+        if self._child is None or monotonic() - self._last_used < idle_s:
+            return False
+        self._end()
+        return True
 
     def _ask(self, what: str, trial: Trial, **more: Any) -> dict[str, Any]:
         job = {

@@ -74,10 +74,10 @@ class NodeService:
         )
         # The child is one, so suspects take turns; they need threads only while they run.
         self._turns = Capacity(threads=1, lookahead=settings.lookahead)
-        self._isolation = Isolation(timeout_s=_ISOLATED_S)
         self._cordon = Cordon(settings.cache_dir)
         self._throttle = ThrottleProbe()
         self._unwanted: deque[str] = deque(maxlen=_MAX_UNWANTED)
+        self._isolation = Isolation(timeout_s=_ISOLATED_S, unwanted=self._unwanted)
         self._counting = Lock()
         self._batches = 0
         self._rows = 0
@@ -178,13 +178,15 @@ class NodeService:
         """
         return self._models.load(artifact, contents)
 
-    def measure(self, digest: str) -> tuple[LatencyCurve, ...]:
-        """Return a model's curve for each split, none where sample rows do not run on it.
+    def measure(self, digest: str, threads: int = 0) -> LatencyCurve | None:
+        """Return a model's curve with so many `threads` a batch, 0 for the node's default.
+
+        None where sample rows do not run on it.
 
         Raises:
             ModelUnavailableError: the model is not here, or failed.
         """
-        return self._models.measure(digest)
+        return self._models.measure(digest, threads)
 
     def unload(self, digest: str) -> None:
         """Forget a model. A batch that runs now ends its run."""
@@ -266,7 +268,6 @@ class NodeService:
             path = self._models.main_file(head.model, head.digest)
             self._isolation.prepare(path, head, threads=threads)
             with self._capacity.held(threads, patient=True):
-                self._check_wanted(head)
                 return self._isolation.run(path, head, raws, threads=threads)
 
     def _check_wanted(self, head: CallHead) -> None:

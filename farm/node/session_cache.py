@@ -38,6 +38,8 @@ class SessionCache:
         self._lock = Lock()
         self._opening = Lock()
         self._open: OrderedDict[_Key, _Open] = OrderedDict()
+        # Whether any was closed since `settle` was last asked.
+        self._closed = False
         # Opens sessions that nobody waits for, and which ones.
         self._background = ThreadPoolExecutor(1, "open session")
         self._coming: set[_Key] = set()
@@ -99,16 +101,21 @@ class SessionCache:
         """
         with self._opening, self._lock:
             for key in self._of(digest):
-                del self._open[key]
+                self._close(key)
 
-    def settle(self, *, idle_s: float) -> None:
-        """Close sessions unused for `idle_s` whose model has used another one since."""
+    def settle(self, *, idle_s: float) -> bool:
+        """Close sessions unused for `idle_s` whose model has used another one since.
+
+        Return whether any session was closed since the last call, here or for want of room.
+        """
         with self._lock:
             before = self._clock() - idle_s
             latest = {key[0]: key for key in self._open}
             for key, entry in list(self._open.items()):
                 if latest[key[0]] != key and entry.used_at <= before:
-                    del self._open[key]
+                    self._close(key)
+            closed, self._closed = self._closed, False
+            return closed
 
     def close(self) -> None:
         """Open no more sessions ahead of their use."""
@@ -121,7 +128,7 @@ class SessionCache:
     def _close_former(self, key: _Key) -> None:
         """Keep one more session of a model than the one that was just opened."""
         for former in self._of(key[0])[:-2]:
-            del self._open[former]
+            self._close(former)
 
     def _shrink(self, keep: _Key) -> None:
         size = sum(entry.size_bytes for entry in self._open.values())
@@ -129,4 +136,9 @@ class SessionCache:
             if len(self._open) <= self._max_sessions and size <= self._max_bytes:
                 return
             if key != keep:
-                size -= self._open.pop(key).size_bytes
+                size -= self._open[key].size_bytes
+                self._close(key)
+
+    def _close(self, key: _Key) -> None:
+        del self._open[key]
+        self._closed = True

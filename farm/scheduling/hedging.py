@@ -44,8 +44,12 @@ class Hedger:
             wait_s = max(hedging.after_factor * expected_s, hedging.after_min_s)
             self._push(flight.dispatched_at + wait_s, flight, self._state.specs[batch.model])
 
-    def hedge(self, now: float) -> None:
-        """Send twins for the batches that are late by now, where a node is idle for them."""
+    def hedge(self, now: float) -> bool:
+        """Send twins for the batches that are late by now, where a node is idle for them.
+
+        Returns whether there were any: the nodes that they took are no longer free.
+        """
+        sent = False
         while self._late_at and self._late_at[0][0] <= now:
             _, batch_id, spec = heapq.heappop(self._late_at)
             flight = self._state.flights.get(batch_id)
@@ -53,15 +57,16 @@ class Hedger:
                 continue
             # After a reload the batch may not be one for the model any more.
             if self._state.specs.get(flight.batch.model) is spec:
-                self._hedge(flight, spec, now)
+                sent |= self._hedge(flight, spec, now)
+        return sent
 
-    def _hedge(self, flight: Flight, spec: ModelSpec, now: float) -> None:
+    def _hedge(self, flight: Flight, spec: ModelSpec, now: float) -> bool:
         entries = [entry for entry in flight.tickets if entry is not None]
         node = self._idle_node(flight, spec, now)
         if node is None or not self._budget.withdraw(len(entries)):
             # Once more when it has taken twice as long.
             self._push(2 * now - flight.dispatched_at, flight, spec)
-            return
+            return False
         twin = self._dispatcher.send(
             spec,
             node,
@@ -71,6 +76,7 @@ class Hedger:
             now=now,
         )
         flight.twin, twin.twin = twin.batch.id, flight.batch.id
+        return True
 
     def _push(self, at: float, flight: Flight, spec: ModelSpec) -> None:
         heapq.heappush(self._late_at, (at, flight.batch.id, spec))

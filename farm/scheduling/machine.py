@@ -141,7 +141,9 @@ class Machine:
                 self._failures.lose(node.node_id, reason, now)
         self._expire(now)
         opens_at = self._dispatcher.dispatch(now)
-        self._hedger.hedge(now)
+        if self._hedger.hedge(now):
+            # Some may have waited for company at a node that is taken now.
+            opens_at = self._dispatcher.dispatch(now)
         self._watch_departed(now)
         self._set_alarm(opens_at)
         return state.effects

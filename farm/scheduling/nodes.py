@@ -53,6 +53,7 @@ class Node:
     `ready` has the pace of every digest it may run. `claimed` counts the threads of all its
     flights, those included that wait for them. `last_used` is its latest batch, `overhead_s`
     and `slowdown` are what its latest batches took beside compute, and against their curve.
+    The next batch must be of the digest that it is `reserved_for`, where there is one.
     """
 
     profile: NodeProfile
@@ -65,6 +66,7 @@ class Node:
     overhead_s: float = 0.0
     slowdown: float = 1.0
     kind: NodeClass = ("", "", 0, 0, 0)
+    reserved_for: str | None = None
     flights: dict[int, Flight] = field(default_factory=dict)
     # Sorted when they are asked for after a change.
     _ends: list[float] | None = None
@@ -142,6 +144,7 @@ class Node:
         self.claimed += flight.threads
         self._ends = None
         self.last_used = flight.batch.id
+        self.reserved_for = None
         self._promote(now)
 
     def release(self, flight: Flight, now: float) -> None:

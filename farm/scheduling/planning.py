@@ -14,6 +14,7 @@ from farm.scheduling.nodes import Node
 from farm.scheduling.patience import Choice, Demand, Hold, hold
 from farm.scheduling.placement import Candidate, PlacementPolicy
 from farm.scheduling.queue import ModelQueue
+from farm.scheduling.reservations import Reservations
 from farm.scheduling.roster import Roster
 from farm.scheduling.tickets import Ticket
 
@@ -54,6 +55,7 @@ class Planner:
         self._limits = limits
         self._policy = policy
         self._roster = roster
+        self._reservations = Reservations(roster)
         # Heads that wait for a quicker node, while nothing changes at any node.
         self._held: dict[int, Hold] = {}
         self._held_at = -1
@@ -66,6 +68,7 @@ class Planner:
         now: float,
     ) -> Plan | Wait:
         """Return the next batch: for the most urgent request that some node can take."""
+        self._reservations.review(specs, queues)
         if not queues:
             return Wait(inf)
         soon = self._roster.soon(now)
@@ -76,7 +79,7 @@ class Planner:
         openings = {
             digest: nodes
             for digest in dict.fromkeys(specs[key].digest for key in queues)
-            if (nodes := self._open_to(digest, now))
+            if (nodes := self._open_to(digest, now)) or self._roster.cramped(digest)
         }
         heads = [
             (lane.head(), lane, specs[key])
@@ -93,9 +96,12 @@ class Planner:
                 until = min(until, held.until)
                 continue
             nodes = openings[spec.digest]
-            if head.avoid or spec.max_instances:
-                nodes = self._allowed(head, spec, nodes, now)
+            if _is_choosy(head, spec):
+                nodes = self._open_to_choosy(head, spec, now)
             if not nodes:
+                if self._reserve(head, spec, now):
+                    # What is open to the others is another matter now.
+                    return self.next(specs, queues, demands, now)
                 continue
             plan = self._place(lane, spec, nodes, now)
             if isinstance(plan, Plan):
@@ -106,6 +112,10 @@ class Planner:
                     return plan
                 self._held[head.request.id] = held
                 plan = Wait(held.until)
+            if self._reservations.is_for(head, spec.digest):
+                # It could go and rather waits: nobody else has to.
+                self._reservations.end(spec.digest)
+                return self.next(specs, queues, demands, now)
             until = min(until, plan.until)
         return Wait(until)
 
@@ -117,12 +127,33 @@ class Planner:
                 return free
         return self._roster.open(digest, now, everyone=self._policy.everyone)
 
-    def _allowed(self, head: Ticket, spec: ModelSpec, nodes: list[Node], now: float) -> list[Node]:
+    def _open_to_choosy(self, head: Ticket, spec: ModelSpec, now: float) -> list[Node]:
+        """Return nodes that take a batch now of a request that may not run on all of them."""
+        digest = spec.digest
+        # The few that stand for their class may be just those that it must not use.
+        nodes = self._allowed(head, spec, self._roster.open(digest, now, everyone=True))
+        if self._policy.patient:
+            return nodes
+        free = [node for node in nodes if node.has_room(node.ready[digest].threads)]
+        return free or nodes
+
+    def _reserve(self, head: Ticket, spec: ModelSpec, now: float) -> bool:
+        """Reserve a node for a request that no node has the threads for; return if one was."""
+        known = self._reservations.get(spec.digest)
+        if known is not None:
+            if known.entry is not head or self._allowed(head, spec, [known.node]):
+                return False
+            self._reservations.end(spec.digest)
+        choosy = _is_choosy(head, spec)
+        nodes = self._roster.cramped(spec.digest, everyone=choosy)
+        if choosy:
+            nodes = self._allowed(head, spec, nodes)
+        made = self._reservations.make(head, spec.digest, nodes, now)
+        return made or known is not None
+
+    def _allowed(self, head: Ticket, spec: ModelSpec, nodes: list[Node]) -> list[Node]:
         """Return where a request may run: not where it failed, unless there is no other node."""
         barred = head.avoid if head.avoid and self._has_others(head, spec) else frozenset()
-        # The few that stand for their class may be just those that it must not use.
-        if not self._policy.everyone:
-            nodes = self._roster.open(spec.digest, now, everyone=True)
         return [
             node
             for node in nodes
@@ -224,3 +255,8 @@ class Planner:
             joules=node.joules_per_row.get(digest),
             in_time=run_s <= time_left_s,
         )
+
+
+def _is_choosy(head: Ticket, spec: ModelSpec) -> bool:
+    """Whether a request may not run on every node that has its model."""
+    return bool(head.avoid or spec.max_instances)

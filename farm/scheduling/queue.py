@@ -31,6 +31,10 @@ class ModelQueue:
     def __repr__(self) -> str:
         return f"<ModelQueue {self._length} requests in {len(self._lanes)} lanes>"
 
+    def __contains__(self, entry: Ticket) -> bool:
+        lane = self._lanes.get(entry.lane)
+        return lane is not None and lane.live.get(entry.request.id) is entry
+
     def of_priority(self, priority: int) -> int:
         """Return how many requests of a priority wait."""
         return self._by_priority.get(priority, 0)

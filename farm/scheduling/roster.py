@@ -145,6 +145,23 @@ class Roster:
                     found[kind] = list(islice(taking, limit))
         return [node for nodes in found.values() for node in nodes]
 
+    def cramped(self, digest: str, *, everyone: bool = False) -> list[Node]:
+        """Return nodes without a look-ahead that have free threads, but too few for a digest.
+
+        At most `SHORTLIST` of each class, as with `free`; none that is reserved.
+        """
+        limit = len(self._nodes) if everyone else SHORTLIST
+        return [
+            node
+            for nodes in self._free.by_class.values()
+            for node in islice(_cramped(nodes, digest), limit)
+        ]
+
+    def reserve(self, node: Node, digest: str | None) -> None:
+        """Let a node take only batches of a digest, or of any again."""
+        node.reserved_for = digest
+        self.version += 1
+
     def soon(self, now: float) -> list[tuple[float, Node]]:
         """Return of each class the full node that takes a batch next, and when that will be."""
         self._open(now)
@@ -224,7 +241,15 @@ class _Shelf:
 def _able(nodes: Mapping[str, Node], digest: str) -> Iterator[Node]:
     for node in nodes.values():
         pace = node.ready.get(digest)
-        if pace is not None and node.has_room(pace.threads):
+        if pace is not None and node.has_room(pace.threads) and node.reserved_for in (None, digest):
+            yield node
+
+
+def _cramped(nodes: Mapping[str, Node], digest: str) -> Iterator[Node]:
+    for node in nodes.values():
+        pace = node.ready.get(digest)
+        lacks = pace is not None and not node.has_room(pace.threads)
+        if lacks and not node.has_lookahead and node.reserved_for is None:
             yield node
 
 

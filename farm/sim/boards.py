@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from farm.core.models import LatencyCurve
-from farm.sim.reading import Section, parse_yaml
+from farm.sim.reading import Above, FromZero, Section, parse_yaml
 
 _FILE = "boards.yaml"
 
@@ -16,24 +16,23 @@ _FILE = "boards.yaml"
 # Runtime, PSS, measured.
 BASE_MEMORY_MB = 245
 
-Positive = Annotated[float, Field(gt=0)]
 Basis = Literal["measured", "assumed"]
 
 
 class Power(Section):
     """Watts of a whole board, doing nothing and with all cores busy."""
 
-    idle_w: Positive
-    load_w: Positive
+    idle_w: Above
+    load_w: Above
     basis: Basis
 
 
 class LinkFigures(Section):
     """A network link, each way: a fixed part, a speed, and up to so much more at random."""
 
-    base_ms: Annotated[float, Field(ge=0)]
-    mbit_per_s: Positive
-    jitter_ms: Annotated[float, Field(ge=0)] = 0.0
+    base_ms: FromZero
+    mbit_per_s: Above
+    jitter_ms: FromZero = 0.0
 
 
 class Board(Section):
@@ -41,7 +40,7 @@ class Board(Section):
 
     name: str
     cores: Annotated[int, Field(ge=1)]
-    memory_mb: Positive
+    memory_mb: Above
     power: Power
     link: LinkFigures
 
@@ -51,10 +50,10 @@ class ModelFigures(Section):
 
     row_bytes: Annotated[int, Field(ge=4)]
     output_bytes: Annotated[int, Field(ge=4)]
-    memory_mb: Positive
+    memory_mb: Above
     basis: Basis
-    milliseconds: Mapping[str, Mapping[int, Positive]]
-    batch_cost: Mapping[int, Positive]
+    milliseconds: Mapping[str, Mapping[int, Above]]
+    batch_cost: Mapping[int, Above]
 
     def curve(self, board: str, *, threads: int, max_rows: int) -> LatencyCurve:
         """Return seconds by rows on a board with so many threads a batch, which is known."""

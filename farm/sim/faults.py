@@ -1,4 +1,9 @@
-"""Faults: what befalls nodes, begun and ended at their times."""
+"""Faults: what befalls nodes, begun and ended at their times.
+
+Those of different kinds add up on a node: one that hangs while it is slow is slow when it
+goes on. Only an actor that lives can hang or die, and one that takes its place does not hang;
+everything else lasts whichever actor the node has.
+"""
 
 from math import inf
 
@@ -14,7 +19,8 @@ class Faults:
         self, plans: tuple[FaultPlan, ...], *, pool: SimulatedPool, timeline: Timeline
     ) -> None:
         self._pool = pool
-        for plan in plans:
+        # One that ends when another of its kind begins ends first.
+        for plan in sorted(plans, key=lambda plan: plan.at_s):
             timeline.at(plan.at_s, self._begin, plan)
             if plan.for_s < inf:
                 timeline.at(plan.at_s + plan.for_s, self._end, plan)
@@ -22,8 +28,10 @@ class Faults:
     def _begin(self, plan: FaultPlan) -> None:
         node = self._pool.nodes[plan.node_id]
         match plan.kind:
-            case FaultKind.DIE if node.up:
-                self._pool.kill(node, "its actor died")
+            case FaultKind.DIE:
+                node.away += 1
+                if node.up:
+                    self._pool.kill(node, "its actor died")
             case FaultKind.HANG if node.up:
                 node.hung = True
             case FaultKind.SLOW:
@@ -39,6 +47,7 @@ class Faults:
         node = self._pool.nodes[plan.node_id]
         match plan.kind:
             case FaultKind.DIE:
+                node.away -= 1
                 self._pool.revive(node)
             case FaultKind.HANG if node.hung:
                 node.thaw()

@@ -6,19 +6,16 @@ from farm.core.errors import ConfigurationError
 from farm.core.models import DynamicBatching, ModelKey, ModelSpec
 from farm.core.tensors import Datatype, Tensor, TensorSpec
 from farm.sim.boards import LinkFigures, figures
+from farm.sim.fault_forms import Fault, Flaky, Lossy, Slow
 from farm.sim.from_trace import setup_of_trace
 from farm.sim.reading import read_yaml
 from farm.sim.scenario import (
     Bursts,
     Closed,
     Diurnal,
-    Fault,
-    Flaky,
     Generated,
-    Lossy,
     Nodes,
     Scenario,
-    Slow,
     Trace,
 )
 from farm.sim.scenario import Model as ServedModel

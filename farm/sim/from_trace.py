@@ -59,6 +59,7 @@ class _Recording:
                 case ReplyEntry():
                     self._reply(entry, asked)
                 case BatchEntry():
+                    self._check_joined(entry)
                     batches.append(entry)
                 case NodeJoinedEntry():
                     self._join(entry, down)
@@ -79,7 +80,15 @@ class _Recording:
         if lost_at is not None:
             self.absences.append(_absence(entry.node, lost_at, entry.at - lost_at))
 
+    def _check_joined(self, entry: NodeChangedEntry | BatchEntry) -> None:
+        if entry.node not in self.joined:
+            raise ConfigurationError(
+                f"{self.file}, line {entry.seq + 1}: node: '{entry.node}' has not joined before"
+                " this line; lines were moved or changed. Record anew"
+            )
+
     def _change(self, entry: NodeChangedEntry) -> None:
+        self._check_joined(entry)
         if entry.curves is not None:
             self._know(entry.node, entry.curves)
         if entry.cordoned is not None:

@@ -50,12 +50,14 @@ class SimulatedNode:
     """One node and what it is going through.
 
     `up` is false while it has no living actor; `hung` while it neither answers nor forgets.
+    `away` counts the faults for which it can have none.
     """
 
     def __init__(self, plan: NodePlan, *, timeline: Timeline, seed: int, reply: Reply) -> None:
         self.plan = plan
         self.up = False
         self.hung = False
+        self.away = 0
         self.slow_factor = 1.0
         self.slow_told = False
         self.flaky_fraction = 0.0

@@ -112,8 +112,8 @@ class SimulatedPool:
         self._timeline.at(noticed_at, self._bury, (node, reason))
 
     def revive(self, node: SimulatedNode) -> None:
-        """Start a node's next actor, which has all models at once."""
-        if node.up:
+        """Start a node's next actor, which has all models at once, unless it can have none now."""
+        if node.up or node.away:
             return
         node.begin()
         plan = node.plan

@@ -1,12 +1,16 @@
 """YAML files read and checked once, at the edge; an error names the file and the key."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from farm.core.errors import ConfigurationError
+
+Above = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+FromZero = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class Section(BaseModel):
@@ -16,6 +20,9 @@ class Section(BaseModel):
 
 
 Form = TypeVar("Form", bound=Section)
+
+# A section whose `kind` is missing, or none that there is.
+_UNTOLD = ("union_tag_not_found", "union_tag_invalid")
 
 
 def read_yaml(file: Path, form: type[Form]) -> Form:
@@ -48,23 +55,36 @@ def parse_yaml(text: str, form: type[Form], *, name: str) -> Form:
         return form.model_validate(values)
     except ValidationError as error:
         problems = (
-            f"{_place(name, p['loc'])}: {_reason(p['type'], p['msg'], p['input'])}"
+            f"{_place(name, p['loc'], p['type'], values)}:"
+            f" {_reason(p['type'], p['msg'], p['input'], p.get('ctx', {}))}"
             for p in error.errors()
         )
         raise ConfigurationError("; ".join(problems)) from error
 
 
-def _place(name: str, location: tuple[int | str, ...]) -> str:
+def _place(name: str, location: tuple[int | str, ...], kind: str, values: Any) -> str:
+    """Return where in a file something is: pydantic's own place, but for what no file has."""
     path = ""
-    for part in location:
-        if part == "[key]":
-            # What pydantic adds where a mapping's key itself is wrong.
+    found = values
+    for part in (*location, "kind") if kind in _UNTOLD else location:
+        # A mapping's key that is itself wrong, or what a section is told apart by.
+        if part == "[key]" or (isinstance(found, Mapping) and found.get("kind") == part):
             continue
         path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else part
+        if isinstance(found, Mapping):
+            found = found.get(part)
+        elif isinstance(found, list) and isinstance(part, int):
+            found = found[part]
     return f"{name}: {path}" if path else name
 
 
-def _reason(kind: str, message: str, value: object) -> str:
+def _reason(kind: str, message: str, value: object, context: Mapping[str, Any]) -> str:
     if kind == "value_error":
         return message.removeprefix("Value error, ")
+    if kind == "extra_forbidden":
+        return "there is no such key"
+    if kind in _UNTOLD:
+        given = f"there is no '{context['tag']}'" if "tag" in context else "Field required"
+        known = context.get("expected_tags")
+        return f"{given}; known are {known}" if known else given
     return f"{message}, not {value!r:.60}"

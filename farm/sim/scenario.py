@@ -2,20 +2,22 @@
 
 from collections.abc import Mapping
 from dataclasses import fields
-from math import inf
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, model_validator
 
 from farm.scheduling.limits import SchedulingLimits
 from farm.sim.boards import BASE_MEMORY_MB, LinkFigures, figures
-from farm.sim.reading import Section
+from farm.sim.fault_forms import Fault, apart
+from farm.sim.reading import Above, FromZero, Section
 from farm.sim.schedulers import known_schedulers
 
 Count = Annotated[int, Field(ge=1)]
-Seconds = Annotated[float, Field(gt=0)]
-FromZero = Annotated[float, Field(ge=0)]
-Share = Annotated[float, Field(gt=0, le=1)]
+
+
+# More nodes, or callers, than this take a simulation's memory rather than make a point.
+_MOST_NODES = 4096
+_MOST_CALLERS = 1_000_000
 
 
 def _one_of(value: str, known: tuple[str, ...], what: str) -> str:
@@ -69,13 +71,13 @@ class Nodes(Section):
     """
 
     board: BoardName
-    count: Count = 1
+    count: Annotated[int, Field(ge=1, le=_MOST_NODES)] = 1
     slots: Count = 4
     threads_per_slot: Count = 1
     lookahead: Annotated[int, Field(ge=0)] = 1
     link: LinkFigures | None = None
     service_cv: Annotated[float, Field(ge=0, le=2)] = 0.03
-    restart_s: Seconds = 5.0
+    restart_s: Above = 5.0
 
 
 class Model(Section):
@@ -91,11 +93,11 @@ class Demand(Section):
     """One kind of request in the mix; `share` is its weight among all."""
 
     model: str
-    share: Seconds = 1.0
+    share: Above = 1.0
     rows: Count = 1
     priority: Count = 1
-    deadline_s: Seconds | None = 60.0
-    queue_timeout_s: Seconds | None = None
+    deadline_s: Above | None = 60.0
+    queue_timeout_s: Above | None = None
     client: str = ""
 
 
@@ -105,8 +107,8 @@ class _Open(Section):
     `load` is a share of what the boards can do together.
     """
 
-    rate_per_s: Seconds | None = None
-    load: Seconds | None = None
+    rate_per_s: Above | None = None
+    load: Above | None = None
 
     @model_validator(mode="after")
     def _one_mean(self) -> "_Open":
@@ -125,9 +127,9 @@ class Bursts(_Open):
     """Poisson at `peak` times the mean for `on_s`, at what is left for `off_s`, and again."""
 
     kind: Literal["bursts"]
-    on_s: Seconds
-    off_s: Seconds
-    peak: Annotated[float, Field(ge=1)]
+    on_s: Above
+    off_s: Above
+    peak: Annotated[float, Field(ge=1, allow_inf_nan=False)]
 
     @model_validator(mode="after")
     def _mean_holds(self) -> "Bursts":
@@ -141,7 +143,7 @@ class Diurnal(_Open):
     """Poisson whose rate goes up and down by `swing` of its mean, once a `period_s`."""
 
     kind: Literal["diurnal"]
-    period_s: Seconds = 86_400.0
+    period_s: Above = 86_400.0
     swing: Annotated[float, Field(ge=0, le=1)] = 0.8
 
 
@@ -149,7 +151,7 @@ class Closed(Section):
     """So many callers, each of whom waits for an answer and thinks before the next request."""
 
     kind: Literal["closed"]
-    callers: Count
+    callers: Annotated[int, Field(ge=1, le=_MOST_CALLERS)]
     think_s: FromZero = 0.0
 
 
@@ -164,57 +166,6 @@ Generated = Poisson | Bursts | Diurnal | Closed
 Arrivals = Annotated[Generated | Trace, Field(discriminator="kind")]
 
 
-class _Fault(Section):
-    """Something that happens to a node at `at_s`, for `for_s` or until the end."""
-
-    node: str
-    at_s: FromZero
-    for_s: Seconds = inf
-
-
-class Die(_Fault):
-    """The node's actor dies and, after `for_s`, another joins."""
-
-    kind: Literal["die"]
-
-
-class Hang(_Fault):
-    """The node answers nothing and forgets nothing; an actor that is replaced works again."""
-
-    kind: Literal["hang"]
-
-
-class Slow(_Fault):
-    """Batches take `factor` times as long; `told` tells whether heartbeats say so."""
-
-    kind: Literal["slow"]
-    factor: Annotated[float, Field(ge=1)]
-    told: bool = False
-
-
-class Flaky(_Fault):
-    """A `fraction` of the batches fails at the node."""
-
-    kind: Literal["flaky"]
-    fraction: Share
-
-
-class Lossy(_Fault):
-    """A `fraction` of the batches vanishes on the way."""
-
-    kind: Literal["lossy"]
-    fraction: Share
-
-
-class Busy(_Fault):
-    """The node refuses every batch, as one that another gateway keeps busy."""
-
-    kind: Literal["busy"]
-
-
-Fault = Annotated[Die | Hang | Slow | Flaky | Lossy | Busy, Field(discriminator="kind")]
-
-
 class Scenario(Section):
     """One simulation. It ends after `requests` or `duration_s`, whichever comes first.
 
@@ -226,7 +177,7 @@ class Scenario(Section):
     seed: int = 1
     policy: PolicyName = "least_expected_completion"
     requests: Count | None = None
-    duration_s: Seconds | None = None
+    duration_s: Above | None = None
     warmup_s: FromZero = 0.0
     settle_s: FromZero = 90.0
     nodes: tuple[Nodes, ...] = ()
@@ -234,7 +185,7 @@ class Scenario(Section):
     limits: Annotated[SchedulingLimits, BeforeValidator(_limits)] = SchedulingLimits()
     arrivals: Arrivals
     mix: tuple[Demand, ...] = ()
-    faults: tuple[Fault, ...] = ()
+    faults: Annotated[tuple[Fault, ...], AfterValidator(apart)] = ()
 
     @model_validator(mode="after")
     def _whole(self) -> "Scenario":

@@ -124,7 +124,7 @@ class WorkloadPlan(Protocol):
 
 
 class FaultKind(StrEnum):
-    """What can befall a node: see the faults of `farm.sim.scenario`."""
+    """What can befall a node: see `farm.sim.fault_forms`."""
 
     DIE = "die"
     HANG = "hang"

@@ -10,16 +10,17 @@ from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationE
 
 from farm.core.errors import ConfigurationError
 from farm.engine.trace_format import FORMAT, VERSION
-from farm.sim.reading import Section
+from farm.sim.reading import Above, FromZero, Section
 
 Name = Annotated[str, Field(min_length=1)]
-FromZero = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
-Above = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0)]
 
 # A trace is read into memory; a longer line or file is not one of ours.
 _MAX_LINE = 1 << 20
+
+# A replay makes the tensors of requests anew: more rows than these no request has.
+_MAX_ROWS = 1 << 24
 
 
 class _Entry(Section):
@@ -99,7 +100,7 @@ class RequestEntry(_Entry):
     id: Count
     model: Name
     version: int
-    rows: Count
+    rows: Annotated[int, Field(ge=0, le=_MAX_ROWS)]
     bytes: Annotated[int, Field(ge=0, le=1 << 30)]
     priority: Annotated[int, Field(ge=0)]
     deadline_s: Finite | None

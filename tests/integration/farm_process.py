@@ -33,7 +33,11 @@ class FarmProcess:
 
     def __enter__(self) -> Self:
         self.launch()
-        self.await_ready()
+        try:
+            self.await_ready()
+        except BaseException:
+            self.stop()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:

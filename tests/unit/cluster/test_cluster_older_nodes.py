@@ -5,12 +5,15 @@ from typing import Any
 
 import pytest
 
+from farm.cluster.actor import NodeActor
 from farm.cluster.calls import ActorCalls
 from farm.cluster.pool import RayWorkerPool
+from farm.core.actor_messages import decode_curves, encode_curves
 from farm.core.errors import ErrorCode
-from farm.core.models import ModelKey
+from farm.core.models import LatencyCurve, ModelKey
 from farm.core.requests import Batch, BatchFailed, InferenceRequest
 from farm.core.tensors import Datatype, Tensor
+from farm.node.service import NodeService
 from farm.node.settings import NodeSettings
 
 
@@ -32,7 +35,19 @@ class OlderActor:
 
 
 class Actor(OlderActor):
-    probe = set_cordon = Method()
+    probe = set_cordon = measure_split = Method()
+
+
+class Measuring(Method):
+    """Measures what it is asked for, and remembers it."""
+
+    def __init__(self, *curves: LatencyCurve) -> None:
+        self.curves = curves
+        self.asked: list[tuple[object, ...]] = []
+
+    async def remote(self, *arguments: object) -> Any:
+        self.asked.append(arguments)
+        return encode_curves(self.curves)
 
 
 def suspect() -> Batch:
@@ -59,3 +74,39 @@ def test_who_runs_suspects_is_told_by_what_an_actor_understands(
     actor: type[Any], isolates: bool
 ) -> None:
     assert ActorCalls(actor()).isolates is isolates
+
+
+ONE, TWO = LatencyCurve(((1, 0.5),), 1), LatencyCurve(((1, 0.3),), 2)
+
+
+async def test_a_node_is_asked_for_one_split(tmp_path: Path) -> None:
+    actor = Actor()
+    actor.measure_split = measuring = Measuring(TWO)
+    pool = RayWorkerPool([NodeSettings(node_id="a", cache_dir=tmp_path)])
+    pool._supervisors["a"].calls = ActorCalls(actor)
+    assert await pool.measure("a", "d", 2) == (TWO,)
+    assert measuring.asked == [("d", 2)]
+
+
+async def test_an_older_node_measures_what_it_can_at_once(tmp_path: Path) -> None:
+    actor = OlderActor()
+    actor.measure = measuring = Measuring(ONE, TWO)
+    pool = RayWorkerPool([NodeSettings(node_id="a", cache_dir=tmp_path)])
+    pool._supervisors["a"].calls = ActorCalls(actor)
+    assert await pool.measure("a", "d", 2) == (ONE, TWO)
+    assert measuring.asked == [("d",)]
+
+
+def test_an_older_gateway_has_the_default_split_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        NodeService,
+        "measure",
+        lambda _self, _digest, threads: {0: ONE, 1: ONE, 2: TWO, 4: None}[threads],
+    )
+    monkeypatch.setattr(NodeService, "expect_models", lambda _: None)
+    actor = NodeActor(NodeSettings(node_id="a", cache_dir=tmp_path))
+    assert decode_curves(actor.measure("d")) == (ONE,)
+    assert decode_curves(actor.measure_split("d", 2)) == (TWO,)
+    assert decode_curves(actor.measure_split("d", 4)) == ()

@@ -93,7 +93,9 @@ class FakeNode:
     # Digests that were prepared and not unloaded since.
     held: set[str] = field(default_factory=set)
     curves: tuple[LatencyCurve, ...] = ()
+    # Digests whose first split was measured, and every split that was.
     measured: list[str] = field(default_factory=list)
+    measurements: list[tuple[str, int]] = field(default_factory=list)
     # Raised in the place of curves.
     measure_error: Exception | None = None
     # Cleared, it holds every measurement until it is set.
@@ -226,10 +228,12 @@ class FakePool:
         node.held.add(artifact.digest)
         return outcome
 
-    async def measure(self, node_id: str, digest: str) -> tuple[LatencyCurve, ...]:
+    async def measure(self, node_id: str, digest: str, threads: int) -> tuple[LatencyCurve, ...]:
         node = self._alive(node_id)
-        node.measured.append(digest)
-        curves = node.curves
+        if threads in (*node.splits, 0)[:1]:
+            node.measured.append(digest)
+        node.measurements.append((digest, threads))
+        curves = tuple(c for c in node.curves if c.threads == threads or not node.splits)
         await node.may_measure.wait()
         if node.measure_error is not None:
             raise node.measure_error

@@ -149,6 +149,52 @@ async def test_the_curve_of_an_actor_that_is_gone_is_not_its_successors() -> Non
             assert farm.fleet.members["a"].ready == {artifact().digest: None}
 
 
+async def test_a_version_comes_between_two_splits_of_a_measurement() -> None:
+    async with LittleFarm("a") as farm:
+        make_pis(farm)
+        node = farm.pool.nodes["a"]
+        node.may_measure.clear()
+        await farm.start_nodes()
+        async with measuring(farm):
+            await until(lambda: node.measurements)
+            node.may_prepare.clear()
+            lies(farm, artifact("fresh"))
+            load = asyncio.create_task(farm.control.load("fresh"))
+            await until(lambda: node.busy)
+            node.may_measure.set()
+            for _ in range(20):
+                await asyncio.sleep(0)
+            assert node.measurements == [(artifact().digest, 1)]
+            node.may_prepare.set()
+            await load
+            await until(lambda: curve_at(farm, "a") == curve_at(farm, "a", "fresh") == ONE)
+        assert node.measurements[1] == (artifact().digest, 4)
+
+
+async def test_a_very_slow_model_is_not_measured_on_every_split() -> None:
+    async with LittleFarm("a") as farm:
+        make_pis(farm)
+        node = farm.pool.nodes["a"]
+        node.splits = (1, 2, 4)
+        node.curves = (LatencyCurve(((1, 6.0),), 1), LatencyCurve(((1, 3.0),), 2), FOUR)
+        await farm.start_nodes()
+        async with measuring(farm):
+            await until(lambda: curve_at(farm, "a"))
+        assert [threads for _, threads in node.measurements] == [1, 2]
+        (description,) = farm.descriptions.describe("echo", "")
+        assert [split.curve.threads for split in description.nodes[0].splits] == [1, 2]
+
+
+async def test_an_older_node_is_asked_once_for_all_that_it_measures() -> None:
+    async with LittleFarm("a") as farm:
+        node = farm.pool.nodes["a"]
+        node.curves = (FLAT,)
+        await farm.start_nodes()
+        async with measuring(farm):
+            await until(lambda: curve_at(farm, "a") == FLAT)
+        assert node.measurements == [(artifact().digest, 0)]
+
+
 async def test_larger_batches_of_the_same_files_are_measured_anew() -> None:
     async with LittleFarm("a") as farm:
         node = farm.pool.nodes["a"]

@@ -43,6 +43,13 @@ async def test_a_request_and_its_reply_are_recorded(tmp_path: Path) -> None:
     assert (replied["kind"], replied["id"], replied["code"]) == ("reply", 7, "model_not_found")
 
 
+def test_a_farm_that_never_began_leaves_no_trace(tmp_path: Path) -> None:
+    file = tmp_path / "run.jsonl"
+    TraceRecorder(file).close()
+    TraceRecorder(file).close()
+    assert not file.exists()
+
+
 def test_a_disk_that_hangs_does_not_keep_the_gateway_from_its_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

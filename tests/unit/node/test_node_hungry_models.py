@@ -11,7 +11,7 @@ from onnx import TensorProto, helper
 from farm.core.errors import ModelUnavailableError
 from farm.core.tensors import Datatype, TensorSpec
 from farm.node.batchability import find_batching
-from farm.node.latency import measure_curves
+from farm.node.latency import measure_curve
 from farm.node.qualifier import Qualifier, Trial
 from farm.node.rows import MAX_SAMPLE_BYTES, Rows
 from farm.node.sessions import Session, _clean
@@ -64,9 +64,8 @@ def test_requests_of_a_model_with_enormous_rows_run_alone(
     report = qualifier.qualify(trial(tmp_path, wide(1 << 31)), max_batch_size=None)
     assert not report.joins
     assert "could not be run together" in report.batching_reason
-    assert not qualifier.measure(
-        trial(tmp_path, wide(1 << 31)), max_rows=1, splits=(1,), capacity=1
-    )
+    held = trial(tmp_path, wide(1 << 31))
+    assert qualifier.measure(held, max_rows=1, threads=1, capacity=1) is None
 
 
 def test_a_curve_ends_where_a_batch_would_be_too_large(tmp_path: Path) -> None:
@@ -74,9 +73,8 @@ def test_a_curve_ends_where_a_batch_would_be_too_large(tmp_path: Path) -> None:
     session = Session(onnx_models.write(tmp_path, wide(columns)), threads=1)
     rows = Rows(session.inputs, [])
     assert find_batching(session, rows, declared=None, joins=False).joins
-    (curve,) = measure_curves(
-        lambda _: session, rows, splits=(1,), capacity=1, max_rows=64, budget_s=60.0
-    )
+    curve = measure_curve(session, rows, threads=1, capacity=1, max_rows=64, budget_s=60.0)
+    assert curve is not None
     assert [rows for rows, _ in curve.points] == [1, 2, 4]
 
 
@@ -89,7 +87,7 @@ def test_a_graph_that_wants_a_terabyte_fails_its_trial(
     except ModelUnavailableError as error:
         assert "llocat" in error.message  # opening it folds the constant
     else:
-        assert not qualifier.measure(held, max_rows=0, splits=(1,), capacity=1)
+        assert qualifier.measure(held, max_rows=0, threads=1, capacity=1) is None
     report = qualifier.qualify(trial(tmp_path, onnx_models.doubles()), max_batch_size=None)
     assert report.max_batch_size == 64
 

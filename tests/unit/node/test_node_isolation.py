@@ -1,9 +1,9 @@
 """Suspects in a disposable child process: whatever they do to it, the node goes on."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from threading import Thread
+from threading import Thread, Timer
 
 import numpy as np
 import onnx_models
@@ -203,6 +203,58 @@ def test_a_cancelled_batch_ends_while_it_runs(isolated: Isolation, model: Path) 
     (error,) = errors
     assert isinstance(error, RequestCancelledError)
     assert run(isolated, model) == ANSWER
+
+
+def test_a_call_that_is_cancelled_between_its_preparation_and_its_run_does_not_run(
+    model: Path,
+) -> None:
+    unwanted: list[str] = []
+    isolated = Isolation(timeout_s=WAIT_S, unwanted=unwanted)
+    try:
+        isolated.prepare(model, head(call_id="g-7"), threads=1)
+        before = children()
+        unwanted.append("g-7")
+        isolated.cancel("g-7")
+        with pytest.raises(RequestCancelledError, match="before it ran"):
+            run(isolated, model, head(call_id="g-7"))
+        assert run(isolated, model, head(call_id="g-8")) == ANSWER
+        assert children() == before
+    finally:
+        isolated.close()
+
+
+@pytest.mark.usefixtures("deadly")
+def test_a_bound_that_comes_too_late_for_the_preparation_does_not_end_the_run(
+    isolated: Isolation, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late: list[Callable[[], None]] = []
+
+    class Held(Timer):
+        """Its time is up only when the test says so, even after it was cancelled."""
+
+        def start(self) -> None:
+            late.append(lambda: self.function(*self.args))
+
+    monkeypatch.setattr(isolation, "Timer", Held)
+    isolated.prepare(model, head("hang", "g-7"), threads=1)
+    errors: list[FarmError] = []
+
+    def caller() -> None:
+        try:
+            run(isolated, model, head("hang", "g-7"))
+        except FarmError as error:
+            errors.append(error)
+
+    thread = Thread(target=caller)
+    thread.start()
+    while not stopped():
+        assert thread.is_alive()
+    preparation, _ = late
+    preparation()
+    isolated.cancel("g-7")
+    thread.join(WAIT_S)
+    (error,) = errors
+    assert isinstance(error, RequestCancelledError)
 
 
 def stopped() -> bool:

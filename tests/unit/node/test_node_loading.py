@@ -168,7 +168,8 @@ def test_a_loaded_model_is_measured_up_to_its_bound(service: NodeService, tmp_pa
         {"model.onnx": data}, goldens={"golden/any/g.npz": good}, max_batch_size=4
     )
     service.load(wanted, contents(data, good))
-    (curve,) = service.measure(wanted.digest)
+    curve = service.measure(wanted.digest)
+    assert curve is not None
     assert [rows for rows, _ in curve.points] == [1, 2, 4]
 
 
@@ -201,7 +202,7 @@ def test_a_model_without_rows_that_run_has_no_curve(service: NodeService) -> Non
     data = onnx_models.triples()
     wanted = onnx_models.artifact({"model.onnx": data})
     service.load(wanted, contents(data))
-    assert service.measure(wanted.digest) == ()
+    assert service.measure(wanted.digest) is None
 
 
 def test_what_is_not_here_cannot_be_measured(service: NodeService) -> None:
@@ -239,6 +240,28 @@ def test_an_unload_in_the_middle_of_traffic_leaves_no_session(
     assert not user.is_alive()
     # A batch that came too late is refused so that another node gets it; nothing breaks.
     assert codes <= {"ok", "model_unavailable"}
+
+
+def test_memory_is_given_back_once_after_loads_and_closed_sessions(
+    service: NodeService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    released = []
+    monkeypatch.setattr("farm.node.models.release_memory", lambda: released.append(1))
+    monkeypatch.setattr("farm.node.models._QUALIFIER_IDLE_S", 0.0)
+    monkeypatch.setattr("farm.node.models._FORMER_SPLIT_IDLE_S", 0.0)
+    data = onnx_models.doubles()
+    wanted = onnx_models.artifact({"model.onnx": data})
+    service.load(wanted, contents(data))
+    service.vitals()
+    assert len(released) == 1
+    give_up = monotonic() + WAIT_S
+    while len(service._models._sessions) < 2:
+        answer(service, wanted, threads=4)
+        assert monotonic() < give_up
+    for _ in range(2):
+        service.vitals()
+        assert len(released) == 2
+    assert len(service._models._sessions) == 1
 
 
 def test_two_hundred_loads_leave_no_memory_behind(service: NodeService) -> None:

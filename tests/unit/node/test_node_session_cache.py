@@ -48,6 +48,17 @@ def test_the_least_recently_used_session_closes_and_opens_again() -> None:
     assert {digest: opener.calls for digest, opener in openers.items()} == {"a": 1, "b": 2, "c": 1}
 
 
+def test_it_is_told_once_that_sessions_were_closed_for_want_of_room_or_dropped() -> None:
+    cache = SessionCache(max_sessions=1, max_bytes=100)
+    cache.get("a", 1, Opener())
+    assert not cache.settle(idle_s=10.0)
+    cache.get("b", 1, Opener())
+    assert cache.settle(idle_s=10.0)
+    cache.drop("b")
+    assert cache.settle(idle_s=10.0)
+    assert not cache.settle(idle_s=10.0)
+
+
 def test_sessions_close_when_they_are_too_big_together() -> None:
     cache = SessionCache(max_sessions=10, max_bytes=100)
     cache.get("a", 1, Opener(60))
@@ -225,7 +236,8 @@ def test_the_session_of_the_former_split_closes_once_it_is_idle() -> None:
     cache.settle(idle_s=10.0)
     assert len(cache) == 3
     now[0] = 15.0
-    cache.settle(idle_s=10.0)
+    assert cache.settle(idle_s=10.0)
+    assert not cache.settle(idle_s=10.0)
     assert len(cache) == 2
     again = Opener()
     cache.get("a", 2, again)

@@ -174,6 +174,20 @@ def test_suspects_take_turns_and_hold_up_nobody(
     assert second.result(WAIT_S)[3] == "cancelled"
 
 
+def test_an_isolated_batch_that_is_cancelled_once_its_model_is_open_does_not_run(
+    service: NodeService, model: ModelArtifact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare = service._isolation.prepare
+
+    def cancelled_meanwhile(*arguments: Any, **more: Any) -> None:
+        prepare(*arguments, **more)
+        service.cancel("first-1")
+
+    monkeypatch.setattr(service._isolation, "prepare", cancelled_meanwhile)
+    assert infer(service, model, "first-1", isolated=True)[3] == "cancelled"
+    assert infer(service, model, "first-2", isolated=True)[0] == "ok"
+
+
 def test_an_isolated_batch_of_a_model_that_is_not_here_may_be_elsewhere(
     service: NodeService, model: ModelArtifact
 ) -> None:

@@ -9,7 +9,7 @@ from referee import Referee
 
 from farm.core.energy import EnergyReading, EnergySource
 from farm.core.errors import ErrorCode
-from farm.core.models import DynamicBatching, LatencyCurve, ModelKey, ModelSpec
+from farm.core.models import DynamicBatching, LatencyCurve, ModelKey, ModelSpec, Objective
 from farm.core.nodes import NodeProfile
 from farm.core.requests import Batch, BatchCompleted, BatchFailed, BatchTiming, InferenceRequest
 from farm.core.tensors import Datatype, Tensor, TensorSpec
@@ -65,6 +65,7 @@ def spec(
     batching: DynamicBatching | None = None,
     max_instances: int = 0,
     joins: bool = True,
+    objective: Objective = Objective.THROUGHPUT,
 ) -> ModelSpec:
     """A model of one FP32 input, whose inner shape is free; 0 rows makes it unbatched."""
     return ModelSpec(
@@ -76,6 +77,7 @@ def spec(
         batching=batching or DynamicBatching(),
         joins=joins,
         max_instances=max_instances,
+        objective=objective,
     )
 
 
@@ -121,9 +123,20 @@ def request(
 
 
 def profile(
-    node_id: str = "a", *, incarnation: str = "1", slots: int = 1, lookahead: int = 0
+    node_id: str = "a",
+    *,
+    incarnation: str = "1",
+    slots: int = 1,
+    threads_per_slot: int = 1,
+    lookahead: int = 0,
 ) -> NodeProfile:
-    return NodeProfile(node_id=node_id, incarnation=incarnation, slots=slots, lookahead=lookahead)
+    return NodeProfile(
+        node_id=node_id,
+        incarnation=incarnation,
+        slots=slots,
+        threads_per_slot=threads_per_slot,
+        lookahead=lookahead,
+    )
 
 
 def joined(
@@ -216,11 +229,12 @@ class Driver:
         self, limits: SchedulingLimits | None = None, *, policy: PlacementPolicy | None = None
     ) -> None:
         self.limits = limits or calm()
-        self.machine = Machine(limits=self.limits, policy=policy or LeastExpectedCompletion())
+        policy = policy or LeastExpectedCompletion()
+        self.machine = Machine(limits=self.limits, policy=policy)
         self.now = 0.0
         self.wake_at: float | None = None
         self.history: list[Step] = []
-        self.referee = Referee(self.limits)
+        self.referee = Referee(self.limits, policy)
         self.sound = True
         # Every batch ever dispatched, with the incarnation it went to: answers may be late.
         self.dispatched: dict[int, tuple[Batch, str, str]] = {}
@@ -292,16 +306,20 @@ class Driver:
                 node_id=node_id,
                 incarnation=incarnation,
                 outputs=tuple(outputs_of(member) for member in batch.members),
-                timing=self._timing(batch, node_id),
+                timing=self._timing(batch_id),
                 energy=energy,
             )
         )
 
-    def _timing(self, batch: Batch, node_id: str) -> BatchTiming:
-        """What the node's curve says, or 10 ms without one."""
+    def run_s(self, batch_id: int) -> float:
+        """What the node's curve says of a batch, or 10 ms without one."""
+        batch, node_id, _ = self.dispatched[batch_id]
         seat = self.referee.seats.get(node_id)
         curve = seat.ready.get(batch.digest) if seat is not None else None
-        tenth = round(1e8 * curve.seconds(max(batch.rows, 1))) if curve else 1_000_000
+        return curve.seconds(max(batch.rows, 1)) if curve else 0.01
+
+    def _timing(self, batch_id: int) -> BatchTiming:
+        tenth = round(1e8 * self.run_s(batch_id))
         return BatchTiming(input_ns=tenth, infer_ns=8 * tenth, output_ns=tenth)
 
     def failed(self, batch_id: int, code: ErrorCode, *, retryable: bool) -> BatchFailed:

@@ -61,6 +61,8 @@ def held_until(
 
     None where they must not wait at all.
     """
+    if not lane:
+        return None
     if not spec.shares_batches or spec.batching.max_queue_delay_s <= 0:
         return None
     rows = sum(request.rows for request in lane)

@@ -9,7 +9,7 @@ from seats import Identity, Seat, Seats
 
 from farm.core.errors import ErrorCode
 from farm.core.models import ModelKey, ModelSpec, TimeoutAction
-from farm.core.requests import Batch, BatchCompleted, BatchFailed, InferenceRequest
+from farm.core.requests import Batch, BatchCompleted, BatchFailed, InferenceRequest, Placement
 from farm.core.tensors import TensorSpec
 from farm.scheduling.effects import (
     AppendLedger,
@@ -37,13 +37,15 @@ from farm.scheduling.events import (
     TimerFired,
 )
 from farm.scheduling.limits import SchedulingLimits
+from farm.scheduling.placement import PlacementPolicy
 
 
 class Referee:
     """Follows a history step by step and raises AssertionError at the first foul."""
 
-    def __init__(self, limits: SchedulingLimits) -> None:
+    def __init__(self, limits: SchedulingLimits, policy: PlacementPolicy) -> None:
         self.limits = limits
+        self.policy = policy
         self.requests: dict[int, InferenceRequest] = {}
         # The outputs that each request was promised when it arrived.
         self._promised: dict[int, tuple[TensorSpec, ...]] = {}
@@ -233,7 +235,7 @@ class Referee:
                     self._rule_hedge(batch, placement.node_id)
                 else:
                     self._rule_members(batch, now)
-                self._rule_node(batch, placement.node_id, now)
+                self._rule_node(batch, placement, now)
                 self._rule_retries(batch, placement.node_id, now)
                 self._batch_ids.add(batch.id)
                 self.flights[batch.id] = batch, placement.node_id
@@ -347,14 +349,19 @@ class Referee:
                 if self._whose(request) in last:
                     assert self._urgency(request) > last[self._whose(request)], jumped
 
-    def _rule_node(self, batch: Batch, node_id: str, now: float) -> None:
-        assert node_id in self.seats, "a batch goes to a lost node"
-        seat = self.seats[node_id]
+    def _rule_node(self, batch: Batch, placement: Placement, now: float) -> None:
+        assert placement.node_id in self.seats, "a batch goes to a lost node"
+        seat = self.seats[placement.node_id]
         usable = self.seats.usable(batch.digest, now)
         assert seat in usable, "a batch goes to a node that must get none"
-        room = seat.profile.slots * (1 + seat.profile.lookahead)
-        assert len(seat.flights) < room, "a node is overfull"
+        assert placement.policy == self.policy.name
+        assert batch.threads == seat.threads(batch.digest)
+        assert seat.takes(batch.threads), "a node is overfull"
         assert self._may_add(seat, self.specs[batch.model]), "more batches than instances"
+        if not self.policy.patient and seat.claimed() + batch.threads > seat.profile.capacity:
+            free = self._free(batch.members[0], now)
+            held_back = sum(len(seats) > 0 for seats in self._cramped(self.waiting, now).values())
+            assert len(free) <= held_back, "a batch queues at a node beside a free slot"
 
     def _may_add(self, seat: Seat, spec: ModelSpec) -> bool:
         of_model = sum(batch.model == spec.key for batch in seat.flights.values())
@@ -463,7 +470,9 @@ class Referee:
             assert unwanted == (batch_id in self._cancelled)
         waiting = self.waiting
         for request in (self.requests[id_] for id_ in self.unanswered):
-            assert request.deadline is None or request.deadline > now, "an expired request lives"
+            if request.deadline is not None:
+                assert request.deadline > now, "an expired request lives"
+                assert self._alarm <= request.deadline, "nobody will wake it to expire"
             if request.id in waiting and not self._runs[request.id]:
                 assert self._in_time(request, now)
                 assert suits(request, self.specs[request.model])
@@ -495,32 +504,70 @@ class Referee:
     def _may_be_quicker(self, free: Collection[Seat], spec: ModelSpec, now: float) -> bool:
         """Whether a full node may take less time than those with a free slot."""
         full = [seat for seat in self.seats.usable(spec.digest, now) if seat not in free]
-        return any(seat.flights for seat in full)
+        return self.policy.patient and any(seat.flights for seat in full)
+
+    def _cramped(self, waiting: set[int], now: float) -> dict[str, list[Seat]]:
+        """By digest of a waiting request, the nodes that may be reserved for it.
+
+        They lack the threads for it now, and have no look-ahead where it could wait.
+        """
+        digests = {self.specs[self.requests[id_].model].digest for id_ in waiting}
+        found = {
+            digest: [
+                seat
+                for seat in self.seats.usable(digest, now)
+                if not seat.profile.lookahead and not seat.is_full and not seat.has_room(digest)
+            ]
+            for digest in digests
+        }
+        return {digest: seats for digest, seats in found.items() if seats}
 
     def _nobody_waits_for_nothing(self, now: float, waiting: set[int]) -> None:
         """A request waits beside a free slot only for company, or for a quicker node.
 
-        Left out are models of which a waiting request has run: it may block its lane.
+        Or the node is reserved: there is one at most for every digest that needs one.
         """
-        retried = {self.requests[id_].model for id_ in waiting if self._runs[id_]}
+        cramped = self._cramped(waiting, now)
         for request in (self.requests[id_] for id_ in waiting):
-            if request.model in retried or request.model not in self.specs:
-                continue
             spec = self.specs[request.model]
-            free = [
-                seat
-                for seat in self.seats.usable(spec.digest, now)
-                if seat.has_room(spec.digest) and self._may_add(seat, spec)
-            ]
-            if not free:
+            free = self._free(request, now)
+            reserving = [seats for digest, seats in cramped.items() if digest != spec.digest]
+            may_be_reserved = [seat for seat in free if any(seat in seats for seats in reserving)]
+            if len(free) == len(may_be_reserved) <= len(reserving):
                 continue
-            if self._may_be_quicker(free, spec, now):
+            lane = self._lane(request, waiting)
+            if request.id not in self._alone and self._may_be_quicker(free, spec, now):
                 assert self._alarm < inf, f"nobody will wake request {request.id}"
                 continue
-            mates = (self.requests[id_] for id_ in waiting)
-            lane = [m for m in mates if m.model == spec.key and shapes(m) == shapes(request)]
             curves = [seat.ready[spec.digest] for seat in free]
             until = held_until(lane, spec, curves, self.limits, self._delayed)
             assert until is not None, f"request {request.id} waits beside a free slot"
             assert now < until, f"request {request.id} waits too long beside a free slot"
             assert self._alarm <= until, f"nobody will wake request {request.id}"
+
+    def _free(self, request: InferenceRequest, now: float) -> list[Seat]:
+        """Where a request could start at once, if nobody else has the node reserved."""
+        spec = self.specs[request.model]
+        return [
+            seat
+            for seat in self._allowed(request, spec, now)
+            if seat.has_room(spec.digest) and self._may_add(seat, spec)
+        ]
+
+    def _allowed(self, request: InferenceRequest, spec: ModelSpec, now: float) -> list[Seat]:
+        """Where a request may run: not where it failed, unless there is nowhere else."""
+        usable = self.seats.usable(spec.digest, now)
+        failed_on = self._failed_on.get(request.id, [])
+        others = [seat for seat in usable if seat.identity not in failed_on]
+        return others or usable
+
+    def _lane(self, request: InferenceRequest, waiting: set[int]) -> list[InferenceRequest]:
+        """Those that it could ride with, itself included; alone, it waits for nobody."""
+        if request.id in self._alone:
+            return []
+        mates = (self.requests[id_] for id_ in waiting - self._alone)
+        return [
+            mate
+            for mate in mates
+            if mate.model == request.model and shapes(mate) == shapes(request)
+        ]

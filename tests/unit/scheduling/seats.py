@@ -50,11 +50,27 @@ class Seat:
         self.overdue_since.pop(batch_id, None)
         self._start(now)
 
-    def has_room(self, digest: str) -> bool:
-        """Whether a batch of a digest could start at once."""
+    def threads(self, digest: str) -> int:
+        """What a batch of a digest runs on."""
         curve = self.ready[digest]
         threads = (curve.threads if curve is not None else 0) or self.profile.threads_per_slot
-        return self.claimed() + min(threads, self.profile.capacity) <= self.profile.capacity
+        return min(threads, self.profile.capacity)
+
+    def has_room(self, digest: str) -> bool:
+        """Whether a batch of a digest could start at once."""
+        return self.claimed() + self.threads(digest) <= self.profile.capacity
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no batch at all could start at once."""
+        return self.claimed() >= self.profile.capacity
+
+    def takes(self, threads: int) -> bool:
+        """Whether a batch on so many threads starts at once, or may wait for them here."""
+        if self.claimed() + threads <= self.profile.capacity:
+            return True
+        waiting = len(self.flights) - len(self.started)
+        return waiting < len(self.started) * self.profile.lookahead
 
     def claimed(self) -> int:
         return sum(batch.threads for batch in self.flights.values())

@@ -4,7 +4,9 @@ from dataclasses import replace
 
 import pytest
 from harness import (
+    FLAT,
     PAYING,
+    SCALE,
     Driver,
     MakeDriver,
     arrivals,
@@ -20,6 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from farm.core.errors import ErrorCode
+from farm.core.models import DynamicBatching
 from farm.core.requests import BatchFailed
 from farm.scheduling.events import (
     BatchFinished,
@@ -68,6 +71,19 @@ def test_a_batch_in_time_gets_none(hedged: Driver) -> None:
     hedged.advance_to(0.2)
     hedged.finish(1)
     assert hedged.advance_to(60.0) == []
+
+
+def test_who_waited_at_the_node_that_the_twin_takes_looks_for_another(
+    make_driver: MakeDriver,
+) -> None:
+    driver = make_driver(hedging=Hedging(after_factor=2.0))
+    driver.send(ModelChanged(SCALE, spec(batching=DynamicBatching(max_queue_delay_s=3.0))))
+    driver.send(joined("a", curve=FLAT), *arrivals(1))
+    driver.send(joined("b", curve=PAYING), joined("c", curve=FLAT))
+    # Company pays at b, and would not at c.
+    assert driver.send(*arrivals(2)) == []
+    lines = driver.advance_to(0.25)
+    assert lines[:2] == ["dispatch #2 [1] to b", "dispatch #3 [2] to c"]
 
 
 def test_what_nothing_is_predicted_for_gets_none(make_driver: MakeDriver) -> None:

@@ -1,13 +1,12 @@
 """Properties that hold whatever happens, and the runs that try to break them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import count
 from math import isclose
-from typing import Any
 
 import pytest
+from draws import JOULES, LIMITS, NEWER, NODES, READY, SPECS, specs
 from harness import (
-    FLAT,
     OTHER,
     PAYING,
     SCALE,
@@ -19,9 +18,9 @@ from harness import (
     digest,
     joined,
     outputs_of,
+    profile,
     request,
     spec,
-    tensor_spec,
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -33,90 +32,32 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from shelf import Shelf
 
 from farm.core.errors import ErrorCode
 from farm.core.models import (
-    DynamicBatching,
-    LatencyCurve,
     ModelKey,
     ModelSpec,
-    QueuePolicy,
-    TimeoutAction,
 )
 from farm.scheduling.effects import Effect, RejectRequest
 from farm.scheduling.events import (
     ModelChanged,
     NodeChanged,
     NodeHeard,
+    NodeJoined,
     NodeLost,
     NodeProbed,
     RequestArrived,
     RequestCancelled,
     TimerFired,
 )
-from farm.scheduling.limits import Hedging, SchedulingLimits
+from farm.scheduling.limits import SchedulingLimits
+from farm.scheduling.placement import POLICIES
 
-
-def impatient(*, overdue_s: float = 2.0, **limits: Any) -> SchedulingLimits:
-    """Limits under which every batch is overdue after the same time, whatever is predicted."""
-    return SchedulingLimits(
-        overdue_min_s=overdue_s, overdue_unknown_s=overdue_s, overdue_factor=0.0, **limits
-    )
-
-
-SPECS = {
-    SCALE: spec(SCALE, max_batch_size=4),
-    OTHER: spec(OTHER, max_batch_size=8),
-    SOLO: spec(SOLO, max_batch_size=0),
-}
-NODES = ("a", "b", "c")
-NEWER = "digest-newer"
-READY = {digest(key): FLAT for key in SPECS} | {NEWER: FLAT}
-NARROW = (tensor_spec(shape=(-1, 4), model_shape=(-1, 2)),)
-RENAMED = (tensor_spec("z"),)
-LIMITS = (
-    impatient(),
-    impatient(
-        max_queue_size=6,
-        max_queued_bytes=160,
-        max_batch_bytes=40,
-        retry_reserve=2,
-        eject_after_failures=2,
-        eject_max_fraction=0.67,
-    ),
-    impatient(retry_reserve=1, retry_ratio=0.0, eject_after_failures=1, max_attempts=3),
-    impatient(hedging=Hedging(after_factor=1.0), overdue_s=6.0, max_refusals=2),
-    calm(hedging=Hedging(after_factor=2.0, after_min_s=0.5), retry_reserve=3, busy_pause_s=0.5),
-)
-
-
-@st.composite
-def batchings(draw: st.DrawFn) -> DynamicBatching:
-    policies = st.builds(
-        QueuePolicy,
-        max_queue_size=st.sampled_from([0, 0, 2, 5]),
-        timeout_action=st.sampled_from(TimeoutAction),
-    )
-    return DynamicBatching(
-        preferred_batch_sizes=draw(st.sampled_from([(), (), (4,), (8, 2), (6, 3)])),
-        max_queue_delay_s=draw(st.sampled_from([0.0, 0.05, 0.5, 3.0])),
-        queue=draw(policies),
-        queue_by_priority=draw(st.dictionaries(st.sampled_from([1, 2]), policies)),
-    )
-
-
-@st.composite
-def specs(draw: st.DrawFn, key: ModelKey) -> ModelSpec:
-    """What a version may be reloaded as: other files, inputs, bounds or waiting rules."""
-    return spec(
-        key,
-        max_batch_size=draw(st.sampled_from([4, 8, 8, 8, 0])),
-        digest_=draw(st.sampled_from([digest(key), digest(key), NEWER])),
-        inputs=draw(st.sampled_from([(), (), NARROW, RENAMED])),
-        batching=draw(batchings()),
-        max_instances=draw(st.sampled_from([0, 0, 1, 2])),
-        joins=draw(st.sampled_from([True, True, False])),
-    )
+# What policies that draw by lot draw from.
+SEED = 7
+# Longer than any ejection, and than all that ever waits takes on one slow node.
+PATIENCE_S = 600.0
 
 
 @settings(max_examples=60, deadline=None)
@@ -188,20 +129,29 @@ class Runs(RuleBasedStateMachine):
 
     @initialize(
         limits=st.sampled_from(LIMITS),
-        answers_all=st.booleans(),
+        policy=st.sampled_from(sorted(POLICIES)),
+        ending=st.sampled_from(["wind down", "answer all", "settle"]),
         configured=st.none() | specs(SCALE),
+        measured=st.sampled_from(READY),
+        lookahead=st.integers(0, 1),
     )
     def start(
-        self, limits: SchedulingLimits, answers_all: bool, configured: ModelSpec | None
+        self,
+        limits: SchedulingLimits,
+        policy: str,
+        ending: str,
+        configured: ModelSpec | None,
+        measured: Ready,
+        lookahead: int,
     ) -> None:
-        self.driver = Driver(limits)
-        self.answers_all = answers_all
+        self.policy = policy
+        self.driver = Driver(limits, policy=POLICIES[policy](SEED))
+        self.ending = ending
         self.serve(*SPECS.values())
         if configured is not None:
             self.serve(configured)
-        everything = {"slots": 1, "lookahead": 1, "models": tuple(SPECS)}
-        self.join("a", restarted=True, curve=PAYING, **everything)
-        self.join("b", restarted=True, curve=None, **everything)
+        for node_id, known in (("a", measured), ("b", READY[0])):
+            self.join(node_id, True, known, 1, 1 + lookahead, 1 - lookahead, tuple(SPECS))
 
     # -- requests ---------------------------------------------------------------------
 
@@ -263,8 +213,9 @@ class Runs(RuleBasedStateMachine):
     @rule(
         node_id=st.sampled_from(NODES),
         restarted=st.booleans(),
-        curve=st.sampled_from([None, FLAT, PAYING]),
-        slots=st.integers(1, 2),
+        measured=st.sampled_from(READY),
+        slots=st.sampled_from([1, 2, 4]),
+        threads_per_slot=st.integers(1, 2),
         lookahead=st.integers(0, 1),
         models=st.sampled_from([tuple(SPECS), tuple(SPECS), tuple(SPECS), (OTHER, SOLO)]),
     )
@@ -272,22 +223,25 @@ class Runs(RuleBasedStateMachine):
         self,
         node_id: str,
         restarted: bool,
-        curve: LatencyCurve | None,
+        measured: Ready,
         slots: int,
+        threads_per_slot: int,
         lookahead: int,
         models: tuple[ModelKey, ...],
     ) -> None:
         if restarted or node_id not in self.present:
             self.present[node_id] = f"i{next(self.incarnations)}"
+        digests = {digest(key) for key in models} | ({NEWER} if SCALE in models else set())
         self.driver.send(
-            joined(
-                node_id,
-                incarnation=self.present[node_id],
-                curve=curve,
-                slots=slots,
-                lookahead=lookahead,
-                models=models,
-                digests=(NEWER,) if SCALE in models else (),
+            NodeJoined(
+                profile=profile(
+                    node_id,
+                    incarnation=self.present[node_id],
+                    slots=slots,
+                    threads_per_slot=threads_per_slot,
+                    lookahead=lookahead,
+                ),
+                ready={name: curve for name, curve in measured.items() if name in digests},
             )
         )
 
@@ -301,15 +255,26 @@ class Runs(RuleBasedStateMachine):
     @rule(
         node_id=st.sampled_from(NODES),
         cordoned=st.sampled_from([None, False, False, True]),
-        ready=st.sampled_from([None, None, None, READY, {digest(SCALE): None, NEWER: PAYING}, {}]),
+        measured=st.sampled_from(
+            [None, None, None, *READY, {digest(SCALE): None, NEWER: PAYING}, {}]
+        ),
+        joules=st.sampled_from([None, JOULES, {digest(OTHER): 1.0}, {}]),
     )
-    def change(self, node_id: str, cordoned: bool | None, ready: Ready | None) -> None:
-        self.driver.send(NodeChanged(node_id=node_id, cordoned=cordoned, ready=ready))
+    def change(
+        self,
+        node_id: str,
+        cordoned: bool | None,
+        measured: Ready | None,
+        joules: Mapping[str, float] | None = None,
+    ) -> None:
+        self.driver.send(
+            NodeChanged(node_id=node_id, cordoned=cordoned, ready=measured, joules_per_row=joules)
+        )
 
     @rule(
         seconds=st.integers(0, 6),
         alive=st.sampled_from([NODES, NODES, ("a", "b"), ("b", "c"), ("c",), ()]),
-        speed=st.sampled_from([1.0, 1.0, 0.5]),
+        speed=st.sampled_from([1.0, 1.0, 0.5, 0.1]),
     )
     def beat(self, seconds: int, alive: tuple[str, ...], speed: float) -> None:
         """Some nodes are heard, now and after each of the next seconds."""
@@ -337,7 +302,7 @@ class Runs(RuleBasedStateMachine):
     def recover(self, restarted: bool) -> None:
         self.serve(*(self.specs.get(key, spec_) for key, spec_ in SPECS.items()))
         for node_id in NODES:
-            self.join(node_id, restarted, PAYING, 1, 1, tuple(SPECS))
+            self.join(node_id, restarted, READY[2], 1, 1, 1, tuple(SPECS))
             self.change(node_id, False, None)
 
     # -- batches ----------------------------------------------------------------------
@@ -418,8 +383,10 @@ class Runs(RuleBasedStateMachine):
     def teardown(self) -> None:
         if not self.driver.sound:
             return
-        if self.answers_all:
+        if self.ending == "answer all":
             self._answer_all()
+        elif self.ending == "settle":
+            self._settle()
         else:
             self.driver.wind_down()
         self.driver.check_nothing_left()
@@ -434,9 +401,25 @@ class Runs(RuleBasedStateMachine):
             self.driver.send(*(self.driver.finished(id_) for id_ in sorted(flights)))
         assert alive == alive & set(self.driver.resolved())
 
+    def _settle(self) -> None:
+        """With no more faults and one sound node, time alone brings every answer.
+
+        Whoever is cordoned stays it, whoever is ejected is probed, and nodes that were given
+        up come back.
+        """
+        driver = self.driver
+        seats = driver.referee.seats
+        if not seats:
+            driver.send(joined("a", incarnation="sound"))
+        everything = {spec_.digest: PAYING for spec_ in self.specs.values()}
+        driver.send(NodeChanged(node_id=min(seats), cordoned=False, ready=everything))
+        Shelf(driver).run(for_s=PATIENCE_S)
+        assert not driver.referee.unanswered, "a request is forgotten"
+
     def _replay(self) -> None:
         """The same events at the same times have the same effects."""
-        again = Driver(self.driver.limits).machine
+        policy = POLICIES[self.policy](SEED)
+        again = Driver(self.driver.limits, policy=policy).machine
         for step in self.driver.history:
             effects = again.handle_all(step.events, step.now)
             assert exactly(effects) == exactly(step.effects)

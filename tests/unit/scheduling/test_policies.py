@@ -4,13 +4,13 @@ from collections import Counter
 
 import pytest
 from harness import SCALE as MODEL
-from harness import MakeDriver, arrivals, digest, joined
+from harness import MakeDriver, arrivals, digest, joined, spec
 from hypothesis import given
 from hypothesis import strategies as st
 
 from farm.core.models import LatencyCurve
 from farm.scheduling.effects import DispatchBatch, ResolveRequest
-from farm.scheduling.events import NodeChanged
+from farm.scheduling.events import ModelChanged, NodeChanged
 from farm.scheduling.placement import POLICIES, Candidate
 
 QUICK = LatencyCurve(((1, 0.02), (8, 0.16)))
@@ -130,3 +130,14 @@ def test_joules_reach_the_policy_and_the_receipt_names_it(make_driver: MakeDrive
     driver.finish(1)
     (answer,) = (effect for effect in driver.last() if isinstance(effect, ResolveRequest))
     assert answer.receipt.policy == "energy_aware"
+
+
+@pytest.mark.parametrize("name", ["energy_aware", "power_of_two_choices", "round_robin"])
+def test_a_bound_on_instances_sends_no_batch_behind_another_beside_a_free_slot(
+    make_driver: MakeDriver, name: str
+) -> None:
+    driver = make_driver(policy=POLICIES[name](1))
+    driver.send(ModelChanged(MODEL, spec(max_instances=4)))
+    driver.send(joined("a", slots=1, lookahead=1), *arrivals(1))
+    driver.send(joined("b", slots=2, lookahead=1), *arrivals(2))
+    assert driver.send(*arrivals(3)) == ["dispatch #3 [3] to b"]

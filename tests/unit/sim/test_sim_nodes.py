@@ -11,9 +11,10 @@ from farm.core.tensors import Datatype, Tensor, TensorSpec
 from farm.scheduling.effects import ProbeNode
 from farm.scheduling.events import BatchFinished, Event, NodeHeard, NodeJoined, NodeLost, NodeProbed
 from farm.scheduling.limits import SchedulingLimits
+from farm.sim.faults import Faults
 from farm.sim.nodes import ISOLATION_S
 from farm.sim.pool import LOST_AFTER_S, SimulatedPool
-from farm.sim.setup import LinkPlan, NodePlan, Setup
+from farm.sim.setup import FaultKind, FaultPlan, LinkPlan, NodePlan, Setup
 from farm.sim.timeline import Timeline
 from farm.sim.workload import ReplayPlan, Until
 
@@ -79,6 +80,14 @@ class Stage:
                 isolated=isolated,
             )
             self.pool.execute(batch, "a")
+
+    def befall(self, *faults: tuple[FaultKind, float, float, float]) -> None:
+        """Let faults come: what, when, until when, and by which factor."""
+        plans = (
+            FaultPlan(kind=kind, node_id="a", at_s=at, for_s=until - at, factor=factor)
+            for kind, at, until, factor in faults
+        )
+        Faults(tuple(plans), pool=self.pool, timeline=self.timeline)
 
     def run_to(self, at: float) -> None:
         self.timeline.at(at, lambda _: None)
@@ -258,3 +267,49 @@ def test_a_batch_on_a_lossy_link_is_never_heard_of() -> None:
     stage.send(1)
     stage.run_to(5.0)
     assert list(stage.ends()) == []
+
+
+def test_a_node_that_hangs_while_it_is_slow_is_slow_when_it_goes_on() -> None:
+    stage = Stage()
+    stage.befall((FaultKind.SLOW, 0.1, 10.0, 3.0), (FaultKind.HANG, 0.2, 1.2, 1.0))
+    stage.run_to(0.3)
+    stage.send(1)
+    stage.run_to(2.0)
+    assert list(stage.ends()) == [(round(1.2 + 3 * RUN_S + BASE_S, 6), 1, None)]
+
+
+def test_a_node_that_dies_while_its_hung_actor_is_replaced_stays_away() -> None:
+    stage = Stage()
+    stage.befall((FaultKind.HANG, 0.5, 60.0, 1.0), (FaultKind.DIE, 6.0, 16.0, 1.0))
+    stage.run_to(5.5)
+    # Silent for too long; its successor would be there 3 s later.
+    assert not stage.node.up
+    stage.run_to(15.5)
+    assert not stage.node.up
+    stage.run_to(16.5)
+    assert stage.node.up
+    assert not stage.node.hung
+
+
+def test_a_node_that_is_away_twice_comes_back_after_both() -> None:
+    stage = Stage()
+    stage.befall((FaultKind.DIE, 1.0, 3.0, 1.0), (FaultKind.DIE, 2.0, 5.0, 1.0))
+    stage.run_to(4.0)
+    assert not stage.node.up
+    stage.run_to(5.5)
+    assert stage.node.up
+
+
+def test_a_node_without_an_actor_does_not_hang() -> None:
+    stage = Stage()
+    stage.befall((FaultKind.DIE, 0.5, 2.0, 1.0), (FaultKind.HANG, 1.0, 4.0, 1.0))
+    stage.run_to(2.5)
+    assert stage.node.up
+    assert not stage.node.hung
+
+
+def test_a_fault_may_begin_when_another_of_its_kind_ends() -> None:
+    stage = Stage()
+    stage.befall((FaultKind.SLOW, 3.0, 9.0, 4.0), (FaultKind.SLOW, 1.0, 3.0, 2.0))
+    stage.run_to(3.5)
+    assert stage.node.slow_factor == 4.0

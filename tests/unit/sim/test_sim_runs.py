@@ -226,7 +226,7 @@ _PLACED = st.tuples(
 
 @settings(max_examples=25, deadline=None)
 @given(
-    faults=st.lists(_PLACED, max_size=4),
+    faults=st.lists(_PLACED, max_size=4, unique_by=lambda fault: (fault["kind"], fault["node"])),
     seed=st.integers(0, 1_000),
     policy=st.sampled_from(known_schedulers()),
     load=st.floats(0.2, 2),

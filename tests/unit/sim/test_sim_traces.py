@@ -108,9 +108,9 @@ def test_a_request_that_was_late_when_it_came_is_late_again(trace: Path) -> None
     assert report.answered == 19
 
 
-def without(kind: str) -> Callable[[Lines], Lines]:
+def without(*kinds: str) -> Callable[[Lines], Lines]:
     def change(content: Lines) -> Lines:
-        kept = [line for line in content if line.get("kind") != kind]
+        kept = [line for line in content if line.get("kind") not in kinds]
         return [{**line, "seq": number} for number, line in enumerate(kept)]
 
     return change
@@ -145,7 +145,11 @@ def with_line(number: int, **changes: Any) -> Callable[[Lines], Lines]:
             with_line(5, curves={"d": {"threads": 0, "points": [[1, 0.1], [1, 0.2]]}}),
             "line 5: curves.d.points: Value error, rows must ascend",
         ),
-        (without("node_joined"), "kind: there is no node_joined line"),
+        (without("node_joined"), "line 3: node: 'a' has not joined before this line"),
+        (with_line(5, node="c"), "line 5: node: 'c' has not joined before this line"),
+        (with_line(9, node="c"), "line 9: node: 'c' has not joined before this line"),
+        (with_line(8, rows=1 << 40), "line 8: rows: Input should be less than or equal to"),
+        (without("node_joined", "node_changed", "batch"), "kind: there is no node_joined line"),
         (without("request"), "kind: there is no request line"),
         (without("node_changed"), "line 5: model: no curve of net:3 was recorded on any node"),
     ],
