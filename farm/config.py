@@ -49,6 +49,13 @@ class Splits(StrEnum):
     FIXED = "fixed"
 
 
+class Cores(StrEnum):
+    """Whether inference has cores of its own."""
+
+    OWN = "own"
+    SHARED = "shared"
+
+
 class NodeConfig(_Section):
     """Each node of an embedded farm."""
 
@@ -61,6 +68,13 @@ class NodeConfig(_Section):
             " it; fixed: all get the one given"
         ),
     ] = Splits.MEASURED
+    cores: Annotated[
+        Cores,
+        Field(
+            description="own: where a machine has more cores than its nodes have threads, inference"
+            " keeps to some of them; shared: it runs on any"
+        ),
+    ] = Cores.OWN
     max_store_bytes: Annotated[Positive, Field(description="cap of model files on disk")] = 4 << 30
     max_sessions: Annotated[Positive, Field(description="models open in memory")] = 64
     max_session_bytes: Positive = 512 << 20

@@ -15,10 +15,11 @@ from platformdirs import user_cache_path, user_state_path
 from farm import zoo
 from farm.app import Gateway, Recording, recording
 from farm.cluster.local import LocalCluster
-from farm.config import ControlMode, FarmConfig, Splits
+from farm.config import ControlMode, Cores, FarmConfig, Splits
 from farm.core.errors import InternalError
 from farm.frontend.server import check_free
 from farm.logs import LogSwitches
+from farm.node.affinity import share_out, usable_cores
 from farm.node.settings import NodeSettings
 from farm.repository.durable import held
 from farm.repository.listing import ModelListing
@@ -84,7 +85,7 @@ async def _serve(
     # Imported after the cluster has set Ray's environment, which Ray reads when imported.
     from farm.cluster.pool import RayWorkerPool
 
-    pool = RayWorkerPool([_node_settings(config, cluster, node_id) for node_id in cluster.node_ids])
+    pool = RayWorkerPool(_node_settings(config, cluster))
     gateway = Gateway(
         config,
         pool=pool,
@@ -138,18 +139,26 @@ async def _watch(cluster: LocalCluster) -> str:
     return ended
 
 
-def _node_settings(config: FarmConfig, cluster: LocalCluster, node_id: str) -> NodeSettings:
-    return NodeSettings(
-        node_id=node_id,
-        cache_dir=cluster.folder / "nodes" / node_id,
-        slots=config.node.slots,
-        threads_per_slot=config.node.threads_per_slot,
-        measure_splits=config.node.splits is Splits.MEASURED,
-        max_store_bytes=config.node.max_store_bytes,
-        max_sessions=config.node.max_sessions,
-        max_session_bytes=config.node.max_session_bytes,
-        qualify_timeout_s=config.node.qualify_timeout_s,
-    )
+def _node_settings(config: FarmConfig, cluster: LocalCluster) -> list[NodeSettings]:
+    node = config.node
+    cores = usable_cores() if node.cores is Cores.OWN else ()
+    threads = node.slots * node.threads_per_slot
+    shares = share_out(cores, nodes=len(cluster.node_ids), threads=threads)
+    return [
+        NodeSettings(
+            node_id=node_id,
+            cache_dir=cluster.folder / "nodes" / node_id,
+            slots=node.slots,
+            threads_per_slot=node.threads_per_slot,
+            measure_splits=node.splits is Splits.MEASURED,
+            cores=own,
+            max_store_bytes=node.max_store_bytes,
+            max_sessions=node.max_sessions,
+            max_session_bytes=node.max_session_bytes,
+            qualify_timeout_s=node.qualify_timeout_s,
+        )
+        for node_id, own in zip(cluster.node_ids, shares, strict=True)
+    ]
 
 
 def _state_dir(config: FarmConfig) -> Path | None:

@@ -32,6 +32,7 @@ from farm.core.errors import (
 from farm.core.models import LatencyCurve, ModelArtifact, ModelReport
 from farm.core.nodes import NodeProfile, NodeVitals
 from farm.node import probes
+from farm.node.affinity import Affinity
 from farm.node.capacity import Capacity
 from farm.node.cordon import Cordon
 from farm.node.execution import Members, run_call
@@ -72,6 +73,7 @@ class NodeService:
         self._capacity = Capacity(
             threads=settings.capacity, lookahead=settings.capacity * settings.lookahead
         )
+        self._affinity = Affinity(settings.cores)
         # The child is one, so suspects take turns; they need threads only while they run.
         self._turns = Capacity(threads=1, lookahead=settings.lookahead)
         self._cordon = Cordon(settings.cache_dir)
@@ -232,6 +234,7 @@ class NodeService:
         failed = True
         rows = 0
         reply: Reply
+        self._affinity.apply()
         try:
             head = decode_call(call)
             rows = sum(head.rows or (1,))

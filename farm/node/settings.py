@@ -13,7 +13,8 @@ class NodeSettings:
 
     `slots` batches run at once, each on `threads_per_slot` threads; with `measure_splits`
     a model may share the same threads out to more batches or fewer. Behind each of its
-    `capacity` threads up to `lookahead` more batches wait at the node. `cache_dir` belongs
+    `capacity` threads up to `lookahead` more batches wait at the node. Inference keeps to
+    `cores`, by the system's numbers, or runs on any where there are none. `cache_dir` belongs
     to this node alone. `max_store_bytes` caps files on disk, `max_sessions` and
     `max_session_bytes` (of model files) the sessions in memory; a model of more bytes than
     that is refused. A trial run may take `qualify_timeout_s`, the curve of a split about
@@ -26,6 +27,7 @@ class NodeSettings:
     threads_per_slot: int = 1
     lookahead: int = 1
     measure_splits: bool = True
+    cores: tuple[int, ...] = ()
     max_store_bytes: int = 4 << 30
     max_sessions: int = 64
     max_session_bytes: int = 512 << 20
