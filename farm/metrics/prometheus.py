@@ -89,7 +89,7 @@ class PrometheusObserver:
         )
         self._wasted = Counter(
             "farm_requests_wasted",
-            "Times a request was part of a batch that did not answer it.",
+            "Times a request was part of a batch that ran and did not answer it.",
             model,
             registry=self.registry,
         )
@@ -130,7 +130,7 @@ class PrometheusObserver:
         self._rows.labels(*labels).observe(entry.rows)
         if entry.timing is not None:
             self._compute.labels(*labels, entry.node_id).inc(entry.compute_s)
-        if entry.wasted:
+        if entry.wasted and entry.outcome != ErrorCode.NODE_BUSY:
             self._wasted.labels(*labels).inc(entry.wasted)
 
     def node_ejected(self, node_id: str) -> None:

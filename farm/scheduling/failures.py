@@ -91,8 +91,14 @@ class Failures:
         if the node died of it.
         """
         limits = self._state.limits
+        bystander = code is ErrorCode.NODE_LOST and flight.batch.isolated
         for entry in self._outstanding(flight):
-            entry.failures += 1
+            if bystander and entry.spared < limits.max_attempts:
+                # The node died of something else; or of a process that took all its memory,
+                # so this is not for ever.
+                entry.spared += 1
+            else:
+                entry.failures += 1
             entry.avoid |= {(flight.node_id, flight.incarnation)}
             entry.isolate()
             entry.suspect |= code is ErrorCode.NODE_LOST

@@ -22,12 +22,14 @@ class SchedulingLimits:
     Queues: `max_queue_size` requests wait for one model, `max_queued_bytes` of inputs for
     all of them; `max_batch_bytes` bounds the inputs of one batch. Where it is `fair`, clients
     take turns, and what waits of one client never outnumbers the places that are left.
-    Retries: a request may fail `max_attempts` times; `retry_ratio` retries are earned by
+    Retries: a request may fail `max_attempts` times, and as often again if that was with a
+    node that died while the request ran in a process of its own; `retry_ratio` retries are earned by
     each accepted request, up to `retry_reserve`, which is there from the start.
     `pushback_s` is what refused clients are told to wait at least; where it is known how fast
     the farm works, half of what the queue takes, up to `max_pushback_s`.
-    Batches: `dispatch_overhead_s` is what a batch costs beside its compute, one actor round
-    trip, measured at 1.1 ms; it makes batches of tiny models worth their while.
+    Batches: `dispatch_overhead_s` is what a batch is taken to cost beside its compute, on its
+    way and at both ends, until its node has shown it; it makes batches of tiny models worth
+    their while.
     `lookahead_trips` round trips of a node, but `lookahead_floor_s` at least, is how close
     to its end a batch must be before the next one is queued behind it at the node.
     Ejection: after `eject_after_failures` batches in a row failed on it, a node is out for

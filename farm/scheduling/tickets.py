@@ -28,8 +28,9 @@ class Ticket:
     """What is known of a request beside what its client sent.
 
     `attempts` counts dispatches, `failures` those that ended without an answer for no fault
-    of its own; `avoid` names the nodes where they did. It is `suspect` if one died of it,
-    perhaps. `refusals` counts the nodes that were full. `batch_id` is None while it is
+    of its own, but for the `spared` ones: a node was lost while it ran in a process of its own
+    there. `avoid` names the nodes where they did. It is `suspect` if one died of it, perhaps.
+    `refusals` counts the nodes that were full. `batch_id` is None while it is
     queued; `turn` is its client's, from when it is first queued. `delayed` is set once its
     time in the queue is up. `outputs` are what its caller was promised. `cost_s` is the time
     of the whole farm that it is expected to take: what its client's share is charged with.
@@ -43,6 +44,7 @@ class Ticket:
     cost_s: float
     attempts: int = 0
     failures: int = 0
+    spared: int = 0
     refusals: int = 0
     avoid: frozenset[Identity] = frozenset()
     batch_id: int | None = None

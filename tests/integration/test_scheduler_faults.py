@@ -288,9 +288,9 @@ async def test_a_request_that_kills_is_found_out_and_its_companions_are_answered
             assert after == [-x for x in range(50)]
         assert batches(ErrorCode.NODE_LOST) == 1
         assert batches(ErrorCode.EXECUTION_FAILED) == 1
-        # All of them in the batch that was lost, the one alone, and who found the child taken.
+        # All of them in the batch that was lost, and the one alone.
         wasted = counted(pair.metrics, "farm_requests_wasted_total", model="negator")
-        assert wasted == len(together) + 1 + batches(ErrorCode.NODE_BUSY)
+        assert wasted == len(together) + 1
         assert node(admin, "local-1").incarnation == bystander.incarnation
         assert ejections() == ejected
         await until(lambda: node(admin, "local-2").state == "ready", "the lost node is back")

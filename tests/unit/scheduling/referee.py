@@ -59,6 +59,8 @@ class Referee:
         self._batch_ids: set[int] = set()
         self._runs: Counter[int] = Counter()
         self._failed_on: dict[int, list[Identity]] = {}
+        # How often the node was lost while a request ran in a process of its own there.
+        self._spared: Counter[int] = Counter()
         self._to_retry: set[int] = set()
         self._alone: set[int] = set()
         # Requests of which a node may have died, and how often full nodes refused one.
@@ -209,6 +211,8 @@ class Referee:
                 ids = {member.id for member in self.flights[batch_id][0].members}
                 self._alone |= ids
                 self._suspect |= ids & self.unanswered
+                if self.flights[batch_id][0].isolated:
+                    self._spared.update(ids)
                 self._land(batch_id, suspects_node=True)
             del self.seats[node_id]
 
@@ -405,7 +409,8 @@ class Referee:
         usable = self.seats.usable(batch.digest, now)
         for member in batch.members:
             failed_on = self._failed_on.get(member.id, [])
-            assert len(failed_on) < self.limits.max_attempts, (
+            spared = min(self._spared[member.id], self.limits.max_attempts)
+            assert len(failed_on) - spared < self.limits.max_attempts, (
                 f"request {member.id} runs again after {len(failed_on)} retryable failures"
             )
             if seat.identity in failed_on:

@@ -199,22 +199,19 @@ def test_the_requests_of_a_lost_node_run_again_each_alone(driver: Driver) -> Non
     ]
 
 
-def test_a_request_that_loses_two_nodes_is_rejected_and_its_mates_are_not(
+def test_a_request_that_fails_two_nodes_is_rejected_and_its_mates_are_not(
     driver: Driver,
 ) -> None:
     driver.send(joined("a"), *arrivals(1, 2))
     driver.send(joined("b"), joined("c"))
     assert driver.send(GONE)[1:] == ["dispatch #2 [1] to b", "dispatch #3 [2] to c"]
-    assert driver.send(NodeLost(node_id="b", reason="unplugged")) == [
-        "reject 1 node_lost",
-        "ledger #2 node_lost",
-    ]
+    assert driver.fail(2) == ["reject 1 unreachable", "ledger #2 unreachable"]
     assert driver.finish(3) == ["resolve 2", "ledger #3 completed"]
 
 
-def test_the_message_names_the_lost_node(driver: Driver) -> None:
+def test_the_message_names_the_lost_node(make_driver: MakeDriver) -> None:
+    driver = make_driver(max_attempts=1)
     driver.send(joined(), *arrivals(1))
-    driver.send(GONE, joined(incarnation="2"))
     driver.send(GONE)
     assert "node 'a' was lost (unplugged)" in driver.rejected()[1].error.message
 
@@ -229,6 +226,19 @@ def test_what_a_node_may_have_died_of_runs_in_a_process_of_its_own(driver: Drive
     driver.send(GONE)
     assert isolated(driver) == [False, True]
     assert fail_for_good(driver, 2) == ["reject 1 execution_failed", "ledger #2 execution_failed"]
+
+
+def test_a_request_in_a_process_of_its_own_is_not_lost_with_others_that_kill_nodes(
+    make_driver: MakeDriver,
+) -> None:
+    driver = make_driver(max_attempts=2)
+    driver.send(joined("a"), *arrivals(1))
+    for number, lost in enumerate("abcd", start=1):
+        driver.send(joined(chr(ord(lost) + 1)))
+        assert not driver.rejected(), f"after {number - 1} nodes were lost"
+        driver.send(NodeLost(node_id=lost, reason="unplugged"))
+    assert isolated(driver) == [False, True, True, True]
+    assert driver.rejected()[1].error.code is ErrorCode.NODE_LOST, "but not for ever"
 
 
 def test_what_failed_otherwise_needs_none(driver: Driver) -> None:
