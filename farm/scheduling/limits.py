@@ -23,8 +23,8 @@ class SchedulingLimits:
     all of them; `max_batch_bytes` bounds the inputs of one batch. Where it is `fair`, clients
     take turns, and what waits of one client never outnumbers the places that are left.
     Retries: a request may fail `max_attempts` times, and as often again if that was with a
-    node that died while the request ran in a process of its own; `retry_ratio` retries are earned by
-    each accepted request, up to `retry_reserve`, which is there from the start.
+    node that died while the request ran in a process of its own; `retry_ratio` retries are
+    earned by each accepted request, up to `retry_reserve`, which is there from the start.
     `pushback_s` is what refused clients are told to wait at least; where it is known how fast
     the farm works, half of what the queue takes, up to `max_pushback_s`.
     Batches: `dispatch_overhead_s` is what a batch is taken to cost beside its compute, on its
