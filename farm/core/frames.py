@@ -4,7 +4,7 @@ A frame is its number (8 bytes), how many parts it has (4), the length of each (
 parts; integers are little-endian. The reply to a frame carries its number.
 
 Before the first frame each side proves that it was told the connection's secret: the gateway
-sends `SecretHalves.of_gateway`, the actor answers with `of_actor`. Frames hold pickles, which
+sends `Endpoint.of_gateway`, the actor answers with `of_actor`. Frames hold pickles, which
 run code when they are read, so nothing may be read of a peer before.
 """
 
