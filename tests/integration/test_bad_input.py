@@ -4,15 +4,14 @@ import asyncio
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from urllib.request import urlopen
 
 import grpc
 import numpy as np
 import onnx
 import pytest
 from farm_process import FarmProcess
+from metrics_page import counted
 from onnx import GraphProto, TensorProto, helper, numpy_helper
-from prometheus_client.parser import text_string_to_metric_families
 
 from farm import zoo
 from farm.client import AsyncFarmClient, FarmClient
@@ -199,18 +198,6 @@ def test_a_wrong_method_is_unimplemented(farm: FarmProcess) -> None:
     assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
-def scraped(farm: FarmProcess, name: str, **labels: str) -> float:
-    """The sum of a metric's samples that have the labels; 0 where there is none yet."""
-    with urlopen(f"http://{farm.metrics}/metrics", timeout=10) as answer:
-        text = answer.read().decode()
-    return sum(
-        sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-        if sample.name == name and labels.items() <= sample.labels.items()
-    )
-
-
 @pytest.mark.parametrize(
     ("raw", "code"),
     [
@@ -225,15 +212,21 @@ def scraped(farm: FarmProcess, name: str, **labels: str) -> float:
 def test_an_error_is_counted_once_at_whatever_stage(
     farm: FarmProcess, infer: Callable[[bytes], bytes], raw: bytes, code: ErrorCode
 ) -> None:
-    before = scraped(farm, "farm_errors_total"), scraped(farm, "farm_errors_total", code=code)
+    before = (
+        counted(farm.metrics, "farm_errors_total"),
+        counted(farm.metrics, "farm_errors_total", code=code),
+    )
     with pytest.raises(grpc.RpcError):
         infer(raw)
-    after = scraped(farm, "farm_errors_total"), scraped(farm, "farm_errors_total", code=code)
+    after = (
+        counted(farm.metrics, "farm_errors_total"),
+        counted(farm.metrics, "farm_errors_total", code=code),
+    )
     assert after == (before[0] + 1, before[1] + 1)
 
 
 async def test_a_request_that_onnx_runtime_fails_on_harms_nobody_else(farm: FarmProcess) -> None:
-    wasted_before = scraped(farm, "farm_requests_wasted_total", model="lookup")
+    wasted_before = counted(farm.metrics, "farm_requests_wasted_total", model="lookup")
     async with AsyncFarmClient(farm.grpc, retries=0) as client:
 
         async def look_up(index: int) -> object:
@@ -255,7 +248,7 @@ async def test_a_request_that_onnx_runtime_fails_on_harms_nobody_else(farm: Farm
             assert not isinstance(reply, FarmError), reply
             assert reply["row"][0].tolist() == TABLE[index].tolist()
     poisoned = indices.count(99)
-    wasted = scraped(farm, "farm_requests_wasted_total", model="lookup") - wasted_before
+    wasted = counted(farm.metrics, "farm_requests_wasted_total", model="lookup") - wasted_before
     assert wasted > poisoned, "a poisoned request shared its batch, and its mates ran again"
 
 

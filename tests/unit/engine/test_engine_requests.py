@@ -221,14 +221,15 @@ async def test_a_batch_that_a_full_node_sent_back_runs_on_another() -> None:
 
 
 async def test_a_request_that_every_try_lost_is_told_the_last_reason() -> None:
-    async with LittleFarm("a", "b", "c") as farm:
+    async with LittleFarm(*"abcde") as farm:
         await farm.start_nodes()
         farm.pool.on_execute = lambda flight: flight.fail(ErrorCode.NODE_LOST, "it burned")
         error = await failure(farm.infer(b"11"))
         assert isinstance(error, NodeLostError)
         assert "it burned" in error.message
         assert error.retry_after_s is not None
-        assert len({flight.node_id for flight in farm.pool.flights}) == 2
+        # Once beside others, and as often as that is not held against it in a child process.
+        assert len({flight.node_id for flight in farm.pool.flights}) == 4
 
 
 async def test_requests_on_a_node_that_dies_are_answered_by_another() -> None:
