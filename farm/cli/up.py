@@ -30,6 +30,15 @@ def up(
         str | None,
         typer.Option(metavar="HOST:PORT", help="Port 0 picks one.", show_default="127.0.0.1:8002"),
     ] = None,
+    inventory: Annotated[
+        Path | None,
+        typer.Option(
+            "--inventory",
+            "-i",
+            metavar="FILE",
+            help="An embedded farm's, such as inventory/local.yaml: its name and its nodes.",
+        ),
+    ] = None,
     config: Annotated[
         Path | None, typer.Option(envvar="FARM_CONFIG", help="A farm.yaml to read first.")
     ] = None,
@@ -45,6 +54,8 @@ def up(
         from farm.logs import configure_logging
 
         flags = {"nodes": nodes, "models": models, "grpc": grpc, "metrics": metrics}
+        if inventory is not None:
+            flags |= _embedded(inventory, nodes)
         settings = load_config(config, os.environ, flags)
         log = configure_logging()
         out = sys.stdout
@@ -56,6 +67,20 @@ def up(
                 on_ready=lambda gateway: _announce(gateway, out),
                 record=record,
             )
+
+
+def _embedded(inventory: Path, nodes: int | None) -> dict[str, str | int]:
+    """Return what an embedded farm's inventory settles, its nodes only if no flag does."""
+    from farm.core.errors import ConfigurationError
+    from farm.inventory import load_inventory
+
+    farm = load_inventory(inventory).farm
+    if farm.embedded is None:
+        raise ConfigurationError(
+            f"{inventory} names hosts, and `farm up` runs its nodes on this machine: use `farm"
+            f" bootstrap -i {inventory}`, or an inventory with farm.embedded"
+        )
+    return {"name": farm.name, "nodes": farm.embedded.nodes if nodes is None else nodes}
 
 
 def _announce(gateway: "Gateway", out: TextIO) -> None:

@@ -28,12 +28,6 @@ def gateway() -> Iterator[FakeGateway]:
         yield made
 
 
-@pytest.fixture(autouse=True)
-def no_farm_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("FARM_CONNECT", "FARM_CONFIG"):
-        monkeypatch.delenv(name, raising=False)
-
-
 def unused_address() -> str:
     with socket.create_server(("127.0.0.1", 0)) as server:
         return f"127.0.0.1:{server.getsockname()[1]}"

@@ -17,12 +17,6 @@ def gateway() -> Iterator[FakeGateway]:
         yield made
 
 
-@pytest.fixture(autouse=True)
-def no_farm_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("FARM_CONNECT", "FARM_CONFIG"):
-        monkeypatch.delenv(name, raising=False)
-
-
 def test_infer_as_json(gateway: FakeGateway, tmp_path: Path) -> None:
     path = tmp_path / "x.npy"
     path.write_bytes(npy(np.array([[1.5, 2.0]], np.float32)))

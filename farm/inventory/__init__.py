@@ -1,0 +1,31 @@
+"""The hosts of a farm, read from one YAML file and checked once, at the edge."""
+
+from farm.inventory.model import (
+    EmbeddedSettings,
+    FarmSettings,
+    GatewaySettings,
+    Host,
+    Inventory,
+    Meter,
+    MeterType,
+    PowerSettings,
+    Role,
+    Tls,
+)
+from farm.inventory.reading import load_inventory
+from farm.inventory.schema import schema
+
+__all__ = [
+    "EmbeddedSettings",
+    "FarmSettings",
+    "GatewaySettings",
+    "Host",
+    "Inventory",
+    "Meter",
+    "MeterType",
+    "PowerSettings",
+    "Role",
+    "Tls",
+    "load_inventory",
+    "schema",
+]

@@ -1,0 +1,251 @@
+"""A farm's hosts and settings, as everything that acts on them sees them."""
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from farm.core.errors import ConfigurationError
+from farm.inventory.selection import selected
+from farm.inventory.words import (
+    BoardName,
+    Currency,
+    HostAddress,
+    LabelKey,
+    LabelValue,
+    ListenAddress,
+    Name,
+    Url,
+    User,
+)
+
+# Threads of one node: more than any board has cores, and few enough to be started.
+_MAX_THREADS = 256
+
+FromZero = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+def _expanded(path: Path) -> Path:
+    """Return a path with `~` for what it stands for, as no shell has read the file."""
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise ValueError("has no home directory to begin with; write the whole path") from error
+
+
+class Section(BaseModel):
+    """Part of an inventory: immutable, and without keys that nobody knows."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Role(StrEnum):
+    """What a host does in the farm."""
+
+    HEAD = "head"
+    NODE = "node"
+    BOTH = "both"
+
+    @property
+    def leads(self) -> bool:
+        """Whether the gateway and Ray's head run there."""
+        return self is not Role.NODE
+
+    @property
+    def serves(self) -> bool:
+        """Whether it runs models."""
+        return self is not Role.HEAD
+
+
+class Tls(StrEnum):
+    """Who proves an identity to whom on the gateway's port."""
+
+    OFF = "off"
+    SERVER = "server"
+    MUTUAL = "mutual"
+
+
+class MeterType(StrEnum):
+    """What tells a host's power; the last three are asked over HTTP."""
+
+    PMIC = "pmic"
+    HWMON = "hwmon"
+    RAPL = "rapl"
+    SHELLY = "shelly"
+    TASMOTA = "tasmota"
+    HTTP = "http"
+
+    @property
+    def has_url(self) -> bool:
+        return self in (MeterType.SHELLY, MeterType.TASMOTA, MeterType.HTTP)
+
+
+class Meter(Section):
+    """What measures a host's watts."""
+
+    type: MeterType
+    url: Annotated[Url | None, Field(description="of a meter in the network")] = None
+    channel: Annotated[
+        int, Field(ge=0, le=63, description="which socket of a plug that has several")
+    ] = 0
+    watts_at: Annotated[
+        str | None,
+        Field(
+            min_length=1, description="http: where in the JSON the watts are, like meter.0.power"
+        ),
+    ] = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.type.has_url != (self.url is not None):
+            raise ValueError(
+                f"a meter of type {self.type} needs a url"
+                if self.type.has_url
+                else f"a meter of type {self.type} is part of its host and has no url"
+            )
+        if (self.type is MeterType.HTTP) != (self.watts_at is not None):
+            raise ValueError("watts_at belongs to a meter of type http, which needs it")
+        return self
+
+
+class HostSettings(Section):
+    """What hosts may have in common."""
+
+    user: Annotated[User, Field(description="who logs in over SSH and may use sudo")] = "pi"
+    port: Annotated[int, Field(ge=1, le=65535, description="of SSH")] = 22
+    ssh_key: Annotated[
+        Path | None,
+        AfterValidator(_expanded),
+        Field(description="private key; without one those of the agent and of ~/.ssh"),
+    ] = None
+    board: Annotated[
+        BoardName | None, Field(description="like rpi5-8gb; without one the host is asked")
+    ] = None
+    labels: Annotated[
+        Mapping[LabelKey, LabelValue], Field(description="to choose hosts by, like rack: a")
+    ] = {}
+    meter: Meter | None = None
+    board_price: Annotated[FromZero | None, Field(description="in farm.power.currency")] = None
+    lifetime_years: Annotated[
+        float, Field(gt=0, le=100, description="over which board_price is spread")
+    ] = 4.0
+    slots: Annotated[
+        int | None,
+        Field(ge=1, le=64, description="batches at once; without it, as many as its cores allow"),
+    ] = None
+    threads_per_slot: Annotated[int | None, Field(ge=1, le=64)] = None
+    memory_max_mb: Annotated[
+        int | None,
+        Field(ge=128, description="for the farm's services; without it, what the system leaves"),
+    ] = None
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        if (self.slots or 1) * (self.threads_per_slot or 1) > _MAX_THREADS:
+            raise ValueError(f"slots x threads_per_slot must be at most {_MAX_THREADS}")
+        return self
+
+
+class Host(HostSettings):
+    """One machine, seen over SSH."""
+
+    name: Name
+    address: HostAddress
+    role: Role = Role.NODE
+
+
+class GatewaySettings(Section):
+    """Where the gateway listens and whom it trusts."""
+
+    grpc: ListenAddress = "0.0.0.0:8001"
+    metrics: ListenAddress = "127.0.0.1:8002"
+    tls: Annotated[
+        Tls,
+        Field(
+            description="mutual: clients need a certificate too; server: only the gateway has one"
+        ),
+    ] = Tls.MUTUAL
+    names: Annotated[
+        tuple[HostAddress, ...],
+        Field(description="by which clients call the gateway, beside its host's name and address"),
+    ] = ()
+
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        if self.grpc.rpartition(":")[2] == self.metrics.rpartition(":")[2]:
+            raise ValueError("grpc and metrics need ports of their own")
+        return self
+
+
+class PowerSettings(Section):
+    """What power and boards cost."""
+
+    price_per_kwh: FromZero | None = None
+    currency: Annotated[Currency | None, Field(description="of every price here")] = None
+    overhead_w: Annotated[
+        FromZero, Field(description="of what no host's meter sees: switch, supplies, fans")
+    ] = 0.0
+
+    @model_validator(mode="after")
+    def _priced(self) -> Self:
+        if self.price_per_kwh is not None and self.currency is None:
+            raise ValueError("price_per_kwh needs a currency, like EUR")
+        return self
+
+
+class EmbeddedSettings(Section):
+    """A farm of processes on the operator's machine, for `farm up`."""
+
+    nodes: Annotated[int, Field(ge=1, le=64)] = 3
+
+
+class FarmSettings(Section):
+    """What holds for the whole farm."""
+
+    name: Name
+    gateway: GatewaySettings = GatewaySettings()
+    power: PowerSettings = PowerSettings()
+    embedded: EmbeddedSettings | None = None
+
+
+class Inventory(Section):
+    """A farm and its hosts, in the file's order, every range expanded and every default applied.
+
+    What `load_inventory` returns has exactly one head, names and addresses that differ, and
+    either hosts or `farm.embedded`.
+    """
+
+    farm: FarmSettings
+    hosts: tuple[Host, ...]
+
+    @property
+    def head(self) -> Host:
+        """The host of the gateway and of Ray's head.
+
+        Raises:
+            ConfigurationError: it is an embedded farm, which has no hosts.
+        """
+        for host in self.hosts:
+            if host.role.leads:
+                return host
+        raise ConfigurationError(
+            f"the farm {self.farm.name} is an embedded one and has no hosts: run it with `farm up`"
+        )
+
+    @property
+    def nodes(self) -> tuple[Host, ...]:
+        """The hosts that run models."""
+        return tuple(host for host in self.hosts if host.role.serves)
+
+    def limited_to(self, patterns: Sequence[str]) -> tuple[Host, ...]:
+        """Return the hosts that any of the patterns means, in the file's order; all without one.
+
+        A pattern is a name, a range like `pi-[01:03]`, a glob like `pi-*`, or a label like
+        `rack=a`; `role=node` means what serves, `role=head` what leads.
+
+        Raises:
+            ConfigurationError: a pattern means no host.
+        """
+        return selected(self.hosts, patterns) if patterns else self.hosts
