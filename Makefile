@@ -7,7 +7,8 @@ STAMP := $(VENV)/.installed
 KSERVE := .venv-kserve
 LOADGEN := benchmarks/.build/unary_load
 
-.PHONY: demo test test-unit test-integration fuzz stress test-kserve check format lint types contracts generated \
+.PHONY: demo test test-unit test-integration fuzz stress test-kserve lab-install lab-up lab-down \
+  test-lab test-pi check format lint types contracts generated \
   bench bench-serving bench-peers zoo screenshots lock clean
 .DEFAULT_GOAL := test
 
@@ -31,6 +32,27 @@ stress: $(STAMP)  ## hundreds of loads and unloads under traffic
 
 test-kserve: $(STAMP) $(KSERVE)/.installed  ## another project's client, in an environment of its own
 	$(BIN)/pytest -q -m kserve tests/kserve
+
+# Hosts on this machine; as root. docs/lab.md
+LAB ?= shelf
+LABS := PYTHONPATH=tests/lab $(BIN)/python -m lab
+
+lab-install: $(STAMP)  ## the Debian packages that a lab needs here
+	$(LABS) prepare --arch arm64 --install
+
+lab-up: $(STAMP)  ## three bare hosts that stay until lab-down
+	$(LABS) up --lab $(LAB)
+
+lab-down: $(STAMP)
+	$(LABS) down --lab $(LAB)
+
+test-lab: $(STAMP)  ## bootstrap, upgrade and faults on hosts over SSH
+	$(LABS) prepare
+	$(BIN)/pytest -q -m lab tests/lab
+
+test-pi: $(STAMP)  ## the same on an emulated arm64 Pi
+	$(LABS) prepare --arch arm64
+	$(BIN)/pytest -q -m pi tests/lab
 
 check: format lint types contracts generated test  ## everything a change must pass
 
@@ -69,7 +91,11 @@ zoo: $(STAMP)  ## train the shipped models anew; one seed and machine, the same 
 screenshots: $(STAMP)  ## docs/images/, from a real run
 	$(BIN)/python docs/images/make_demo.py
 
-# uv writes a lock for x86-64 and aarch64 at once; pip installs from it.
+# uv writes a lock for x86-64 and aarch64 at once; pip installs from it. Locked as well: every
+# onnxruntime that a class of CPU may get, and the pip that installs on hosts.
+COMPILE = ../../$(VENV)/lock/bin/uv pip compile --universal --python-version 3.11 \
+  --generate-hashes --custom-compile-command "make lock"
+
 lock:
 	$(PYTHON) -m venv $(VENV)/lock && $(VENV)/lock/bin/pip install -q uv
 	cd $(LOCKS) && for target in dev head node; do \
@@ -78,10 +104,13 @@ lock:
 	    head) wanted="--extra node --extra head -c dev.txt" ;; \
 	    node) wanted="--extra node -c dev.txt" ;; \
 	  esac; \
-	  ../../$(VENV)/lock/bin/uv pip compile ../../pyproject.toml $$wanted --universal \
-	    --python-version 3.11 --generate-hashes --custom-compile-command "make lock" \
-	    $(UPGRADE) -o $$target.txt >/dev/null || exit 1; \
+	  $(COMPILE) ../../pyproject.toml $$wanted $(UPGRADE) -o $$target.txt >/dev/null || exit 1; \
 	done
+	cd $(LOCKS) && echo pip | $(COMPILE) - $(UPGRADE) -o pip.txt >/dev/null
+	cd $(LOCKS) && for version in $$(grep -o '"[0-9.]*"' onnxruntime.toml | tr -d '"' | sort -Vu); do \
+	  echo "onnxruntime==$$version" | $(COMPILE) - --no-deps --no-annotate $$header || exit 1; \
+	  header=--no-header; \
+	done >onnxruntime.txt
 
 clean:
 	rm -rf $(VENV) $(KSERVE) benchmarks/.build benchmarks/.venvs

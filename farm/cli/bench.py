@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from farm.cli.connecting import farm_client
 from farm.cli.exits import Exit, farm_errors
 from farm.cli.input_files import arrays_of
-from farm.cli.options import DEFAULT_ADDRESS, Connect, Output, OutputFormat
+from farm.cli.options import Connect, Context, Output, OutputFormat
 from farm.core.errors import ConfigurationError, InvalidRequestError
 
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ def bench(
     version: Annotated[str, typer.Option(help="A version; without one the latest.")] = "",
     seed: Annotated[int, typer.Option(help="Of random inputs and of the Poisson process.")] = 0,
     timeout: Annotated[float, typer.Option(help="Seconds to wait for an answer.")] = 30.0,
-    connect: Connect = DEFAULT_ADDRESS,
+    connect: Connect = None,
+    context: Context = None,
     output: OutputFormat = Output.TABLE,
 ) -> None:
     """Send the same request again and again and print rates, latencies and their parts.
@@ -71,13 +73,12 @@ def bench(
 
         from farm.cli.bench_report import print_results, to_document
         from farm.cli.tables import print_json
-        from farm.client import FarmClient
         from farm.client.codec import to_request
         from farm.client.load.generator import LoadPlan
 
         levels = _levels(concurrency)
         _check_times(rate, duration, warmup, timeout)
-        with FarmClient(connect) as client:
+        with farm_client(connect, context) as client:
             metadata = client.metadata(model, version)
             batched = _is_batched(client, metadata, version)
             arrays = _arrays(client, metadata, version, inputs, rows, shape, seed, batched)
@@ -94,20 +95,20 @@ def bench(
             seed=seed,
         )
         plans = [replace(plan, concurrency=level) for level in (levels if rate is None else [1])]
-        results = [_run(connect, each) for each in plans]
+        results = [_run(client, each) for each in plans]
         if output is Output.JSON:
-            print_json("bench", to_document(answered, connect, results))
+            print_json("bench", to_document(answered, client.address, results))
         else:
             print_results(answered, results)
     _exit(results)
 
 
-def _run(address: str, plan: "LoadPlan") -> "LoadResult":
+def _run(client: "FarmClient", plan: "LoadPlan") -> "LoadResult":
     from farm.client.load.generator import run_load
 
     load = f"{plan.concurrency} at a time" if plan.rate_per_s is None else f"{plan.rate_per_s:g}/s"
     sys.stderr.write(f"{load}: {plan.warmup_s:g} s to warm up, then {plan.duration_s:g} s\n")
-    result = asyncio.run(run_load(address, plan))
+    result = asyncio.run(run_load(client.address, plan, tls=client.tls))
     for code, message in result.first_messages.items():
         sys.stderr.write(f"farm: {result.errors[code]} × {code}, first: {message}\n")
     if result.cpu_fraction > _BUSY:

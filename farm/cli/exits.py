@@ -60,6 +60,7 @@ _EXTRAS = {
     "structlog": "head",
     "psutil": "node",
     "onnxruntime": "node",
+    "cryptography": "ops",
     "fabric": "ops",
     "textual": "tui",
 }

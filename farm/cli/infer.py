@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from farm.cli.connecting import farm_client
 from farm.cli.exits import farm_errors
 from farm.cli.input_files import arrays_of
-from farm.cli.options import DEFAULT_ADDRESS, Connect, Inputs, Output, OutputFormat
+from farm.cli.options import Connect, Context, Inputs, Output, OutputFormat
 
 if TYPE_CHECKING:
     from farm.client import InferResult
@@ -35,7 +36,8 @@ def infer(
         str, typer.Option(metavar="RANGE", help="Versions by their ABI, such as '>=2.1,<3'.")
     ] = "",
     timeout: Annotated[float, typer.Option(help="Seconds to wait for the answer.")] = 30.0,
-    connect: Connect = DEFAULT_ADDRESS,
+    connect: Connect = None,
+    context: Context = None,
     output: OutputFormat = Output.TABLE,
 ) -> None:
     """Send one request and print its outputs and receipt.
@@ -45,9 +47,7 @@ def infer(
     a quoted pattern or a repeated -i, are one batch.
     """
     with farm_errors():
-        from farm.client import FarmClient
-
-        with FarmClient(connect) as client:
+        with farm_client(connect, context) as client:
             metadata = client.metadata(model, version)
             arrays = arrays_of(inputs, client, metadata, version)
             wanted = [name.strip() for name in outputs.split(",") if name.strip()]

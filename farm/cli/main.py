@@ -7,7 +7,22 @@ from typing import Annotated
 import typer
 
 from farm import __version__
-from farm.cli import bench, demo, infer, models, nodes, sim, up
+from farm.cli import (
+    bench,
+    bootstrap,
+    certs,
+    contexts,
+    demo,
+    doctor,
+    hosts,
+    infer,
+    inventory,
+    models,
+    nodes,
+    run,
+    sim,
+    up,
+)
 
 app = typer.Typer(
     name="farm",
@@ -19,9 +34,16 @@ app.command("up")(up.up)
 app.command("demo")(demo.demo)
 app.command("infer")(infer.infer)
 app.command("bench")(bench.bench)
+app.command("doctor")(doctor.doctor)
+app.command("bootstrap")(bootstrap.bootstrap)
 app.add_typer(models.app, name="models")
 app.add_typer(nodes.app, name="nodes")
 app.add_typer(sim.app, name="sim")
+app.add_typer(certs.app, name="certs")
+app.add_typer(contexts.app, name="contexts")
+app.add_typer(inventory.app, name="inventory")
+app.add_typer(hosts.app, name="hosts")
+app.add_typer(run.app, name="run")
 
 
 def _version(wanted: bool) -> None:

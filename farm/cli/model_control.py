@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from farm.cli.connecting import admin_client
 from farm.cli.exits import farm_errors
-from farm.cli.options import DEFAULT_ADDRESS, Connect, Output, OutputFormat
+from farm.cli.options import Connect, Context, Output, OutputFormat
 from farm.core.errors import ConfigurationError, FarmError
 
 if TYPE_CHECKING:
@@ -35,16 +36,15 @@ def load(
         ),
     ] = None,
     timeout: Annotated[float, typer.Option(help="Seconds to wait.")] = 600.0,
-    connect: Connect = DEFAULT_ADDRESS,
+    connect: Connect = None,
+    context: Context = None,
     output: OutputFormat = Output.TABLE,
 ) -> None:
     """Load a model on every node that can take it; what was served is served until then."""
     with farm_errors():
-        from farm.client import AdminClient
-
         text = None if config is None else _config(config)
         files = dict(_named_file(given) for given in file or ())
-        with AdminClient(connect) as admin:
+        with admin_client(connect, context) as admin:
             seconds = _while_watching(
                 admin,
                 model,
@@ -57,18 +57,16 @@ def load(
 def unload(
     model: Annotated[str, typer.Argument(help="The model to unload.")],
     timeout: Annotated[float, typer.Option(help="Seconds to wait.")] = 600.0,
-    connect: Connect = DEFAULT_ADDRESS,
+    connect: Connect = None,
+    context: Context = None,
     output: OutputFormat = Output.TABLE,
 ) -> None:
     """Stop serving a model and free the nodes of it."""
-    with farm_errors():
-        from farm.client import AdminClient
-
-        with AdminClient(connect) as admin:
-            seconds = _while_watching(
-                admin, model, "unloading", lambda: admin.unload(model, timeout_s=timeout)
-            )
-            _print_versions(admin, model, "unloaded", seconds, output)
+    with farm_errors(), admin_client(connect, context) as admin:
+        seconds = _while_watching(
+            admin, model, "unloading", lambda: admin.unload(model, timeout_s=timeout)
+        )
+        _print_versions(admin, model, "unloaded", seconds, output)
 
 
 def _while_watching(

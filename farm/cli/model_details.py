@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from farm.cli.connecting import admin_client
 from farm.cli.exits import farm_errors
-from farm.cli.options import DEFAULT_ADDRESS, Connect, Output, OutputFormat
+from farm.cli.options import Connect, Context, Output, OutputFormat
 
 if TYPE_CHECKING:
     from farm.pb.farm_admin_pb2 import ModelDescription, NodeReadiness, TensorDescription
@@ -17,15 +18,15 @@ Model = Annotated[str, typer.Argument(help="The model to show.")]
 def describe(
     model: Model,
     version: Version = "",
-    connect: Connect = DEFAULT_ADDRESS,
+    connect: Connect = None,
+    context: Context = None,
     output: OutputFormat = Output.TABLE,
 ) -> None:
     """Show a model's tensors, what it needs, how it is batched and where it is ready."""
     from farm.cli.tables import print_json
-    from farm.client import AdminClient
 
     with farm_errors():
-        with AdminClient(connect) as admin:
+        with admin_client(connect, context) as admin:
             versions = admin.describe(model, version)
         if output is Output.JSON:
             print_json("model", {"name": model, "versions": [_document(v) for v in versions]})

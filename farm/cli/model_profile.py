@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from farm.cli.connecting import admin_client
 from farm.cli.exits import farm_errors
 from farm.cli.model_details import Model, Version, named
-from farm.cli.options import DEFAULT_ADDRESS, Connect, Output, OutputFormat
+from farm.cli.options import Connect, Context, Output, OutputFormat
 
 if TYPE_CHECKING:
     from farm.pb.farm_admin_pb2 import CurvePoint, ModelDescription, NodeReadiness, SplitCurve
@@ -20,7 +21,8 @@ def profile(
         bool, typer.Option("--remeasure", help="Measure anew first, on a node of each class.")
     ] = False,
     timeout: Annotated[float, typer.Option(help="Seconds to wait for that.")] = 600.0,
-    connect: Connect = DEFAULT_ADDRESS,
+    connect: Connect = None,
+    context: Context = None,
     output: OutputFormat = Output.TABLE,
 ) -> None:
     """Show how long a batch takes by its rows on each class of node, as measured.
@@ -29,10 +31,9 @@ def profile(
     that suits the model best, by the parameter farm.optimize of its config.
     """
     from farm.cli.tables import print_json
-    from farm.client import AdminClient
 
     with farm_errors():
-        with AdminClient(connect) as admin:
+        with admin_client(connect, context) as admin:
             if remeasure:
                 versions = admin.measure(model, version, timeout_s=timeout)
             else:

@@ -2,11 +2,12 @@
 
 import typer
 
+from farm.cli.connecting import admin_client
 from farm.cli.exits import farm_errors
 from farm.cli.model_control import load, unload
 from farm.cli.model_details import describe
 from farm.cli.model_profile import profile
-from farm.cli.options import DEFAULT_ADDRESS, Connect, Output, OutputFormat
+from farm.cli.options import Connect, Context, Output, OutputFormat
 
 app = typer.Typer(help="The models of a farm.", no_args_is_help=True)
 app.command("describe")(describe)
@@ -21,12 +22,13 @@ def _group() -> None:
 
 
 @app.command("ls")
-def ls(connect: Connect = DEFAULT_ADDRESS, output: OutputFormat = Output.TABLE) -> None:
+def ls(
+    connect: Connect = None, context: Context = None, output: OutputFormat = Output.TABLE
+) -> None:
     """List every version, its state and, where it is not served, the reason."""
     from farm.cli.tables import print_json, print_table
-    from farm.client import AdminClient
 
-    with farm_errors(), AdminClient(connect) as admin:
+    with farm_errors(), admin_client(connect, context) as admin:
         snapshot = admin.snapshot()
     if output is Output.JSON:
         print_json(

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from farm.cli.connecting import admin_client
 from farm.cli.exits import Exit, exit_code, farm_errors
 from farm.cli.node_details import find
-from farm.cli.options import DEFAULT_ADDRESS, Connect, Output, OutputFormat
+from farm.cli.options import Connect, Context, Output, OutputFormat
 from farm.core.errors import ConfigurationError, FarmError
 
 if TYPE_CHECKING:
@@ -41,13 +42,12 @@ def cordon(
     nodes: Names,
     dry_run: DryRun = False,
     yes: Yes = False,
-    connect: Connect = DEFAULT_ADDRESS,
+    connect: Connect = None,
+    context: Context = None,
     output: OutputFormat = Output.TABLE,
 ) -> None:
     """Send nodes no new batches. What runs there ends its run; they keep their models."""
-    from farm.client import AdminClient
-
-    with farm_errors(), AdminClient(connect) as admin:
+    with farm_errors(), admin_client(connect, context) as admin:
         found = _found(admin.snapshot(), nodes, leaving=True, yes=yes)
         if dry_run:
             _report(_plan(found, cordoned=True), output)
@@ -58,13 +58,12 @@ def cordon(
 def uncordon(
     nodes: Names,
     dry_run: DryRun = False,
-    connect: Connect = DEFAULT_ADDRESS,
+    connect: Connect = None,
+    context: Context = None,
     output: OutputFormat = Output.TABLE,
 ) -> None:
     """Send nodes batches again."""
-    from farm.client import AdminClient
-
-    with farm_errors(), AdminClient(connect) as admin:
+    with farm_errors(), admin_client(connect, context) as admin:
         found = _found(admin.snapshot(), nodes)
         if dry_run:
             _report(_plan(found, cordoned=False), output)
@@ -77,13 +76,12 @@ def drain(
     dry_run: DryRun = False,
     yes: Yes = False,
     timeout: Annotated[float, typer.Option(min=0, help="Seconds to wait.")] = 120.0,
-    connect: Connect = DEFAULT_ADDRESS,
+    connect: Connect = None,
+    context: Context = None,
     output: OutputFormat = Output.TABLE,
 ) -> None:
     """Cordon nodes and wait until nothing runs there, so that they may be switched off."""
-    from farm.client import AdminClient
-
-    with farm_errors(), AdminClient(connect) as admin:
+    with farm_errors(), admin_client(connect, context) as admin:
         found = _found(admin.snapshot(), nodes, leaving=True, yes=yes)
         if dry_run:
             _report(_plan(found, cordoned=True), output)

@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from farm.cli.connecting import admin_client
 from farm.cli.exits import farm_errors
-from farm.cli.options import DEFAULT_ADDRESS, Connect, Output, OutputFormat
+from farm.cli.options import Connect, Context, Output, OutputFormat
 from farm.core.errors import InvalidRequestError
 
 if TYPE_CHECKING:
@@ -18,14 +19,14 @@ _SINCE_BOOT = 16
 
 def describe(
     node: Annotated[str, typer.Argument(help="The node to show.")],
-    connect: Connect = DEFAULT_ADDRESS,
+    connect: Connect = None,
+    context: Context = None,
     output: OutputFormat = Output.TABLE,
 ) -> None:
     """Show what a node is, how it feels, what it runs and which models it holds."""
     from farm.cli.tables import print_json, print_table
-    from farm.client import AdminClient
 
-    with farm_errors(), AdminClient(connect) as admin:
+    with farm_errors(), admin_client(connect, context) as admin:
         snapshot = admin.snapshot()
         found = find(snapshot, node)
     models = [model for model in snapshot.models if node in model.ready_nodes]

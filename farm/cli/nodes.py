@@ -2,10 +2,11 @@
 
 import typer
 
+from farm.cli.connecting import admin_client
 from farm.cli.exits import farm_errors
 from farm.cli.node_control import cordon, drain, uncordon
 from farm.cli.node_details import describe, node_document
-from farm.cli.options import DEFAULT_ADDRESS, Connect, Output, OutputFormat
+from farm.cli.options import Connect, Context, Output, OutputFormat
 
 app = typer.Typer(help="The nodes of a farm.", no_args_is_help=True)
 app.command("describe")(describe)
@@ -20,12 +21,13 @@ def _group() -> None:
 
 
 @app.command("ls")
-def ls(connect: Connect = DEFAULT_ADDRESS, output: OutputFormat = Output.TABLE) -> None:
+def ls(
+    connect: Connect = None, context: Context = None, output: OutputFormat = Output.TABLE
+) -> None:
     """List every node, its state, load and counts."""
     from farm.cli.tables import print_json, print_table
-    from farm.client import AdminClient
 
-    with farm_errors(), AdminClient(connect) as admin:
+    with farm_errors(), admin_client(connect, context) as admin:
         snapshot = admin.snapshot()
     if output is Output.JSON:
         print_json("nodes", [node_document(node) for node in snapshot.nodes])

@@ -5,8 +5,6 @@ from typing import Annotated
 
 import typer
 
-from farm.core.addresses import GRPC_ADDRESS
-
 
 class Output(StrEnum):
     """How data is printed on standard output."""
@@ -15,12 +13,22 @@ class Output(StrEnum):
     JSON = "json"
 
 
-DEFAULT_ADDRESS = GRPC_ADDRESS
-
 Connect = Annotated[
-    str,
+    str | None,
     typer.Option(
-        "--connect", envvar="FARM_CONNECT", metavar="HOST:PORT", help="The gateway to talk to."
+        "--connect",
+        metavar="HOST:PORT",
+        help="The gateway to talk to; FARM_CONNECT says it too.",
+        show_default="the current context's, else 127.0.0.1:8001",
+    ),
+]
+Context = Annotated[
+    str | None,
+    typer.Option(
+        "--context",
+        metavar="FARM",
+        help="A farm that this machine has certificates of; see `farm contexts ls`.",
+        show_default="the current one",
     ),
 ]
 OutputFormat = Annotated[

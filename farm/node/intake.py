@@ -17,6 +17,8 @@ from farm.core.frames import (
     decode_lengths,
     encode_head,
 )
+from farm.core.host_tls import HostTls, machine_of
+from farm.node.byte_stream import ByteStream, EncryptedStream, PlainStream, tune
 
 # A peer that says nothing, and how many of them may do so at once.
 _GREETING_S = 5.0
@@ -24,12 +26,6 @@ _MAX_GREETINGS = 8
 
 # After an accept that failed, lest one that keeps failing takes a core.
 _PAUSE_S = 0.1
-
-# A gateway that is gone without a word is noticed after about half a minute.
-_KEEPALIVE = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 4, "TCP_USER_TIMEOUT": 30_000}
-
-# Above it two writes cost less than a copy.
-_JOINED_BYTES = 64 << 10
 
 # `NodeService.infer`: a batch's head and tensors to a reply; it raises nothing.
 Infer = Callable[..., bytes]
@@ -39,11 +35,17 @@ class Intake:
     """Listens on the addresses that it was asked for, from the first time it is asked.
 
     `callers` batches of a gateway may be under way at once; further ones wait in its socket.
+    It listens on `port`, 0 for whatever is free. With `tls` all is encrypted, and only the
+    farm's own machines get in.
     """
 
-    def __init__(self, infer: Infer, *, callers: int) -> None:
+    def __init__(
+        self, infer: Infer, *, callers: int, port: int = 0, tls: HostTls | None = None
+    ) -> None:
         self._infer = infer
         self._callers = callers
+        self._port = port
+        self._tls = tls
         self._proofs = secrets.token_bytes(PROOF_BYTES), secrets.token_bytes(PROOF_BYTES)
         self._greetings = Semaphore(_MAX_GREETINGS)
         # Guards the rest.
@@ -54,13 +56,14 @@ class Intake:
         """Return where on `host`, an address of this machine, a gateway may connect.
 
         Raises:
-            OSError: it is none.
+            OSError: it is none, or another program has the port.
         """
         with self._lock:
             listener = self._listeners.get(host)
             if listener is None:
                 family = socket.AF_INET6 if ":" in host else socket.AF_INET
-                listener = self._listeners[host] = socket.create_server((host, 0), family=family)
+                address = host, self._port
+                listener = self._listeners[host] = socket.create_server(address, family=family)
                 _start(self._accept, listener)
         return Endpoint(host, listener.getsockname()[1], *self._proofs)
 
@@ -93,20 +96,29 @@ class Intake:
         of_gateway, of_actor = self._proofs
         try:
             peer.settimeout(_GREETING_S)
-            if not compare_digest(_read(peer, PROOF_BYTES), of_gateway):
-                peer.close()
-                return
-            peer.sendall(of_actor)
+            stream = self._stream(peer)
+            if not compare_digest(stream.read(PROOF_BYTES), of_gateway):
+                raise ConnectionError("it was not told the secret")
+            stream.write(of_actor)
             peer.settimeout(None)
-            _tune(peer)
+            tune(peer)
         except OSError:
             peer.close()
             return
         finally:
             self._greetings.release()
-        connection = _Connection(peer, self._infer, threads=self._callers)
+        connection = _Connection(stream, self._infer, threads=self._callers)
         for _ in range(self._callers):
             _start(connection.serve)
+
+    def _stream(self, peer: socket.socket) -> ByteStream:
+        if self._tls is None:
+            return PlainStream(peer)
+        # Read anew for each gateway: an actor lives longer than its machine's certificate.
+        stream = EncryptedStream(peer, self._tls.serving())
+        if machine_of(stream.certificate) is None:
+            raise ConnectionError("it is not a machine of the farm")
+        return stream
 
 
 class _Connection:
@@ -116,8 +128,8 @@ class _Connection:
     itself, so that no batch waits for one thread to wake another.
     """
 
-    def __init__(self, peer: socket.socket, infer: Infer, *, threads: int) -> None:
-        self._peer = peer
+    def __init__(self, stream: ByteStream, infer: Infer, *, threads: int) -> None:
+        self._stream = stream
         self._infer = infer
         self._reading = Lock()
         self._writing = Lock()
@@ -129,56 +141,27 @@ class _Connection:
         try:
             while True:
                 with self._reading:
-                    frame = _read_frame(self._peer)
+                    frame = _read_frame(self._stream)
                 self._reply(frame.number, self._infer(*frame.parts))
         except OSError:
             # Wakes the others, if only this side is done with the connection.
-            with suppress(OSError):
-                self._peer.shutdown(socket.SHUT_RDWR)
+            self._stream.end()
         finally:
             with self._leaving:
                 self._threads -= 1
                 if not self._threads:
-                    self._peer.close()
+                    self._stream.close()
 
     def _reply(self, number: int, reply: bytes) -> None:
         head = encode_head(number, (reply,))
         with self._writing:
-            if len(reply) <= _JOINED_BYTES:
-                self._peer.sendall(head + reply)
-            else:
-                self._peer.sendall(head)
-                self._peer.sendall(reply)
+            self._stream.write(head, reply)
 
 
-def _read_frame(peer: socket.socket) -> Frame:
-    number, count = HEAD.unpack(_read(peer, HEAD.size))
-    lengths = decode_lengths(_read(peer, count * LENGTH_BYTES))
-    return Frame(number, tuple(_read(peer, length) for length in lengths))
-
-
-def _read(peer: socket.socket, count: int) -> bytes:
-    """Return so many bytes.
-
-    Raises:
-        OSError: the connection ends before.
-    """
-    data = peer.recv(count, socket.MSG_WAITALL) if count else b""
-    while len(data) < count:
-        more = peer.recv(count - len(data), socket.MSG_WAITALL)
-        if not more:
-            raise ConnectionError("the peer ended the connection")
-        data += more
-    return data
-
-
-def _tune(peer: socket.socket) -> None:
-    peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    peer.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in _KEEPALIVE.items():
-        # Not every system has each of them.
-        if hasattr(socket, name):
-            peer.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+def _read_frame(stream: ByteStream) -> Frame:
+    number, count = HEAD.unpack(stream.read(HEAD.size))
+    lengths = decode_lengths(stream.read(count * LENGTH_BYTES))
+    return Frame(number, tuple(stream.read(length) for length in lengths))
 
 
 def _start(run: Callable[..., None], *arguments: object) -> None:

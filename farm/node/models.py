@@ -8,9 +8,9 @@ from threading import Lock
 from farm.core.errors import IntegrityError, ModelUnavailableError
 from farm.core.models import LatencyCurve, ModelArtifact, ModelFile, ModelReport
 from farm.core.tensors import TensorSpec
+from farm.goldens import read_golden
 from farm.node import probes
 from farm.node.arrays import AnyArray
-from farm.node.goldens import read_golden
 from farm.node.memory import release_memory
 from farm.node.qualifier import Qualifier, Trial
 from farm.node.rows import Rows

@@ -13,10 +13,11 @@ from typing import Any
 from farm.core.actor_messages import decode_warmup, encode_curves, encode_record
 from farm.core.errors import FarmError
 from farm.core.models import ModelReport
+from farm.goldens import Golden, read_golden
 from farm.node import probes
 from farm.node.batchability import find_batching
 from farm.node.child_output import own_output
-from farm.node.goldens import Golden, check_golden, read_golden
+from farm.node.goldens import check_golden
 from farm.node.latency import measure_curve
 from farm.node.memory import bound_memory
 from farm.node.rows import Rows

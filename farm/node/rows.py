@@ -7,9 +7,9 @@ import numpy as np
 
 from farm.core.errors import ModelUnavailableError
 from farm.core.tensors import Datatype, TensorSpec
+from farm.goldens import Golden
 from farm.node.arrays import DTYPES, AnyArray
 from farm.node.bfloat16 import BF16, from_floats
-from farm.node.goldens import Golden
 
 # The size given to inner dimensions that the model leaves open.
 OPEN_DIMENSION = 8

@@ -1,7 +1,9 @@
 """The bounds of one node."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any, Self
 
 # As many splits of a node's cores are measured: four cores have three of them.
 _MAX_SPLITS = 4
@@ -9,7 +11,7 @@ _MAX_SPLITS = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeSettings:
-    """What a node is allowed. Pickled to the actor, so plain values only.
+    """What a node is allowed.
 
     `slots` batches run at once, each on `threads_per_slot` threads; with `measure_splits`
     a model may share the same threads out to more batches or fewer. Behind each of its
@@ -18,7 +20,8 @@ class NodeSettings:
     to this node alone. `max_store_bytes` caps files on disk, `max_sessions` and
     `max_session_bytes` (of model files) the sessions in memory; a model of more bytes than
     that is refused. A trial run may take `qualify_timeout_s`, the curve of a split about
-    `curve_budget_s`.
+    `curve_budget_s`. Batches come in on `batch_port`, 0 for whatever is free. With `own_cores`
+    the node is alone on its machine and chooses `cores` itself.
     """
 
     node_id: str
@@ -33,6 +36,18 @@ class NodeSettings:
     max_session_bytes: int = 512 << 20
     qualify_timeout_s: float = 120.0
     curve_budget_s: float = 0.5
+    batch_port: int = 0
+    own_cores: bool = False
+
+    def to_message(self) -> dict[str, Any]:
+        """Return what a node of another version reads too."""
+        return asdict(self) | {"cache_dir": str(self.cache_dir)}
+
+    @classmethod
+    def of_message(cls, message: Mapping[str, Any]) -> Self:
+        """Return the settings in a message; what only a newer gateway knows is ignored."""
+        known = {field.name: message[field.name] for field in fields(cls) if field.name in message}
+        return cls(**known | {"cache_dir": Path(message["cache_dir"])})
 
     @property
     def splits(self) -> tuple[int, ...]:

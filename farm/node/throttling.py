@@ -4,12 +4,12 @@ A board that is hot, or whose supply is weak, runs below its highest clock while
 may go on reporting that one, so the firmware is asked through `vcgencmd`.
 """
 
-import re
 import subprocess
 from dataclasses import dataclass
 from shutil import which
 from time import monotonic
 
+from farm.core.vcgencmd import arm_clock_hz, throttle_flags
 from farm.node import probes
 
 # Bits of `get_throttled` that mean a lower clock now: frequency capped, throttled, soft
@@ -63,18 +63,6 @@ class ThrottleProbe:
             clock_hz = arm_clock_hz(_output(command, "measure_clock", "arm")) or probes.clock_hz()
             speed = share(clock_hz, probes.highest_clock_hz())
         return Throttle(flags=flags, speed=speed)
-
-
-def throttle_flags(answer: str) -> int | None:
-    """Return the flags in `throttled=0x50005`, or None if this is something else."""
-    found = re.fullmatch(r"throttled=0x([0-9a-fA-F]{1,8})", answer.strip())
-    return int(found[1], 16) if found else None
-
-
-def arm_clock_hz(answer: str) -> float | None:
-    """Return the hertz in `frequency(48)=600000000`, or None if this is something else."""
-    found = re.fullmatch(r"frequency\(\d+\)=(\d+)", answer.strip())
-    return float(found[1]) if found and int(found[1]) else None
 
 
 def share(clock_hz: float | None, highest_hz: float | None) -> float:

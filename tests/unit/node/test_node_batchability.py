@@ -8,8 +8,8 @@ import onnx_tensors
 import pytest
 
 from farm.core.errors import ModelUnavailableError
+from farm.goldens import Golden
 from farm.node.batchability import Batching, find_batching
-from farm.node.goldens import Golden
 from farm.node.rows import Rows
 from farm.node.sessions import Session
 

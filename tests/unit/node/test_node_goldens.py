@@ -9,7 +9,8 @@ import onnx_tensors
 import pytest
 
 from farm.core.errors import ModelUnavailableError
-from farm.node.goldens import Golden, check_golden, read_golden
+from farm.goldens import Golden, read_golden
+from farm.node.goldens import check_golden
 from farm.node.sessions import Session
 
 

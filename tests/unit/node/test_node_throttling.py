@@ -46,38 +46,6 @@ def firmware(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Firmware:
 
 
 @pytest.mark.parametrize(
-    ("answer", "flags"),
-    [
-        ("throttled=0x0\n", 0),
-        ("throttled=0x50005\n", 0x50005),
-        ("throttled=0xE0008", 0xE0008),
-        ("", None),
-        ("throttled=", None),
-        ("throttled=50005", None),
-        ("throttled=0x0 throttled=0x1", None),
-        ('error=2 error_msg="Invalid arguments"', None),
-        ("VCHI initialization failed", None),
-    ],
-)
-def test_throttle_flags(answer: str, flags: int | None) -> None:
-    assert throttling.throttle_flags(answer) == flags
-
-
-@pytest.mark.parametrize(
-    ("answer", "clock_hz"),
-    [
-        ("frequency(0)=2400023808\n", 2400023808.0),
-        ("frequency(48)=600000000", 6e8),
-        ("frequency(48)=0", None),
-        ("frequency(48)=", None),
-        ("", None),
-    ],
-)
-def test_arm_clock(answer: str, clock_hz: float | None) -> None:
-    assert throttling.arm_clock_hz(answer) == clock_hz
-
-
-@pytest.mark.parametrize(
     ("clock_hz", "highest_hz", "expected"),
     [(1.2e9, 2.4e9, 0.5), (2.5e9, 2.4e9, 1.0), (None, 2.4e9, 1.0), (1.2e9, None, 1.0)],
 )

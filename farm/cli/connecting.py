@@ -1,0 +1,113 @@
+"""Which gateway a client command talks to, and what it shows there."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from farm.core.addresses import GRPC_ADDRESS
+from farm.core.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from farm.client import AdminClient, ClientTls, FarmClient
+    from farm.contexts import Context
+
+_CONNECT: Final = "FARM_CONNECT"
+_CA: Final = "FARM_TLS_CA"
+_CERTIFICATE: Final = "FARM_TLS_CERTIFICATE"
+_KEY: Final = "FARM_TLS_KEY"
+_SERVER_NAME: Final = "FARM_TLS_SERVER_NAME"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A gateway; without `tls` the connection is not encrypted."""
+
+    address: str
+    tls: "ClientTls | None"
+
+
+def target(
+    connect: str | None, context: str | None, environment: Mapping[str, str] | None = None
+) -> Target:
+    """Return the gateway that a command means.
+
+    That is --connect's, else the context's that --context names, else FARM_CONNECT's, else the
+    current context's, else the one on this machine. Certificates are those of the named
+    context, else of the variables FARM_TLS_…, which go with an address and not with a context.
+
+    Raises:
+        ConfigurationError: there is no such context, or the variables do not fit together.
+    """
+    from farm.contexts import FarmHome
+
+    environment = os.environ if environment is None else environment
+    home = FarmHome.of(environment)
+    if context is not None:
+        found = home.context(context)
+        return Target(connect or found.address, _tls_of(found))
+    address = connect or environment.get(_CONNECT)
+    if address:
+        return Target(address, _tls_from(environment))
+    current = home.current()
+    if current is not None:
+        found = home.context(current)
+        return Target(found.address, _tls_of(found))
+    return Target(GRPC_ADDRESS, _tls_from(environment))
+
+
+def farm_client(connect: str | None, context: str | None) -> "FarmClient":
+    """Return a client of the gateway that a command means.
+
+    Raises:
+        ConfigurationError: as `target`, or a file of TLS cannot be used.
+    """
+    from farm.client import FarmClient
+
+    meant = target(connect, context)
+    return FarmClient(meant.address, tls=meant.tls)
+
+
+def admin_client(connect: str | None, context: str | None) -> "AdminClient":
+    """Return the operator's client, likewise."""
+    from farm.client import AdminClient
+
+    meant = target(connect, context)
+    return AdminClient(meant.address, tls=meant.tls)
+
+
+def _tls_of(context: "Context") -> "ClientTls | None":
+    from farm.client import ClientTls
+
+    if context.ca is None:
+        return None
+    return ClientTls(
+        ca=context.ca,
+        certificate=context.certificate,
+        key=context.key,
+        server_name=context.server_name,
+    )
+
+
+def _tls_from(environment: Mapping[str, str]) -> "ClientTls | None":
+    from farm.client import ClientTls
+
+    ca, certificate, key = (
+        Path(environment[name]) if environment.get(name) else None
+        for name in (_CA, _CERTIFICATE, _KEY)
+    )
+    if ca is None:
+        if certificate is not None or key is not None:
+            raise ConfigurationError(
+                f"{_CERTIFICATE} and {_KEY} are of no use without {_CA}, the farm's ca.pem"
+            )
+        return None
+    if (certificate is None) is not (key is None):
+        raise ConfigurationError(f"{_CERTIFICATE} and {_KEY} go together; set both or neither")
+    return ClientTls(
+        ca=ca,
+        certificate=certificate,
+        key=key,
+        server_name=environment.get(_SERVER_NAME) or None,
+    )

@@ -1,0 +1,77 @@
+"""How a server takes over an address from another process that still listens on it (Linux).
+
+Both share the address with SO_REUSEPORT, and the kernel would deal new connections out to
+both. It is told to give all of them to the newer one, so the older one has none left that are
+about to be accepted when it stops; if the newer one dies, they go to the older one again.
+"""
+
+import ctypes
+import socket
+import struct
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from socket import AF_INET, AF_INET6, SOCK_STREAM
+
+from farm.core.errors import ConfigurationError
+
+# From Linux' asm-generic/socket.h; Python names only SO_REUSEPORT.
+_SO_ATTACH_REUSEPORT_CBPF = 51
+
+# The newer of two is number 1. Where it is alone there is no such number, and the kernel
+# chooses as if nobody had told it anything.
+_NEWER = 1
+# One instruction of classic BPF, BPF_RET | BPF_K: return a constant.
+_RETURN = struct.pack("@HBBI", 0x06, 0, 0, _NEWER)
+
+
+def check_supported() -> None:
+    """Check that this system can hand over an address.
+
+    Raises:
+        ConfigurationError: it is not Linux.
+    """
+    if sys.platform != "linux":
+        raise ConfigurationError("handover needs Linux; leave it out of the configuration here")
+
+
+def take_new_connections(listener: socket.socket) -> None:
+    """Give new connections to the newest of the two listeners of this one's address."""
+    program = ctypes.create_string_buffer(_RETURN, len(_RETURN))
+    filters = struct.pack("@HP", 1, ctypes.addressof(program))
+    listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_REUSEPORT_CBPF, filters)
+
+
+def take_port(port: int) -> None:
+    """Do so for every listener that this process has on a port, whoever opened it."""
+    for own in _sockets(port):
+        if _listens(own):
+            take_new_connections(own)
+
+
+def open_connections(port: int) -> int:
+    """Return how many connections this process has accepted on a port and not closed."""
+    return sum(not _listens(own) for own in _sockets(port))
+
+
+def _listens(own: socket.socket) -> bool:
+    return bool(own.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+
+
+def _sockets(port: int) -> Iterator[socket.socket]:
+    """Yield the process's TCP sockets of a port in turn, each only until the next.
+
+    Libraries do not say which sockets they have; the kernel does.
+    """
+    for entry in Path("/proc/self/fd").iterdir():
+        try:
+            borrowed = socket.socket(fileno=int(entry.name))
+        except OSError:
+            # It is no socket, or was closed meanwhile.
+            continue
+        try:
+            stream = borrowed.family in (AF_INET, AF_INET6) and borrowed.type == SOCK_STREAM
+            if stream and borrowed.getsockname()[1] == port:
+                yield borrowed
+        finally:
+            borrowed.detach()

@@ -1,0 +1,88 @@
+"""The operator's cache of what is pushed to hosts: whole files, written by one at a time."""
+
+import errno
+import fcntl
+import hashlib
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from platformdirs import user_cache_path
+
+from farm.core.errors import ConfigurationError
+
+_NOT_WRITABLE: Final = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM),
+    *(errno.ENOTDIR, errno.EEXIST),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CachedFile:
+    """A file on the operator's machine that hosts get."""
+
+    name: str
+    sha256: str
+    size: int
+    path: Path = field(repr=False)
+
+    @staticmethod
+    def of(path: Path, sha256: str) -> "CachedFile":
+        """Describe a file whose digest is known."""
+        return CachedFile(name=path.name, sha256=sha256, size=path.stat().st_size, path=path)
+
+
+def sha256_of(path: Path) -> str:
+    """Return the digest of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def cache_folder(environment: Mapping[str, str]) -> Path:
+    """Return where the cache is: what the environment names, or the user's."""
+    given = environment.get("FARM_CACHE")
+    return Path(given) if given else user_cache_path("bramble-farm")
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Make a folder of the cache, and say what to do where it cannot be written.
+
+    Raises:
+        ConfigurationError: there is no space, or no permission.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        if error.errno not in _NOT_WRITABLE:
+            raise
+        raise ConfigurationError(
+            f"the cache {folder} cannot be written: {error.strerror}; free some space there, or "
+            "set FARM_CACHE to a folder that has some"
+        ) from error
+
+
+@contextmanager
+def staging(folder: Path, waiting: Callable[[], None]) -> Iterator[Path]:
+    """Yield an empty folder on the disk of `folder`, which no other process or thread has.
+
+    What is complete is moved from there into `folder`. `waiting` is called where another one
+    has to end first. What one that was killed left behind is removed.
+    """
+    with (folder / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            waiting()
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        empty = folder / ".staging"
+        shutil.rmtree(empty, ignore_errors=True)
+        empty.mkdir()
+        try:
+            yield empty
+        finally:
+            shutil.rmtree(empty, ignore_errors=True)

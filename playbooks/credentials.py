@@ -1,0 +1,75 @@
+"""What the operator's machine keeps of a farm: its CA, its secret, the operator's own access."""
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Self
+
+from farm.client import ClientTls
+from farm.contexts import Context, FarmFolder, FarmHome
+from farm.core.identities import Identity, IdentityKind
+from farm.core.private_files import PRIVATE, read_private, replace_file
+from farm.inventory import Inventory, Tls
+from farm.pki import CA_FILE, Authority
+
+_TOKEN_BYTES = 32
+_OPERATOR = "operator"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """Made once a farm and kept; `token` is the secret of its Ray cluster."""
+
+    folder: FarmFolder
+    authority: Authority
+    token: bytes
+
+    @classmethod
+    def kept(cls, home: FarmHome, farm: str, *, now: datetime) -> Self:
+        """Return a farm's credentials, made now if there are none yet.
+
+        Raises:
+            ConfigurationError: they cannot be read or written, or others can read them too.
+        """
+        folder = home.folder(farm)
+        if (folder.authority / CA_FILE).exists():
+            authority = Authority.load(folder.authority)
+        else:
+            authority = Authority.create(farm, now=now)
+            authority.save(folder.authority)
+        if not folder.ray_token.exists():
+            token = secrets.token_hex(_TOKEN_BYTES).encode()
+            replace_file(folder.ray_token, token, mode=PRIVATE)
+        own = cls(folder=folder, authority=authority, token=read_private(folder.ray_token))
+        own._renew_operator(now)
+        return own
+
+    @property
+    def tls(self) -> ClientTls:
+        """What the operator shows to the gateway."""
+        return ClientTls(
+            ca=self.folder.authority / CA_FILE,
+            certificate=self.folder.operator_certificate,
+            key=self.folder.operator_key,
+        )
+
+    def _renew_operator(self, now: datetime) -> None:
+        folder = self.folder
+        identity = Identity(self.authority.farm, IdentityKind.OPERATOR, _OPERATOR)
+        there = b""
+        if folder.operator_certificate.exists() and folder.operator_key.exists():
+            there = folder.operator_certificate.read_bytes()
+        if self.authority.due(there, identity, now=now):
+            issued = self.authority.issue(identity, now=now)
+            replace_file(folder.operator_key, issued.key_pem, mode=PRIVATE)
+            replace_file(folder.operator_certificate, issued.certificate_pem)
+
+
+def context_of(inventory: Inventory, credentials: Credentials, address: str) -> Context:
+    """Return how the operator's commands reach the farm's gateway from now on."""
+    farm, tls = inventory.farm, credentials.tls
+    if farm.gateway.tls is Tls.OFF:
+        return Context(farm=farm.name, address=address)
+    return Context(
+        farm=farm.name, address=address, ca=tls.ca, certificate=tls.certificate, key=tls.key
+    )

@@ -1,0 +1,1 @@
+"""What is wrong with a host, judged from its facts alone."""

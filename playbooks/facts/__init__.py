@@ -1,0 +1,1 @@
+"""What is asked of hosts: a command and a pure parser each."""

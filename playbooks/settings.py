@@ -1,0 +1,97 @@
+"""What a farm's services read on their hosts, as text: made from the inventory."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from farm.core.addresses import joined
+from farm.core.ports import CLUSTER_BASES, ClusterPorts
+from farm.inventory import Host, Inventory, Tls
+from playbooks import layout
+
+# What the system and Ray need beside inference, of a host's memory.
+_SYSTEM_MB = 200
+
+
+def node_settings(host: Host, *, head: str, address: str, cluster: str) -> bytes:
+    """Return `node.yaml`; addresses are IP addresses, `cluster` is its letter."""
+    ports = ClusterPorts(CLUSTER_BASES[cluster])
+    return _yaml(_machine(host, address, cluster) | {"head": joined(head, ports.gcs)})
+
+
+def head_settings(host: Host, *, address: str, cluster: str) -> bytes:
+    """Return `head-<letter>.yaml`."""
+    more = {"gcs_dir": layout.GCS, "serves": host.role.serves}
+    return _yaml(_machine(host, address, cluster) | more)
+
+
+def gateway_settings(
+    inventory: Inventory, *, address: str, cluster: str, cores: Mapping[str, int]
+) -> bytes:
+    """Return `gateway-<letter>.yaml`, for the nodes of which `cores` tells."""
+    gateway = inventory.farm.gateway
+    farm: dict[str, Any] = {
+        "name": inventory.farm.name,
+        "grpc": gateway.grpc,
+        "metrics": gateway.metrics,
+        "models": layout.MODELS,
+        "state_dir": f"{layout.GATEWAY}/state",
+        "curves_dir": f"{layout.GATEWAY}/curves",
+        "handover": True,
+    }
+    if gateway.tls is not Tls.OFF:
+        farm["tls"] = {
+            **_tls(),
+            "clients": "required" if gateway.tls is Tls.MUTUAL else "none",
+        }
+    return _yaml(
+        {
+            "farm": farm,
+            "cluster": _member(address, cluster),
+            "nodes": {
+                host.name: _serving(host, cores[host.name])
+                for host in inventory.nodes
+                if host.name in cores
+            },
+        }
+    )
+
+
+def memory_max_mb(host: Host, total_mb: int | None) -> int | None:
+    """Return what a host's services may take together: all but what its system needs."""
+    if host.memory_max_mb is not None or total_mb is None:
+        return host.memory_max_mb
+    return max(total_mb - _SYSTEM_MB, total_mb // 2)
+
+
+def _serving(host: Host, cores: int) -> dict[str, Any]:
+    threads = host.threads_per_slot or 1
+    return {
+        "cache_dir": layout.NODE,
+        "slots": host.slots or max(cores // threads, 1),
+        "threads_per_slot": threads,
+    }
+
+
+def _machine(host: Host, address: str, cluster: str) -> dict[str, Any]:
+    own = {"name": host.name, "ray_dir": layout.RAY, "state_dir": layout.HOME}
+    return own | _member(address, cluster)
+
+
+def _member(address: str, cluster: str) -> dict[str, Any]:
+    return {
+        "address": address,
+        "port_base": CLUSTER_BASES[cluster],
+        "tls": _tls(),
+        "token": layout.RAY_TOKEN,
+    }
+
+
+def _tls() -> dict[str, str]:
+    return {"ca": layout.CA, "certificate": layout.CERTIFICATE, "key": layout.KEY}
+
+
+def _yaml(settings: Mapping[str, Any]) -> bytes:
+    text = yaml.safe_dump(dict(settings), sort_keys=False)
+    return f"# Written by `farm bootstrap`, which replaces what is changed here.\n{text}".encode()

@@ -1,0 +1,168 @@
+"""A farm that is being set up: what each of its hosts is to hold."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from farm.inventory import Host, Inventory
+from playbooks import layout, services, settings, units
+from playbooks.commands import Put
+from playbooks.credentials import Credentials
+from playbooks.firewall import ruleset
+from playbooks.steps.base import Step
+from playbooks.steps.files import Folder, Link, files, folders, links
+from playbooks.steps.identity import certificate, trusted
+from playbooks.steps.services import unit_files
+
+_OWN = f"{layout.USER}:{layout.USER}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shelf:
+    """What hosts hold is made from this alone.
+
+    `addresses` are the hosts' IP addresses by name, `memory_mb` their memory as far as they
+    were asked.
+    """
+
+    inventory: Inventory
+    credentials: Credentials
+    addresses: Mapping[str, str]
+    memory_mb: Mapping[str, int]
+    now: datetime
+
+    def common(self, host: Host) -> Sequence[Step]:
+        """Return what every host holds: who it is, whom it trusts, who reaches it."""
+        gateway = self.inventory.farm.gateway
+        called = (host.name, *(gateway.names if host.role.leads else ()))
+        return (
+            *trusted(self.credentials.authority, self.credentials.token),
+            certificate(
+                host.name,
+                self.credentials.authority,
+                now=self.now,
+                addresses=[self.addresses[host.name], *filter(_is_ip, called)],
+                names=[name for name in called if not _is_ip(name)],
+            ),
+            files(
+                "firewall",
+                [Put(content=ruleset(self.addresses.values()).encode(), to=layout.FIREWALL)],
+            ),
+        )
+
+    def node(self, host: Host, release: str, cluster: str) -> Sequence[Step]:
+        """Return what a host holds that serves and does not lead."""
+        config = settings.node_settings(
+            host,
+            head=self.addresses[self.inventory.head.name],
+            address=self.addresses[host.name],
+            cluster=cluster,
+        )
+        memory = settings.memory_max_mb(host, self.memory_mb.get(host.name))
+        return (
+            *self.common(host),
+            files("settings", [Put(content=config, to=layout.NODE_CONFIG)]),
+            unit_files(
+                {
+                    **_BASE_UNITS,
+                    services.node().unit: units.node_unit(memory_max_mb=memory),
+                }
+            ),
+            links("release", [Link(path=layout.link("node"), target=layout.release(release))]),
+        )
+
+    def head(self, host: Host, release: str, cluster: str) -> Sequence[Step]:
+        """Return what the host holds that leads: all but its gateway's settings."""
+        config = settings.head_settings(host, address=self.addresses[host.name], cluster=cluster)
+        return (
+            *self.common(host),
+            files("settings", [Put(content=config, to=layout.head_config(cluster))]),
+            unit_files(
+                {
+                    **_BASE_UNITS,
+                    units.HEAD_TEMPLATE: units.head_unit(),
+                    units.GATEWAY_TEMPLATE: units.gateway_unit(memory_max_mb=None),
+                }
+            ),
+            links(
+                "release",
+                [Link(path=layout.link(f"head-{cluster}"), target=layout.release(release))],
+            ),
+        )
+
+    def models(self, repository: Path) -> Sequence[Step]:
+        """Return the steps that bring a model repository to the head."""
+        found = sorted(path for path in repository.rglob("*") if path.is_file())
+        relative = [path.relative_to(repository).as_posix() for path in found]
+        parents = sorted({parent for name in relative for parent in _parents(name)})
+        return (
+            folders(
+                "model folders",
+                [Folder(path=f"{layout.MODELS}/{name}", owner=_OWN) for name in parents],
+            ),
+            files(
+                "models",
+                [
+                    Put(content=path, to=f"{layout.MODELS}/{name}", owner=_OWN)
+                    for path, name in zip(found, relative, strict=True)
+                ],
+            ),
+        )
+
+    def gateway(
+        self, release: str, *, cluster: str, letter: str, nodes: Mapping[str, int]
+    ) -> Sequence[Step]:
+        """Return what the gateway of a letter reads; `nodes` are the cores of those it has."""
+        config = settings.gateway_settings(
+            self.inventory,
+            address=self.addresses[self.inventory.head.name],
+            cluster=cluster,
+            cores=nodes,
+        )
+        return (
+            files("gateway settings", [Put(content=config, to=layout.gateway_config(letter))]),
+            links(
+                "gateway release",
+                [Link(path=layout.link(f"gateway-{letter}"), target=layout.release(release))],
+            ),
+        )
+
+
+_BASE_UNITS = {
+    services.firewall().unit: units.firewall_unit(),
+    units.RAY_MOUNT: units.ray_mount(),
+}
+
+
+def known_nodes(config: str | None) -> Mapping[str, int]:
+    """Return the nodes that a gateway's settings name, with the threads of each.
+
+    They are what an earlier bootstrap found; of text that is none of its making, nothing.
+    """
+    try:
+        values: Any = yaml.safe_load(config or "")
+        return {
+            str(name): int(node["slots"]) * int(node["threads_per_slot"])
+            for name, node in values["nodes"].items()
+        }
+    except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError):
+        return {}
+
+
+def _parents(name: str) -> Iterator[str]:
+    parts = name.split("/")[:-1]
+    for count in range(1, len(parts) + 1):
+        yield "/".join(parts[:count])
+
+
+def _is_ip(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True

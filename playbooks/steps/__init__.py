@@ -1,0 +1,1 @@
+"""What is changed on hosts: generators of commands."""

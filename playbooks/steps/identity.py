@@ -1,0 +1,69 @@
+"""Who a host is: its certificate, and the secret of the farm's Ray cluster."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from farm.core.identities import Identity, IdentityKind
+from farm.pki import Authority
+from playbooks import layout
+from playbooks.commands import Command, Put
+from playbooks.facts.base import Facts
+from playbooks.facts.files import Kind, file_state, file_text
+from playbooks.steps.base import Step
+from playbooks.steps.files import Folder, files, folders
+
+_CERTIFICATE = file_text(layout.CERTIFICATE)
+_KEY = file_state(layout.KEY)
+
+_SERVICES_ONLY = f"root:{layout.USER}"
+
+
+def trusted(authority: Authority, token: bytes) -> Sequence[Step]:
+    """Return the steps that bring what is the same on all hosts: the CA and Ray's secret."""
+    return (
+        folders("trust folder", [Folder(path=layout.TLS, mode=0o750, owner=_SERVICES_ONLY)]),
+        files(
+            "trust",
+            [
+                Put(content=authority.certificate_pem, to=layout.CA),
+                Put(
+                    content=token,
+                    to=layout.RAY_TOKEN,
+                    mode=0o600,
+                    owner=f"{layout.USER}:{layout.USER}",
+                    secret=True,
+                ),
+            ],
+        ),
+    )
+
+
+def certificate(
+    name: str,
+    authority: Authority,
+    *,
+    now: datetime,
+    addresses: Sequence[str],
+    names: Sequence[str],
+) -> Step:
+    """Return the step that issues a host's certificate, and again when it is due.
+
+    The key travels over SSH once and is kept nowhere else.
+    """
+    identity = Identity(authority.farm, IdentityKind.NODE, name)
+
+    def plan(facts: Facts) -> Iterator[Command]:
+        there = (facts[_CERTIFICATE] or "").encode()
+        key = facts[_KEY]
+        as_wanted = (key.kind, key.mode, key.owner) == (Kind.FILE, 0o640, _SERVICES_ONLY)
+        due = authority.due(there, identity, now=now, addresses=addresses, names=names)
+        if not due and as_wanted:
+            return
+        issued = authority.issue(identity, now=now, addresses=addresses, names=names)
+        # The key first: a sound certificate then never lies beside an older key.
+        yield Put(
+            content=issued.key_pem, to=layout.KEY, mode=0o640, owner=_SERVICES_ONLY, secret=True
+        )
+        yield Put(content=issued.certificate_pem, to=layout.CERTIFICATE)
+
+    return Step(name="certificate", reads=[_CERTIFICATE, _KEY], plan=plan)

@@ -1,0 +1,111 @@
+"""systemd's units: their files, and whether they run what they should."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from playbooks import layout
+from playbooks.commands import Command, Put, Run, sh
+from playbooks.facts.base import Facts
+from playbooks.facts.services import service_state
+from playbooks.facts.units import ABSENT, unit_state
+from playbooks.services import Service
+from playbooks.steps.base import Step
+from playbooks.steps.files import files
+
+# Longer than any unit's own TimeoutStartSec, which says more when it ends.
+_START_S = 660.0
+_STOP_S = 120.0
+
+_RELOAD = Run(text="systemctl daemon-reload", sudo=True)
+
+
+def unit_files(units: Mapping[str, str]) -> Step:
+    """Return the step that puts units, by name, and has systemd read them."""
+    wanted = [
+        Put(content=text.encode(), to=f"{layout.UNITS}/{name}") for name, text in units.items()
+    ]
+    return files("units", wanted, then=[_RELOAD])
+
+
+def started(service: Service, *, anew: bool = False) -> Step:
+    """Return the step after which a service is enabled and runs; `anew`, with its inputs of now.
+
+    Without `anew` a service that runs is left alone. A unit that is up has told systemd so
+    itself; one that has not in time fails the step with its last words.
+    """
+
+    fact = service_state(service)
+
+    def plan(facts: Facts) -> Iterator[Command]:
+        state = facts[fact]
+        if not state.unit.enabled:
+            yield Run(text=sh("systemctl", "enable", "--quiet", service.unit), sudo=True)
+        if not state.active or (anew and state.stale):
+            yield restart(service.unit)
+
+    name = service.unit.removesuffix(".service")
+    return Step(name=f"start {name}", reads=[fact], plan=plan)
+
+
+def mounted(mount: str) -> Step:
+    """Return the step after which a mount unit is enabled and mounted; it is never remounted."""
+    fact = unit_state(mount)
+
+    def plan(facts: Facts) -> Iterator[Command]:
+        state = facts[fact]
+        if not state.enabled or state.active != "active":
+            yield Run(text=sh("systemctl", "enable", "--now", "--quiet", mount), sudo=True)
+
+    return Step(name="memory for Ray", reads=[fact], plan=plan)
+
+
+def handed_over(old: Service, new: Service) -> Step:
+    """Return the step after which a service runs in place of another instance of it.
+
+    The new one takes the old one's clients; the old one is told to leave them to it, ends by
+    itself when the last has gone over, and does not start at a boot again.
+    """
+    before, after = service_state(old), service_state(new)
+
+    def plan(facts: Facts) -> Iterator[Command]:
+        if not facts[after].active or facts[after].stale:
+            yield restart(new.unit)
+        if not facts[after].unit.enabled:
+            yield Run(text=sh("systemctl", "enable", "--quiet", new.unit), sudo=True)
+        if facts[before].unit.enabled:
+            yield Run(text=sh("systemctl", "disable", "--quiet", old.unit), sudo=True)
+        if facts[before].active:
+            kill = ("systemctl", "kill", "--signal=SIGUSR1", "--kill-whom=main", old.unit)
+            yield Run(text=sh(*kill), sudo=True)
+
+    return Step(name="hand over", reads=[before, after], plan=plan)
+
+
+def restart(unit: str) -> Run:
+    """Return what starts a unit, anew if it runs, and says why it could not."""
+    words = sh("journalctl", "--no-pager", "-o", "cat", "-n", "8", "-u", unit)
+    return Run(
+        text=f"systemctl reset-failed {sh(unit)} 2>/dev/null\n"
+        f"{sh('systemctl', 'restart', unit)} || {{ {words} >&2; exit 1; }}",
+        shown=f"systemctl restart {unit}",
+        sudo=True,
+        timeout_s=_START_S,
+    )
+
+
+def stopped(units: Sequence[str]) -> Step:
+    """Return the step after which units neither run nor start at a boot."""
+    states = [unit_state(unit) for unit in units]
+
+    def plan(facts: Facts) -> Iterator[Command]:
+        for unit, state in zip(units, states, strict=True):
+            known = facts[state]
+            if known == ABSENT:
+                continue
+            if known.enabled or known.active not in ("inactive", "failed"):
+                yield Run(
+                    text=sh("systemctl", "disable", "--now", "--quiet", unit),
+                    sudo=True,
+                    timeout_s=_STOP_S,
+                )
+
+    return Step(name="stop", reads=states, plan=plan)

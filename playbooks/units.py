@@ -1,0 +1,194 @@
+"""The systemd units of a host, as text."""
+
+from typing import Final
+
+from playbooks import layout, services
+from playbooks.services import STARTED, Service
+
+RAY_MOUNT: Final = "var-lib-farm-ray.mount"
+HEAD_TEMPLATE: Final = "farm-head@.service"
+GATEWAY_TEMPLATE: Final = "farm-gateway@.service"
+
+_FIREWALL = services.firewall().unit
+
+# Ray's own logs rotate far below it; sockets and the rest take a few MB.
+_RAY_TMPFS_MB = 128
+
+# What a farm's process may not do, whatever it is made to run.
+_HARDENING = f"""\
+User={layout.USER}
+Group={layout.USER}
+NoNewPrivileges=yes
+CapabilityBoundingSet=
+AmbientCapabilities=
+ProtectSystem=strict
+ReadWritePaths={layout.HOME}
+ProtectHome=yes
+PrivateTmp=yes
+ProtectKernelTunables=yes
+ProtectKernelModules=yes
+ProtectKernelLogs=yes
+ProtectControlGroups=yes
+ProtectClock=yes
+ProtectHostname=yes
+RestrictSUIDSGID=yes
+RestrictRealtime=yes
+RestrictNamespaces=yes
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
+LockPersonality=yes
+UMask=0077
+LimitNOFILE=65536
+Environment=HOME={layout.HOME} PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+"""
+
+_AFTER_NETWORK = """\
+Wants=network-online.target
+After=network-online.target time-sync.target"""
+
+# A mount belongs to root whoever it is for.
+_OWN_MEMORY = f"ExecStartPre=+/bin/chown {layout.USER}: {layout.RAY}"
+
+# A Pi that is switched off and on again must come back whatever happened before.
+_LASTING = """\
+Restart=always
+RestartSec=2
+"""
+
+
+def node_unit(*, memory_max_mb: int | None) -> str:
+    """Return the unit of Ray's worker and the actor.
+
+    It needs group `video` to ask the firmware for its clock and throttling, and hence sees
+    the devices. Stopping waits for batches under way and for Ray to end its processes.
+    """
+    return f"""\
+[Unit]
+Description=Farm node: Ray's worker and the inference actor
+{_AFTER_NETWORK}
+Requires={RAY_MOUNT} {_FIREWALL}
+After={RAY_MOUNT} {_FIREWALL}
+StartLimitIntervalSec=0
+
+[Service]
+Type=notify
+NotifyAccess=main
+{_stamped(services.node())}
+{_OWN_MEMORY}
+ExecStart={layout.link("node")}/bin/farm run node --config {layout.NODE_CONFIG}
+{_LASTING}WatchdogSec=30
+TimeoutStartSec=300
+TimeoutStopSec=45
+KillMode=mixed
+SupplementaryGroups=video
+{_HARDENING}{_memory(memory_max_mb)}
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def head_unit() -> str:
+    """Return the template of Ray's head; its instance is the cluster's letter."""
+    return f"""\
+[Unit]
+Description=Farm head %i: Ray's control store
+{_AFTER_NETWORK}
+Requires={RAY_MOUNT} {_FIREWALL}
+After={RAY_MOUNT} {_FIREWALL}
+StartLimitIntervalSec=0
+
+[Service]
+Type=notify
+NotifyAccess=main
+{_stamped(services.head("%i"))}
+{_OWN_MEMORY}
+ExecStart={layout.SOFTWARE}/head-%i/bin/farm run head --config {layout.SETTINGS}/head-%i.yaml
+{_LASTING}WatchdogSec=30
+TimeoutStartSec=300
+TimeoutStopSec=45
+KillMode=mixed
+SupplementaryGroups=video
+{_HARDENING}
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def gateway_unit(*, memory_max_mb: int | None) -> str:
+    """Return the template of the gateway.
+
+    It waits for no node at a boot: `TimeoutStartSec` covers the slowest shelf. It is sent
+    SIGUSR1 to hand over to the other instance, and exits 0 then; only failures restart it.
+    """
+    return f"""\
+[Unit]
+Description=Farm gateway %i
+{_AFTER_NETWORK}
+After={RAY_MOUNT} {_FIREWALL} farm-head@a.service farm-head@b.service
+StartLimitIntervalSec=0
+
+[Service]
+Type=notify
+NotifyAccess=main
+{_stamped(services.gateway("%i"))}
+ExecStart={layout.SOFTWARE}/gateway-%i/bin/farm run gateway \
+--config {layout.SETTINGS}/gateway-%i.yaml
+Restart=on-failure
+RestartSec=2
+WatchdogSec=30
+TimeoutStartSec=600
+TimeoutStopSec=90
+KillMode=mixed
+{_HARDENING}{_memory(memory_max_mb)}
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def firewall_unit() -> str:
+    """Return the unit that loads the farm's own table and leaves all others alone."""
+    return f"""\
+[Unit]
+Description=Farm firewall: only the farm's machines reach Ray
+Before=network-pre.target
+Wants=network-pre.target
+DefaultDependencies=no
+After=local-fs.target
+Conflicts=shutdown.target
+Before=shutdown.target
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+{_stamped(services.firewall())}
+ExecStart=/usr/sbin/nft -f {layout.FIREWALL}
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def ray_mount() -> str:
+    """Return the capped tmpfs for Ray's files: SD cards wear out, and sockets need no disk."""
+    return f"""\
+[Unit]
+Description=Farm: memory for Ray's logs and sockets
+
+[Mount]
+What=tmpfs
+Where={layout.RAY}
+Type=tmpfs
+Options=size={_RAY_TMPFS_MB}m,mode=0700,nodev,nosuid,noexec
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def _stamped(service: Service) -> str:
+    """Return the line by which a unit keeps what it is started with, written as root."""
+    marker = f"{STARTED}/%n"
+    return f"ExecStartPre=+/bin/sh -c 'mkdir -p {STARTED} && {service.stamp} > {marker}'"
+
+
+def _memory(max_mb: int | None) -> str:
+    return "" if max_mb is None else f"MemoryMax={max_mb}M\nMemorySwapMax=0\n"

@@ -1,0 +1,95 @@
+"""Proves from the operator's machine that a farm serves: nodes, models, goldens, a receipt."""
+
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from farm.client import AdminClient, ClientTls, FarmClient, ReceiptView
+from farm.core.errors import FarmError
+from playbooks.golden_run import GoldenRun, run_goldens
+
+# A Pi 3 qualifies two small models in about a minute.
+_READY_S = 300.0
+_LOOK_S = 0.5
+
+_READY = "ready"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gateway:
+    """How a gateway is reached from here."""
+
+    address: str
+    tls: ClientTls | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """What was found: why nodes do not serve, by name, and what the goldens gave."""
+
+    not_ready: Mapping[str, str]
+    goldens: tuple[GoldenRun, ...]
+
+    @property
+    def receipt(self) -> ReceiptView | None:
+        """The first one that this farm gave."""
+        return next((run.receipt for run in self.goldens if run.receipt is not None), None)
+
+    @property
+    def problems(self) -> tuple[GoldenRun, ...]:
+        return tuple(run for run in self.goldens if run.problem)
+
+
+def await_nodes(
+    gateway: Gateway,
+    names: Collection[str],
+    *,
+    tell: Callable[[str], None],
+    within_s: float = _READY_S,
+) -> Mapping[str, str]:
+    """Wait until nodes take batches; return why some do not, by name, when the time is up.
+
+    A cordoned node counts: an operator took it out of service.
+    """
+    waiting = dict.fromkeys(names, "the gateway does not know it")
+    said = ""
+    deadline = time.monotonic() + within_s
+    while waiting and time.monotonic() < deadline:
+        try:
+            with AdminClient(gateway.address, tls=gateway.tls) as admin:
+                states = {node.node_id: node for node in admin.snapshot().nodes}
+        except FarmError as error:
+            # Nobody has to be told twice that a gateway comes up.
+            waiting = dict.fromkeys(waiting, error.message)
+        else:
+            waiting = {
+                name: f"{states[name].state}: {states[name].reason or 'no reason given'}"
+                if name in states
+                else "the gateway does not know it"
+                for name in waiting
+                if name not in states or states[name].state not in (_READY, "cordoned")
+            }
+        line = "; ".join(f"{name} is {state}" for name, state in waiting.items())
+        if line and line != said:
+            said = line
+            tell(f"waiting for nodes: {line}")
+        if waiting:
+            time.sleep(_LOOK_S)
+    return waiting
+
+
+def verify(
+    gateway: Gateway, nodes: Collection[str], repository: Path, *, tell: Callable[[str], None]
+) -> Verification:
+    """Wait for the nodes, then run the goldens of every version that is served.
+
+    Raises:
+        FarmError: the gateway does not answer.
+    """
+    not_ready = await_nodes(gateway, nodes, tell=tell)
+    with AdminClient(gateway.address, tls=gateway.tls) as admin:
+        served = {(model.name, model.version) for model in admin.index(ready=True)}
+    with FarmClient(gateway.address, tls=gateway.tls) as client:
+        goldens = run_goldens(client, repository, served)
+    return Verification(not_ready=not_ready, goldens=tuple(goldens))
