@@ -38,9 +38,10 @@ LAB ?= shelf
 LABS := PYTHONPATH=tests/lab $(BIN)/python -m lab
 
 lab-install: $(STAMP)  ## the Debian packages that a lab needs here
-	$(LABS) prepare --arch arm64 --install
+	$(LABS) prepare --install
 
 lab-up: $(STAMP)  ## three bare hosts that stay until lab-down
+	$(LABS) prepare
 	$(LABS) up --lab $(LAB)
 
 lab-down: $(STAMP)

@@ -8,7 +8,14 @@ from typing import Any, TypeAlias
 
 import structlog
 
-from farm.config import ControlMode, Fairness, FarmConfig, SchedulingConfig
+from farm.config import (
+    ClientCertificates,
+    ControlMode,
+    Fairness,
+    FarmConfig,
+    SchedulingConfig,
+    TlsConfig,
+)
 from farm.core.clock import SystemClock
 from farm.core.errors import DrainingError, UnreachableError
 from farm.core.nodes import NodeState
@@ -31,8 +38,10 @@ from farm.frontend.admin_service import AdminService
 from farm.frontend.inference_service import InferenceService
 from farm.frontend.repository_service import RepositoryService
 from farm.frontend.server import Frontend, FrontendSettings
+from farm.frontend.tls import TlsSettings
 from farm.logs import LogSwitches
-from farm.metrics.prometheus import MetricsServer, PrometheusObserver
+from farm.metrics.prometheus import PrometheusObserver
+from farm.metrics.server import MetricsServer
 from farm.repository.listing import ModelListing
 from farm.repository.repository import Repository
 from farm.scheduling.limits import Hedging, SchedulingLimits
@@ -49,6 +58,9 @@ _SEED = 1
 # How long the port stays open, refusing in words, for clients that have not noticed yet.
 _QUIET_S = 0.3
 _QUIET_AT_MOST_S = 3.0
+
+# With handover clients connect anew this often, and that is how long an old gateway lingers.
+_CONNECTION_AGE_S = 30.0
 
 
 # What takes down the run of a gateway, if anything does.
@@ -86,6 +98,11 @@ class Gateway:
         log: LogSwitches,
         recorder: Recording = None,
     ) -> None:
+        """Wire the parts; nothing is opened yet.
+
+        Raises:
+            ConfigurationError: TLS or a handover is not to be had as configured.
+        """
         clock = SystemClock()
         observer = PrometheusObserver()
         catalog = Catalog()
@@ -140,7 +157,13 @@ class Gateway:
             clock=clock,
         )
         self._frontend = Frontend(
-            FrontendSettings(address=config.grpc, max_receive_bytes=config.max_message_bytes),
+            FrontendSettings(
+                address=config.grpc,
+                farm=config.name,
+                tls=_tls(config.tls),
+                connection_age_s=_CONNECTION_AGE_S if config.handover else None,
+                max_receive_bytes=config.max_message_bytes,
+            ),
             inference=InferenceService(self.dataplane, observer=observer),
             repository=RepositoryService(control=self.control, snapshots=self.snapshots, log=log),
             admin=AdminService(
@@ -183,13 +206,15 @@ class Gateway:
     async def start(self) -> None:
         """Listen, bring nodes and models up, and begin to serve.
 
+        With `handover` it listens only once it can serve: from then on the gateway that it
+        takes over from gets no new connections.
+
         Raises:
             ConfigurationError: a port cannot be bound.
             UnreachableError: no node came up in time.
         """
-        await self._frontend.start()
-        host, _, port = self._config.metrics.rpartition(":")
-        self._metrics = MetricsServer(self._registry, host=host.strip("[]"), port=int(port))
+        if not self._config.handover:
+            await self._listen()
         self._keep(self.fleet.run(), "fleet")
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.fleet.settled(), self._config.start_timeout_s)
@@ -197,12 +222,30 @@ class Gateway:
             reasons = "; ".join(f"{m.node_id}: {m.reason}" for m in self.fleet.members.values())
             raise UnreachableError(f"no node came up: {reasons}")
         self.dataplane.state = GatewayState.SERVING
+        if self._config.handover:
+            await self._listen()
         await self._frontend.set_serving(True)
         self._latest = self.snapshots.take()
         self._keep(self._report_health(), "health")
         self._keep(self._curves.run(), "curves")
         if self._config.repository.control is ControlMode.POLL:
             self._keep(self._polling.run(), "polling")
+
+    async def _listen(self) -> None:
+        await self._frontend.start(serving=self.dataplane.serving())
+        host, _, port = self._config.metrics.rpartition(":")
+        self._metrics = MetricsServer(
+            self._registry, host=host.strip("[]"), port=int(port), shared=self._config.handover
+        )
+
+    async def retire(self) -> None:
+        """Leave the clients to the gateway that has taken over, then drain.
+
+        Until they have all gone over, which takes as long as connections live, their requests
+        are answered as ever.
+        """
+        await self._frontend.moved()
+        await self.drain()
 
     async def drain(self) -> None:
         """Refuse new requests, answer the accepted ones, close the ports."""
@@ -258,6 +301,15 @@ class Gateway:
 
 def _with_port(address: str, port: int) -> str:
     return f"{address.rpartition(':')[0]}:{port}"
+
+
+def _tls(tls: TlsConfig | None) -> TlsSettings | None:
+    if tls is None:
+        return None
+    asked = tls.clients is ClientCertificates.REQUIRED
+    return TlsSettings(
+        certificate=tls.certificate, key=tls.key, clients_ca=tls.ca if asked else None
+    )
 
 
 def _limits(scheduling: SchedulingConfig) -> SchedulingLimits:

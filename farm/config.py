@@ -8,7 +8,7 @@ else's, such as `FARM_CONNECT`, which is the command line's.
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, get_args
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -27,15 +27,16 @@ Positive = Annotated[int, Field(gt=0)]
 Seconds = Annotated[float, Field(gt=0)]
 
 
-def _expanded(folder: Path) -> Path:
-    """Return a folder with `~` for what it stands for, as no shell has read the file."""
+def _expanded(path: Path) -> Path:
+    """Return a path with `~` for what it stands for, as no shell has read the file."""
     try:
-        return folder.expanduser()
+        return path.expanduser()
     except RuntimeError as error:
         raise ValueError(f"{error}; write the whole path") from error
 
 
 Folder = Annotated[Path, AfterValidator(_expanded)]
+File = Annotated[Path, AfterValidator(_expanded)]
 
 
 class _Section(BaseModel):
@@ -84,6 +85,35 @@ class NodeConfig(_Section):
     def _bounded(self) -> Self:
         if self.slots * self.threads_per_slot > _MAX_THREADS:
             raise ValueError(f"slots x threads_per_slot must be at most {_MAX_THREADS}")
+        return self
+
+
+class ClientCertificates(StrEnum):
+    """Whether clients must show certificates."""
+
+    NONE = "none"
+    REQUIRED = "required"
+
+
+class TlsConfig(_Section):
+    """The gateway's certificate, and whose certificates it takes: PEM files, read again when
+    they change.
+    """
+
+    certificate: File
+    key: File
+    ca: Annotated[File | None, Field(description="issues the clients' certificates")] = None
+    clients: Annotated[
+        ClientCertificates,
+        Field(description="required: who has no certificate of the CA gets no answer"),
+    ] = ClientCertificates.REQUIRED
+
+    @model_validator(mode="after")
+    def _decidable(self) -> Self:
+        if self.clients is ClientCertificates.REQUIRED and self.ca is None:
+            raise ValueError(
+                "name the ca that issues the clients' certificates, or set clients to none"
+            )
         return self
 
 
@@ -171,6 +201,16 @@ class FarmConfig(_Section):
     name: str = "farm"
     grpc: Address = GRPC_ADDRESS
     metrics: Address = METRICS_ADDRESS
+    tls: Annotated[
+        TlsConfig | None, Field(description="of gRPC; without it connections are not encrypted")
+    ] = None
+    handover: Annotated[
+        bool,
+        Field(
+            description="take both addresses over from a gateway of this user's that listens on"
+            " them, and hand them over to the next; Linux only"
+        ),
+    ] = False
     nodes: Annotated[int, Field(ge=1, le=64, description="local nodes of an embedded farm")] = 3
     models: Annotated[
         Folder | None, Field(description="model repository; without one the shipped zoo")
@@ -287,10 +327,14 @@ def _explain(error: ValidationError, layers: list[tuple[str, dict[str, Any]]]) -
 
 def _settings(path: Sequence[str | int]) -> list[str]:
     """Return the keys of a section, given by its path."""
-    section: Any = FarmConfig()
+    section: type[BaseModel] = FarmConfig
     for part in path:
-        section = getattr(section, str(part))
-    return list(type(section).model_fields)
+        declared = section.model_fields[str(part)].annotation
+        # A section that may be left out is declared as one of two types.
+        for one in (declared, *get_args(declared)):
+            if isinstance(one, type) and issubclass(one, BaseModel):
+                section = one
+    return list(section.model_fields)
 
 
 def _holds(values: Any, path: list[str]) -> bool:

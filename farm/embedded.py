@@ -5,7 +5,7 @@ import contextlib
 import shutil
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
@@ -13,17 +13,15 @@ import structlog
 from platformdirs import user_cache_path, user_state_path
 
 from farm import zoo
-from farm.app import Gateway, Recording, recording
+from farm.app import Gateway, recording
 from farm.cluster.local import LocalCluster
-from farm.config import ControlMode, Cores, FarmConfig, Splits
-from farm.core.errors import InternalError
+from farm.config import Cores, FarmConfig, Splits
 from farm.frontend.server import check_free
 from farm.logs import LogSwitches
 from farm.node.affinity import share_out, usable_cores
 from farm.node.settings import NodeSettings
 from farm.repository.durable import held
-from farm.repository.listing import ModelListing
-from farm.repository.repository import Repository, RepositoryLimits
+from farm.serving import open_repository, serve
 
 _log = structlog.get_logger()
 
@@ -53,83 +51,34 @@ def run_embedded(
         state_dir = _state_dir(config)
         if state_dir is not None:
             holding.enter_context(held(state_dir))
-        repository = _repository(config, state_dir, cluster.folder)
-        polled = config.repository.control is ControlMode.POLL
-        listings = repository.scan(with_wishes=not polled)
+        repository, listings = open_repository(
+            config,
+            config.models or _own_zoo(cluster.folder),
+            state_dir=state_dir,
+            scratch_dir=cluster.folder,
+        )
         # Until the loop has its own handlers, a signal must unwind what was begun. Ray puts
         # a handler in its place meanwhile that raises SystemExit too.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit())
         cluster.start()
-        asyncio.run(_serve(config, cluster, repository, listings, log, on_ready, recorder))
+        asyncio.run(
+            serve(
+                config,
+                nodes=_node_settings(config, cluster),
+                repository=repository,
+                listings=listings,
+                curves_dir=config.curves_dir or user_cache_path("bramble-farm") / "curves",
+                log=log,
+                beside=lambda _: _watch(cluster),
+                on_ready=on_ready,
+                recorder=recorder,
+            )
+        )
     except (KeyboardInterrupt, SystemExit):
         _log.info("stopped_while_starting")
     finally:
         cluster.stop()
         holding.close()
-
-
-async def _serve(
-    config: FarmConfig,
-    cluster: LocalCluster,
-    repository: Repository,
-    listings: Sequence[ModelListing],
-    log: LogSwitches,
-    on_ready: Callable[[Gateway], None],
-    recorder: Recording,
-) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    _report(listings)
-    # Imported after the cluster has set Ray's environment, which Ray reads when imported.
-    from farm.cluster.pool import RayWorkerPool
-
-    pool = RayWorkerPool(_node_settings(config, cluster))
-    gateway = Gateway(
-        config,
-        pool=pool,
-        repository=repository,
-        listings=listings,
-        curves_dir=config.curves_dir or user_cache_path("bramble-farm") / "curves",
-        log=log,
-        recorder=recorder,
-    )
-    starting = asyncio.create_task(gateway.start(), name="start")
-    stopping = asyncio.create_task(stop.wait(), name="stop")
-    broken = asyncio.create_task(gateway.engine.broken.wait(), name="broken")
-    bereft = asyncio.create_task(_watch(cluster), name="watch Ray")
-    try:
-        pool.start()
-        ends = {stopping, broken, bereft}
-        await asyncio.wait({starting, *ends}, return_when=asyncio.FIRST_COMPLETED)
-        if starting.done():
-            starting.result()
-            on_ready(gateway)
-            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-            await gateway.drain()
-        if broken.done():
-            raise InternalError("the gateway failed; its log has the details. Start it again")
-        if bereft.done():
-            raise InternalError(f"{bereft.result()}, and the farm with it. Start it again")
-    finally:
-        tasks = (starting, stopping, broken, bereft)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await gateway.close()
-        await pool.close()
-
-
-def _report(listings: Sequence[ModelListing]) -> None:
-    """Log what is odd or refused in the repository."""
-    for listing in listings:
-        for warning in listing.warnings:
-            _log.warning("repository", warning=warning)
-        if listing.refusal:
-            _log.warning("model_refused", model=listing.name, reason=listing.refusal)
-        for refused in listing.refused:
-            _log.warning("model_refused", model=str(refused.key), reason=refused.reason)
 
 
 async def _watch(cluster: LocalCluster) -> str:
@@ -167,20 +116,6 @@ def _state_dir(config: FarmConfig) -> Path | None:
         return config.state_dir
     place = sha256(str(config.models.resolve()).encode()).hexdigest()[:16]
     return user_state_path("bramble-farm") / place
-
-
-def _repository(config: FarmConfig, state_dir: Path | None, scratch: Path) -> Repository:
-    settings = config.repository
-    return Repository(
-        config.models or _own_zoo(scratch),
-        limits=RepositoryLimits(
-            max_models=settings.max_models,
-            max_model_bytes=settings.max_model_bytes,
-            max_operators=settings.max_operators,
-        ),
-        state_dir=state_dir,
-        scratch_dir=scratch,
-    )
 
 
 def _own_zoo(folder: Path) -> Path:

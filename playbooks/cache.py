@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import hashlib
+import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -70,15 +71,21 @@ def writing(folder: Path) -> Iterator[None]:
 def staging(folder: Path, waiting: Callable[[], None]) -> Iterator[Path]:
     """Yield an empty folder on the disk of `folder`, which no other process or thread has.
 
-    What is complete is moved from there into `folder`. `waiting` is called where another one
-    has to end first. What one that was killed left behind is removed.
+    What is complete is moved from there into `folder`. `waiting` is called where another
+    process has to end first; threads of one wait for each other in silence. What a process
+    that was killed left behind is removed.
     """
-    with (folder / ".lock").open("w") as lock:
+    with (folder / ".lock").open("a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            waiting()
+            lock.seek(0)
+            if lock.read() != str(os.getpid()):
+                waiting()
             fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
         empty = folder / ".staging"
         shutil.rmtree(empty, ignore_errors=True)
         empty.mkdir()

@@ -43,19 +43,21 @@ class Supplies:
     tell: Callable[[str], None]
 
 
-def install(runner: Runner, supplies: Supplies) -> Mapping[str, Release]:
+def install(runner: Runner, supplies: Supplies, *, firewall: bool) -> Mapping[str, Release]:
     """Bring packages, the farm's user, its folders and a release that runs to every host.
 
     Returns the release that each host has then; hosts that failed have none.
     """
-    _install_packages(runner, supplies)
+    _install_packages(runner, supplies, firewall=firewall)
     runner.phase(lambda _: _ground())
     return _install_releases(runner, supplies)
 
 
-def _install_packages(runner: Runner, supplies: Supplies) -> None:
+def _install_packages(runner: Runner, supplies: Supplies, *, firewall: bool) -> None:
     known = runner.read(lambda _: [PACKAGES])
-    lacking = {name: found for name, facts in known.items() if (found := missing(facts))}
+    lacking = {
+        name: found for name, facts in known.items() if (found := missing(facts, firewall=firewall))
+    }
     fetched: Mapping[str, Sequence[CachedFile]] = {}
     if lacking and not runner.settings.dry_run:
         state = apt_state()
@@ -64,7 +66,7 @@ def _install_packages(runner: Runner, supplies: Supplies) -> None:
             lambda host: _debs(host, lacking[host.name], told[host.name][state], supplies),
             [host for host in runner.going if host.name in lacking],
         )
-    runner.phase(lambda host: [installed(fetched.get(host.name, ()))])
+    runner.phase(lambda host: [installed(fetched.get(host.name, ()), firewall=firewall)])
 
 
 def _debs(

@@ -60,9 +60,9 @@ def failure_of(output: str, pin: Pin, target: Target) -> FarmError:
         )
     others = _RELEASES.search(output)
     if others:
-        known = others.group(1) if others.group(1) not in {"", "none"} else "nothing of it"
+        known = others.group(1).replace("none", "") or "no version of it"
         return NoWheelError(
-            f"the package index has no {pin} for {target}, but {known}: point pip's "
+            f"the package index has no {pin} for {target}; it has {known}: point pip's "
             "`index-url` at one that has it"
         )
     errors = [line for line in output.splitlines() if line.lstrip().startswith("ERROR:")]

@@ -73,14 +73,17 @@ def install_text(release: Release, *, python: str) -> str:
     """Return the script that installs a release on a host without any network.
 
     `python` is the host's interpreter. The wheels and the requirements file are there. What an
-    interrupted run left in the folder is removed first. In the end all is on the disk, so that
-    a stamp written after it does not outlive a power cut that the files did not.
+    interrupted run left in the folder is removed first. After a failure nothing is left: the
+    disk may be full, or a power cut may have damaged a wheel, which the next run then brings
+    anew. In the end all is on the disk, so that a stamp written after it does not outlive a
+    power cut that the files did not.
     """
     folder = layout.release(release.id)
     (pip,) = read_lock("pip")
     return script(
         # Services run as another user than the one that installs.
         "umask 022",
+        sh("trap", f"test $? -eq 0 || rm -rf {sh(folder, layout.WHEELS)}/*", "EXIT"),
         # The host's own pip and ensurepip are not needed, and Debian ships neither by default.
         sh(python, "-m", "venv", "--without-pip", "--clear", folder),
         "PIP_CONFIG_FILE=/dev/null "

@@ -10,6 +10,7 @@ from farm.core.errors import FarmError
 from farm.inventory import Host
 from playbooks.runner import Runner
 from playbooks.steps.base import Step
+from playbooks.steps.draining import marked, stopped_and_released
 from playbooks.transport import HostError
 from playbooks.verification import Gateway, await_nodes
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 _DRAIN_S = 120.0
 _LOOK_S = 0.3
 _READY = "ready"
+_ABSENT = ("lost", "joining")
 # Within this, a node's next heartbeat has told every gateway that it is cordoned.
 _SETTLE_S = 1.5
 
@@ -32,9 +34,9 @@ class RolloutSettings:
 
 
 class Rollout:
-    """One node after the other: drained, changed, waited for, put back; ends at the first bad one.
+    """One node after the other: drained, changed, waited for; it ends at the first bad one.
 
-    `gateway` may be another one after each node, if the change is a move to another cluster.
+    An operator's cordon stays; an interrupted rollout's own does not.
     """
 
     def __init__(
@@ -56,69 +58,78 @@ class Rollout:
         change: Callable[[Host], Sequence[Step]],
         *,
         go_back: str,
-        arrives_at: Gateway | None = None,
+        stays: bool = True,
     ) -> bool:
-        """Change these hosts; return whether all of them serve again.
+        """Change these hosts; return whether all of them are well afterwards.
 
-        `change` ends with the step that starts the node. `arrives_at` is the gateway that has
-        the node afterwards; `go_back` says how to undo what was done, for the errors.
+        `change` ends with the step that starts the node. A node that `stays` with the gateway
+        must serve again before the next one's turn. `go_back` says how to undo what was done.
         """
         for position, host in enumerate(hosts):
             try:
-                self._one(host, change, arrives_at or self._gateway)
-            except HostError as error:
-                self._runner.give_up(host, HostError(error.message, fix=f"{error.fix} {go_back}"))
+                self._one(host, change, stays=stays)
             except FarmError as error:
-                self._runner.give_up(host, HostError(f"{host.name}: {error.message}", fix=go_back))
+                fix = error.fix if isinstance(error, HostError) else ""
+                self._runner.give_up(host, HostError(error.message, fix=f"{fix} {go_back}".strip()))
             if not self._runner.records[host.name].going:
                 for left in hosts[position + 1 :]:
                     self._runner.skip(left, f"{host.name} is not well after its change")
                 return False
         return True
 
-    def _one(
-        self, host: Host, change: Callable[[Host], Sequence[Step]], arrives_at: Gateway
-    ) -> None:
-        runner, name = self._runner, host.name
-        out_of_service = self._drain(host)
-        runner.phase(change, [host])
-        if not runner.records[name].going:
+    def _one(self, host: Host, change: Callable[[Host], Sequence[Step]], *, stays: bool) -> None:
+        runner = self._runner
+        runner.phase(lambda _: [marked()], [host])
+        if not runner.records[host.name].going:
             return
-        self._await(host, arrives_at)
-        if not out_of_service:
-            with AdminClient(arrives_at.address, tls=arrives_at.tls) as admin:
-                admin.uncordon(name)
-            self._await(host, arrives_at)
-        self._tell(f"{name} serves again")
+        self._drain(host)
+        runner.phase(lambda host: (stopped_and_released(), *change(host)), [host])
+        if not runner.records[host.name].going or not stays:
+            return
+        late = await_nodes(self._gateway, [host.name], tell=self._tell)
+        if late:
+            raise HostError(
+                f"{host.name}: it does not serve after its change: {late[host.name]}.",
+                fix=f"Its last words: `journalctl -u farm-node` there; `farm doctor --limit"
+                f" {host.name}` may say more.",
+            )
+        self._tell(f"{host.name} serves again")
 
-    def _drain(self, host: Host) -> bool:
-        """Take a node out of service; return whether an operator had done so before."""
+    def _drain(self, host: Host) -> None:
+        """Wait until nothing runs on a node and nothing is sent there any more."""
         with AdminClient(self._gateway.address, tls=self._gateway.tls) as admin:
             nodes = {node.node_id: node for node in admin.snapshot().nodes}
-            node = nodes.get(host.name)
-            if node is None or node.state == "lost":
-                return False
+            if host.name not in nodes or nodes[host.name].state in _ABSENT:
+                return
             self._keep_floor(host, nodes.values())
-            if node.cordoned:
-                return True
-            admin.cordon(host.name)
-            self._tell(f"draining {host.name}")
-            began = time.monotonic()
-            for snapshot in admin.watch(_LOOK_S):
-                waited_s = time.monotonic() - began
-                node = next((n for n in snapshot.nodes if n.node_id == host.name), None)
-                if node is None or (waited_s > _SETTLE_S and _is_idle(node)):
-                    return False
-                if waited_s > self._settings.drain_s:
-                    admin.uncordon(host.name)
-                    raise HostError(
-                        f"{host.name}: {node.inflight_batches} batches still run there after"
-                        f" {self._settings.drain_s:g} s; it was put back into service unchanged.",
-                        fix="see what runs there with `farm nodes describe`, then run this again.",
-                    )
-        return False
+            if not nodes[host.name].cordoned:
+                self._tell(f"draining {host.name}")
+                admin.cordon(host.name)
+            self._await_idle(host, admin)
 
-    def _keep_floor(self, host: Host, nodes: "Collection[NodeSnapshot]") -> None:
+    def _await_idle(self, host: Host, admin: AdminClient) -> None:
+        began = time.monotonic()
+        for snapshot in admin.watch(_LOOK_S):
+            waited_s = time.monotonic() - began
+            node = next((node for node in snapshot.nodes if node.node_id == host.name), None)
+            if node is None or node.state in _ABSENT:
+                return
+            busy = node.inflight_batches or node.slots_busy
+            if waited_s > _SETTLE_S and not busy:
+                return
+            if waited_s > self._settings.drain_s:
+                raise HostError(
+                    f"{host.name}: {node.inflight_batches} batches still run there after"
+                    f" {self._settings.drain_s:g} s; it is cordoned and otherwise as it was.",
+                    fix=f"See what runs there (`farm nodes describe {host.name}`), then run this"
+                    f" again, or put it back: `farm nodes uncordon {host.name}`.",
+                )
+        raise HostError(
+            f"{host.name}: the gateway went away while the node was drained.",
+            fix="See that it runs (`farm nodes ls`), then run this again.",
+        )
+
+    def _keep_floor(self, host: Host, nodes: Collection["NodeSnapshot"]) -> None:
         others = sum(node.state == _READY for node in nodes if node.node_id != host.name)
         if others < self._settings.floor * len(nodes):
             raise HostError(
@@ -126,16 +137,3 @@ class Rollout:
                 f" is {self._settings.floor:.0%}; it was left as it is.",
                 fix="Bring the other nodes back first (`farm nodes ls`), or set a lower --floor.",
             )
-
-    def _await(self, host: Host, gateway: Gateway) -> None:
-        late = await_nodes(gateway, [host.name], tell=self._tell)
-        if late:
-            raise HostError(
-                f"{host.name}: it does not serve after its change: {late[host.name]}.",
-                fix=f"Its last words: `journalctl -u farm-node` there. `farm doctor --limit"
-                f" {host.name}` may say more.",
-            )
-
-
-def _is_idle(node: "NodeSnapshot") -> bool:
-    return node.state == "lost" or not (node.inflight_batches or node.slots_busy)

@@ -50,7 +50,7 @@ def gateway_settings(
             "farm": farm,
             "cluster": _member(address, cluster),
             "nodes": {
-                host.name: _serving(host, cores[host.name])
+                host.name: _serving(host, cores[host.name], cluster)
                 for host in inventory.nodes
                 if host.name in cores
             },
@@ -65,10 +65,11 @@ def memory_max_mb(host: Host, total_mb: int | None) -> int | None:
     return max(total_mb - _SYSTEM_MB, total_mb // 2)
 
 
-def _serving(host: Host, cores: int) -> dict[str, Any]:
+def _serving(host: Host, cores: int, cluster: str) -> dict[str, Any]:
     threads = host.threads_per_slot or 1
     return {
-        "cache_dir": layout.NODE,
+        # A head that serves is in both clusters for as long as one replaces the other.
+        "cache_dir": f"{layout.NODE}-{cluster}" if host.role.leads else layout.NODE,
         "slots": host.slots or max(cores // threads, 1),
         "threads_per_slot": threads,
     }

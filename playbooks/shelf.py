@@ -5,9 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from farm.inventory import Host, Inventory
 from playbooks import layout, services, settings, units
@@ -17,7 +14,7 @@ from playbooks.firewall import ruleset
 from playbooks.steps.base import Step
 from playbooks.steps.files import Folder, Link, files, folders, links
 from playbooks.steps.identity import certificate, trusted
-from playbooks.steps.services import unit_files
+from playbooks.steps.services import mounted, no_firewall, started, unit_files
 
 _OWN = f"{layout.USER}:{layout.USER}"
 
@@ -49,11 +46,13 @@ class Shelf:
                 addresses=[self.addresses[host.name], *filter(_is_ip, called)],
                 names=[name for name in called if not _is_ip(name)],
             ),
-            files(
-                "firewall",
-                [Put(content=ruleset(self.addresses.values()).encode(), to=layout.FIREWALL)],
-            ),
+            *self._firewall(),
         )
+
+    def ground(self) -> Sequence[Step]:
+        """Return the steps that start what every service stands on."""
+        wall = (started(services.firewall(), anew=True),) if self._walled else ()
+        return (*wall, mounted(units.RAY_MOUNT))
 
     def node(self, host: Host, release: str, cluster: str) -> Sequence[Step]:
         """Return what a host holds that serves and does not lead."""
@@ -69,8 +68,10 @@ class Shelf:
             files("settings", [Put(content=config, to=layout.NODE_CONFIG)]),
             unit_files(
                 {
-                    **_BASE_UNITS,
-                    services.node().unit: units.node_unit(memory_max_mb=memory),
+                    **self._ground_units(),
+                    services.node().unit: units.node_unit(
+                        memory_max_mb=memory, firewall=self._walled
+                    ),
                 }
             ),
             links("release", [Link(path=layout.link("node"), target=layout.release(release))]),
@@ -84,8 +85,8 @@ class Shelf:
             files("settings", [Put(content=config, to=layout.head_config(cluster))]),
             unit_files(
                 {
-                    **_BASE_UNITS,
-                    units.HEAD_TEMPLATE: units.head_unit(),
+                    **self._ground_units(),
+                    units.HEAD_TEMPLATE: units.head_unit(firewall=self._walled),
                     units.GATEWAY_TEMPLATE: units.gateway_unit(memory_max_mb=None),
                 }
             ),
@@ -132,26 +133,19 @@ class Shelf:
             ),
         )
 
+    @property
+    def _walled(self) -> bool:
+        return self.inventory.farm.firewall
 
-_BASE_UNITS = {
-    services.firewall().unit: units.firewall_unit(),
-    units.RAY_MOUNT: units.ray_mount(),
-}
+    def _firewall(self) -> Sequence[Step]:
+        if self._walled:
+            rules = ruleset(self.addresses.values()).encode()
+            return (files("firewall", [Put(content=rules, to=layout.FIREWALL)]),)
+        return no_firewall()
 
-
-def known_nodes(config: str | None) -> Mapping[str, int]:
-    """Return the nodes that a gateway's settings name, with the threads of each.
-
-    They are what an earlier bootstrap found; of text that is none of its making, nothing.
-    """
-    try:
-        values: Any = yaml.safe_load(config or "")
-        return {
-            str(name): int(node["slots"]) * int(node["threads_per_slot"])
-            for name, node in values["nodes"].items()
-        }
-    except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError):
-        return {}
+    def _ground_units(self) -> Mapping[str, str]:
+        wall = {services.firewall().unit: units.firewall_unit()} if self._walled else {}
+        return {**wall, units.RAY_MOUNT: units.ray_mount()}
 
 
 def _parents(name: str) -> Iterator[str]:

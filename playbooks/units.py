@@ -55,7 +55,7 @@ RestartSec=2
 """
 
 
-def node_unit(*, memory_max_mb: int | None) -> str:
+def node_unit(*, memory_max_mb: int | None, firewall: bool) -> str:
     """Return the unit of Ray's worker and the actor.
 
     It needs group `video` to ask the firmware for its clock and throttling, and hence sees
@@ -65,8 +65,8 @@ def node_unit(*, memory_max_mb: int | None) -> str:
 [Unit]
 Description=Farm node: Ray's worker and the inference actor
 {_AFTER_NETWORK}
-Requires={RAY_MOUNT} {_FIREWALL}
-After={RAY_MOUNT} {_FIREWALL}
+Requires={_ground(firewall)}
+After={_ground(firewall)}
 StartLimitIntervalSec=0
 
 [Service]
@@ -86,14 +86,14 @@ WantedBy=multi-user.target
 """
 
 
-def head_unit() -> str:
+def head_unit(*, firewall: bool) -> str:
     """Return the template of Ray's head; its instance is the cluster's letter."""
     return f"""\
 [Unit]
 Description=Farm head %i: Ray's control store
 {_AFTER_NETWORK}
-Requires={RAY_MOUNT} {_FIREWALL}
-After={RAY_MOUNT} {_FIREWALL}
+Requires={_ground(firewall)}
+After={_ground(firewall)}
 StartLimitIntervalSec=0
 
 [Service]
@@ -182,6 +182,11 @@ Options=size={_RAY_TMPFS_MB}m,mode=0700,nodev,nosuid,noexec
 [Install]
 WantedBy=multi-user.target
 """
+
+
+def _ground(firewall: bool) -> str:
+    """Return the units without which nothing of Ray's may start."""
+    return f"{RAY_MOUNT} {_FIREWALL}" if firewall else RAY_MOUNT
 
 
 def _stamped(service: Service) -> str:

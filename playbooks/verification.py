@@ -80,14 +80,22 @@ def await_nodes(
 
 
 def verify(
-    gateway: Gateway, nodes: Collection[str], repository: Path, *, tell: Callable[[str], None]
+    gateway: Gateway,
+    nodes: Collection[str],
+    repository: Path | None,
+    *,
+    tell: Callable[[str], None],
 ) -> Verification:
     """Wait for the nodes, then run the goldens of every version that is served.
+
+    Without a repository there are no goldens to run.
 
     Raises:
         FarmError: the gateway does not answer.
     """
     not_ready = await_nodes(gateway, nodes, tell=tell)
+    if repository is None:
+        return Verification(not_ready=not_ready, goldens=())
     with AdminClient(gateway.address, tls=gateway.tls) as admin:
         served = {(model.name, model.version) for model in admin.index(ready=True)}
     with FarmClient(gateway.address, tls=gateway.tls) as client:

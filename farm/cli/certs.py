@@ -81,7 +81,9 @@ def ls(context: Context = None, output: OutputFormat = Output.TABLE) -> None:
         from farm.pki import inspect
 
         home, farm = _farm(context)
-        known = [(what, inspect(path.read_bytes())) for what, path in _kept(home.folder(farm))]
+        known = [
+            (what, inspect(path.read_bytes(), str(path))) for what, path in _kept(home.folder(farm))
+        ]
         if output is Output.JSON:
             print_json("certificates", [_document(facts) for _, facts in known])
             return
@@ -113,7 +115,7 @@ def show(
         from farm.pki import inspect
 
         try:
-            facts = inspect(file.read_bytes())
+            facts = inspect(file.read_bytes(), str(file))
         except OSError as error:
             raise ConfigurationError(f"{file} cannot be read: {error.strerror}") from error
         if output is Output.JSON:

@@ -63,6 +63,7 @@ def farm_client(connect: str | None, context: str | None) -> "FarmClient":
     Raises:
         ConfigurationError: as `target`, or a file of TLS cannot be used.
     """
+    _silence_grpc()
     from farm.client import FarmClient
 
     meant = target(connect, context)
@@ -71,10 +72,19 @@ def farm_client(connect: str | None, context: str | None) -> "FarmClient":
 
 def admin_client(connect: str | None, context: str | None) -> "AdminClient":
     """Return the operator's client, likewise."""
+    _silence_grpc()
     from farm.client import AdminClient
 
     meant = target(connect, context)
     return AdminClient(meant.address, tls=meant.tls)
+
+
+def _silence_grpc() -> None:
+    """Keep gRPC's own lines off standard error: what they tell is in the errors, in words.
+
+    It reads the variable when it is imported.
+    """
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 
 def _tls_of(context: "Context") -> "ClientTls | None":

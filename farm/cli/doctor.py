@@ -1,11 +1,11 @@
 """`farm doctor`: what is wrong with the hosts, what it means, and what to do."""
 
-import os
 from typing import TYPE_CHECKING
 
 import typer
 
 from farm.cli.exits import Exit, exit_code, farm_errors
+from farm.cli.host_runs import run_over
 from farm.cli.inventory_options import InventoryFile, Limit, read_inventory
 from farm.cli.options import Output, OutputFormat
 from farm.cli.ssh_options import AskSudoPassword, Parallel, sudo_password
@@ -31,34 +31,19 @@ def doctor(
     """
     with farm_errors():
         from farm.cli.doctor_report import print_findings
-        from farm.cli.host_progress import shown_progress
-        from farm.contexts import FarmHome
         from playbooks.doctor.examination import Examination
         from playbooks.doctor.table import EVERYTHING
-        from playbooks.runner import Runner, RunnerSettings
-        from playbooks.ssh import SshSettings, SshTransport
+        from playbooks.runner import RunnerSettings
 
         farm = read_inventory(inventory)
         hosts = farm.limited_to(limit or ())
         password = sudo_password(farm, ask=ask_sudo_password)
-        ssh = SshSettings(
-            known_hosts=FarmHome.of(os.environ).folder(farm.farm.name).known_hosts,
-            sudo_password=password,
-        )
         examination = Examination(
             farm=farm.farm, checks=EVERYTHING, sudo_password=password is not None
         )
-        with shown_progress([host.name for host in hosts]) as progress:
-            runner = Runner(
-                hosts,
-                connect=lambda host: SshTransport(host, ssh),
-                settings=RunnerSettings(parallel=parallel),
-                progress=progress,
-            )
-            try:
-                findings = examination.examine(runner)
-            finally:
-                runner.close()
+        settings = RunnerSettings(parallel=parallel)
+        with run_over(farm, hosts, sudo_password=password, settings=settings) as runner:
+            findings = examination.examine(runner)
         print_findings(hosts, findings, output)
         code = _exit(findings, list(runner.records.values()))
     raise typer.Exit(code)

@@ -48,17 +48,16 @@ def print_findings(
 def _rows(found: Sequence[Finding]) -> Iterator[tuple[Severity, str, str, str]]:
     """Return severity, checks, meaning and fix; checks that say the same stand together."""
     alike: dict[tuple[Severity, str, str], list[str]] = {}
-    well: list[str] = []
     for finding in found:
-        if finding.severity is Severity.OK:
-            well.append(finding.check)
-        else:
+        if finding.severity is not Severity.OK:
             said = (finding.severity, finding.meaning, finding.fix)
             alike.setdefault(said, []).append(finding.check)
+    bad = {check for checks in alike.values() for check in checks}
+    well = dict.fromkeys(finding.check for finding in found if finding.check not in bad)
     for (severity, meaning, fix), checks in alike.items():
         yield severity, ", ".join(checks), meaning, fix
     if well:
-        yield Severity.OK, ", ".join(dict.fromkeys(well)), "", ""
+        yield Severity.OK, ", ".join(well), "", ""
 
 
 def _table(found: Sequence[Finding]) -> Table:

@@ -62,5 +62,7 @@ _EXTRAS = {
     "onnxruntime": "node",
     "cryptography": "ops",
     "fabric": "ops",
+    "keyring": "ops",
+    "paramiko": "ops",
     "textual": "tui",
 }

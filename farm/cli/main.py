@@ -21,7 +21,9 @@ from farm.cli import (
     nodes,
     run,
     sim,
+    uninstall,
     up,
+    upgrade,
 )
 
 app = typer.Typer(
@@ -36,6 +38,8 @@ app.command("infer")(infer.infer)
 app.command("bench")(bench.bench)
 app.command("doctor")(doctor.doctor)
 app.command("bootstrap")(bootstrap.bootstrap)
+app.command("upgrade")(upgrade.upgrade)
+app.command("uninstall")(uninstall.uninstall)
 app.add_typer(models.app, name="models")
 app.add_typer(nodes.app, name="nodes")
 app.add_typer(sim.app, name="sim")

@@ -15,10 +15,12 @@ from farm.client.metadata import ModelMetadata, TensorMetadata
 from farm.client.receipts import ReceiptView
 from farm.client.results import InferResult, StreamAnswer
 from farm.client.sync import FarmClient
+from farm.client.tls import ClientTls
 
 __all__ = [
     "AdminClient",
     "AsyncFarmClient",
+    "ClientTls",
     "FarmClient",
     "InferResult",
     "ModelMetadata",

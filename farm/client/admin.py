@@ -19,6 +19,7 @@ from farm.client.methods import (
     VERSION,
     WATCH_SNAPSHOTS,
 )
+from farm.client.tls import ClientTls
 from farm.core.errors import UnsupportedError
 from farm.pb.farm_admin_pb2 import (
     DescribeModelRequest,
@@ -45,12 +46,13 @@ SettingValue = bool | int | str
 class AdminClient:
     """Asks a gateway about its farm and tells it what to serve.
 
-    Threads may share it. Every method raises `FarmError`; none tries again by itself.
+    Threads may share it. Every method raises `FarmError`; none tries again by itself. From
+    another machine a gateway wants an operator's certificate, in `tls`.
     """
 
-    def __init__(self, address: str = DEFAULT_ADDRESS) -> None:
+    def __init__(self, address: str = DEFAULT_ADDRESS, *, tls: ClientTls | None = None) -> None:
         self.address = checked_address(address)
-        self._calls = BlockingCalls(address, 0)
+        self._calls = BlockingCalls(address, tls, 0)
 
     def __enter__(self) -> Self:
         return self

@@ -21,6 +21,7 @@ from farm.client.methods import (
     SERVER_READY,
 )
 from farm.client.results import InferResult, StreamAnswer
+from farm.client.tls import ClientTls
 from farm.pb.model_config_pb2 import ModelConfig
 from farm.pb.open_inference_pb2 import (
     ModelConfigRequest,
@@ -37,12 +38,16 @@ class AsyncFarmClient:
     """Calls a farm from one event loop. Every method raises `FarmError`.
 
     A call that the server pushes back, or does not answer at all, is tried again up to
-    `retries` times within its own deadline; 0 turns that off.
+    `retries` times within its own deadline; 0 turns that off. Without `tls` nothing is
+    encrypted.
     """
 
-    def __init__(self, address: str = DEFAULT_ADDRESS, *, retries: int = 2) -> None:
+    def __init__(
+        self, address: str = DEFAULT_ADDRESS, *, tls: ClientTls | None = None, retries: int = 2
+    ) -> None:
         self.address = checked_address(address)
-        self._calls = AsyncCalls(address, retries)
+        self.tls = tls
+        self._calls = AsyncCalls(address, tls, retries)
 
     async def __aenter__(self) -> Self:
         return self

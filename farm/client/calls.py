@@ -7,10 +7,16 @@ from typing import Any
 
 import grpc
 
-from farm.client.channel import OPTIONS, admin_methods, inference_methods
+from farm.client.channel import (
+    admin_methods,
+    inference_methods,
+    open_aio_channel,
+    open_channel,
+)
 from farm.client.errors import of_call
 from farm.client.methods import Answer, Request, Rpc
 from farm.client.retries import retry_delay_s, spread
+from farm.client.tls import ClientTls
 from farm.core.errors import ConfigurationError, FarmError, RequestCancelledError
 
 _CLOSED = "this client is closed; make a new one"
@@ -22,10 +28,10 @@ class BlockingCalls:
     Unary calls are tried again up to `retries` times, so they must be safe to repeat.
     """
 
-    def __init__(self, address: str, retries: int) -> None:
+    def __init__(self, address: str, tls: ClientTls | None, retries: int) -> None:
         self.address = address
         self._retries = _checked(retries)
-        self._channel = grpc.insecure_channel(address, options=OPTIONS)
+        self._channel = open_channel(address, tls)
         self._calls = _multicallables(self._channel)
 
     def close(self) -> None:
@@ -77,10 +83,10 @@ class BlockingCalls:
 class AsyncCalls:
     """The same for one event loop."""
 
-    def __init__(self, address: str, retries: int) -> None:
+    def __init__(self, address: str, tls: ClientTls | None, retries: int) -> None:
         self.address = address
         self._retries = _checked(retries)
-        self._channel = grpc.aio.insecure_channel(address, options=OPTIONS)
+        self._channel = open_aio_channel(address, tls)
         self._calls = _multicallables(self._channel)
 
     async def close(self) -> None:

@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from typing import Final
 
+import grpc
+
+from farm.client.tls import ClientTls
 from farm.core.addresses import GRPC_ADDRESS
 from farm.core.errors import ConfigurationError
 from farm.pb.services import ADMIN_SERVICE, INFERENCE_SERVICE, Method, methods
@@ -18,6 +21,24 @@ OPTIONS: Final = (
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 5_000),
 )
+
+
+def open_channel(address: str, tls: ClientTls | None) -> grpc.Channel:
+    """Return a channel for threads; without `tls` it is not encrypted.
+
+    Raises:
+        ConfigurationError: a file of TLS cannot be used.
+    """
+    if tls is None:
+        return grpc.insecure_channel(address, options=OPTIONS)
+    return grpc.secure_channel(address, tls.credentials(), options=(*OPTIONS, *tls.options()))
+
+
+def open_aio_channel(address: str, tls: ClientTls | None) -> grpc.aio.Channel:
+    """Return a channel for one event loop, likewise."""
+    if tls is None:
+        return grpc.aio.insecure_channel(address, options=OPTIONS)
+    return grpc.aio.secure_channel(address, tls.credentials(), options=(*OPTIONS, *tls.options()))
 
 
 def inference_methods() -> Mapping[str, Method]:

@@ -6,9 +6,11 @@ from typing import Any
 import grpc
 
 from farm.core.errors import (
+    ConfigurationError,
     DeadlineExceededError,
     ErrorCode,
     FarmError,
+    IntegrityError,
     UnreachableError,
     error_class,
 )
@@ -31,6 +33,44 @@ _BY_STATUS = {
 # grpc.aio says this, and forgets the server's own status, where a write was the first to meet
 # the end of a stream.
 _BROKEN_WRITE = "Internal error from Core"
+
+# What TLS libraries say deep in gRPC's message where no connection came about, and what it
+# means. Trying again would not help.
+_HANDSHAKES: tuple[tuple[str, type[FarmError], str], ...] = (
+    (
+        "certificate has expired",
+        IntegrityError,
+        "the certificate of the gateway at {address} has expired, or this machine's clock is ahead;"
+        " `farm bootstrap` renews certificates",
+    ),
+    (
+        "certificate is not yet valid",
+        IntegrityError,
+        "the certificate of the gateway at {address} is not valid yet; is this machine's clock"
+        " behind?",
+    ),
+    (
+        "CERTIFICATE_VERIFY_FAILED",
+        IntegrityError,
+        "what answers at {address} has no certificate of the CA that you trust; is it the right"
+        " address, and ca.pem that of its farm (`farm contexts ls`, FARM_TLS_CA)?",
+    ),
+    (
+        "Hostname Verification Check failed",
+        IntegrityError,
+        "the certificate of the gateway at {address} is for other names; connect by one that it is"
+        " for, or add this one to gateway.names in the inventory and run `farm bootstrap`",
+    ),
+    (
+        "WRONG_VERSION_NUMBER",
+        ConfigurationError,
+        "what answers at {address} does not encrypt; leave out the CA (FARM_TLS_CA, the context's"
+        " or the client's tls) if that is meant",
+    ),
+)
+# A server that ends a connection before a word says nothing about why.
+_NO_CONNECTION = "failed to connect"
+_ENDED_AT_ONCE = ("Socket closed", "Connection reset")
 
 # Parameters of a failed answer in a stream, which has no trailing metadata of its own.
 _STREAM_CODE = "farm_error_code"
@@ -57,10 +97,7 @@ def to_farm_error(
     if known is not None:
         return error_class(known)(details or "", retry_after_s=retry_after_s)
     if status is grpc.StatusCode.UNAVAILABLE:
-        return UnreachableError(
-            f"no answer from {address} ({details}); is `farm up` running there?",
-            retry_after_s=retry_after_s,
-        )
+        return _unavailable(details or "", address, retry_after_s)
     if status is grpc.StatusCode.DEADLINE_EXCEEDED:
         # gRPC's own words for it speak of streams that were removed.
         return DeadlineExceededError(
@@ -68,6 +105,22 @@ def to_farm_error(
             " `farm models ls` how busy the model is"
         )
     return error_class(_BY_STATUS.get(status, ErrorCode.INTERNAL))(details or status.name)
+
+
+def _unavailable(details: str, address: str, retry_after_s: float | None) -> FarmError:
+    for said, meant, message in _HANDSHAKES:
+        if said in details:
+            return meant(message.format(address=address))
+    if _NO_CONNECTION in details and any(said in details for said in _ENDED_AT_ONCE):
+        return UnreachableError(
+            f"{address} ended the connection at once; it may want TLS (--context, FARM_TLS_CA), or"
+            " another certificate than yours, which may have expired (`farm certs show`)",
+            retry_after_s=retry_after_s,
+        )
+    return UnreachableError(
+        f"no answer from {address} ({details}); is `farm up` running there?",
+        retry_after_s=retry_after_s,
+    )
 
 
 def of_stream(answer: ModelStreamInferResponse) -> FarmError:

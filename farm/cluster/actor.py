@@ -3,17 +3,19 @@
 Made remote by `remote_actor`, not by a decorator, so that importing this loads no Ray.
 """
 
+import os
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from farm.cluster.names import NAMESPACE, actor_name, resource_name
+from farm.cluster.ray_environment import told_to_encrypt
 from farm.core.actor_messages import decode_artifact, encode_curves, encode_record
 from farm.core.frames import Endpoint
+from farm.node.affinity import share_out, usable_cores
 from farm.node.intake import Intake
 from farm.node.service import NodeService
 from farm.node.settings import NodeSettings
-
-# Ray's namespace for all actors of a farm.
-NAMESPACE = "farm"
 
 # Heartbeats must not wait behind inference, nor inference behind a file transfer.
 INFERENCE, TELEMETRY, MODELS = "inference", "telemetry", "models"
@@ -22,10 +24,21 @@ INFERENCE, TELEMETRY, MODELS = "inference", "telemetry", "models"
 class NodeActor:
     """One a node. Detached and named, it outlives the gateway that made it."""
 
-    def __init__(self, settings: NodeSettings) -> None:
+    def __init__(self, message: Mapping[str, Any]) -> None:
+        settings = NodeSettings.of_message(message)
+        if settings.own_cores:
+            share, *_ = share_out(usable_cores(), nodes=1, threads=settings.capacity)
+            settings = replace(settings, cores=share)
         self._service = NodeService(settings)
         self._service.expect_models()
-        self._intake = Intake(self._service.infer, callers=_callers(settings))
+        # Where Ray is told to encrypt, so is this, by the same certificates.
+        self._tls = told_to_encrypt(os.environ)
+        self._intake = Intake(
+            self._service.infer,
+            callers=_callers(settings),
+            port=settings.batch_port,
+            tls=self._tls,
+        )
 
     def describe(self) -> dict[str, Any]:
         return encode_record(self._service.describe()) | {"cordoned": self._service.cordoned}
@@ -36,7 +49,9 @@ class NodeActor:
     def listen(self, gateway: str) -> Endpoint:
         """Return where the gateway at this address may connect to send batches."""
         here = own_address()
-        return self._intake.listen("127.0.0.1" if gateway == here else here)
+        # A certificate holds the machine's address, not loopback's.
+        aside = gateway == here and self._tls is None
+        return self._intake.listen("127.0.0.1" if aside else here)
 
     def infer(self, call: bytes, *raws: bytes) -> bytes:
         return self._service.infer(call, *raws)
@@ -88,16 +103,6 @@ def own_address() -> str:
     return address
 
 
-def actor_name(node_id: str) -> str:
-    """Return the name under which a node's actor is found."""
-    return f"node-{node_id}"
-
-
-def resource_name(node_id: str) -> str:
-    """Return the Ray resource that pins a node's actor to its machine."""
-    return f"farm_node_{node_id}"
-
-
 def remote_actor(settings: NodeSettings) -> Any:
     """Start a node's actor and return its handle.
 
@@ -118,5 +123,5 @@ def remote_actor(settings: NodeSettings) -> Any:
             lifetime="detached",
             resources={resource_name(settings.node_id): 1},
         )
-        .remote(settings)
+        .remote(settings.to_message())
     )

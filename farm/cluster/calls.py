@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -16,6 +17,7 @@ from ray.exceptions import (
 
 from farm.cluster.actor import INFERENCE, MODELS, TELEMETRY, own_address
 from farm.cluster.channel import BatchChannel
+from farm.cluster.ray_environment import told_to_encrypt
 from farm.core.errors import (
     FarmError,
     InternalError,
@@ -30,6 +32,33 @@ _log = structlog.get_logger()
 # Asking an actor where, and connecting there.
 _CONNECT_S = 5.0
 
+# The port of an actor that was just replaced may still be its own.
+_RETRY_BASE_S = 1.0
+_RETRY_MAX_S = 60.0
+
+
+class _ConnectRetry:
+    """When the connection for batches is tried again, and what keeps it from being made."""
+
+    def __init__(self) -> None:
+        self.again_at = 0.0
+        self._pause_s = _RETRY_BASE_S
+        self._reason = ""
+
+    def later(self, now: float, reason: str) -> None:
+        self.again_at = now + self._pause_s
+        self._pause_s = min(self._pause_s * 2, _RETRY_MAX_S)
+        self._note(reason)
+
+    def never(self, reason: str) -> None:
+        self.again_at = math.inf
+        self._note(reason)
+
+    def _note(self, reason: str) -> None:
+        if reason != self._reason:
+            self._reason = reason
+            _log.warning("batches_go_through_ray", reason=reason)
+
 
 class ActorCalls:
     """The methods of one actor as coroutines, each in its concurrency group.
@@ -40,8 +69,9 @@ class ActorCalls:
     farm's own errors as the actor raised them.
     """
 
-    def __init__(self, handle: Any) -> None:
+    def __init__(self, handle: Any, node_id: str) -> None:
         self._handle = handle
+        self._node_id = node_id
         # `.options()` builds a wrapper; made once, it costs a request nothing.
         self._infer = handle.infer.options(concurrency_group=INFERENCE)
         self._describe = handle.describe.options(concurrency_group=TELEMETRY)
@@ -59,8 +89,9 @@ class ActorCalls:
         # Actors of the protocol before have neither probes nor a process for suspects.
         self.isolates = hasattr(handle, "probe")
         self._channel: BatchChannel | None = None
-        # It has no encryption of its own, and must not undo Ray's.
-        self._may_connect = os.environ.get("RAY_USE_TLS", "0") == "0"
+        # Where Ray is told to encrypt, so is this, by the same certificates.
+        self._tls = told_to_encrypt(os.environ)
+        self._retry = _ConnectRetry()
 
     async def describe(self) -> Mapping[str, Any]:
         message: Mapping[str, Any] = await _result(self._describe.remote())
@@ -101,25 +132,31 @@ class ActorCalls:
     async def connect(self) -> None:
         """Open a connection for batches, unless there is one; without, they go through Ray.
 
-        It is not tried again once it could not be opened.
+        After a failure it is not tried again for a while.
 
         Raises:
             NodeLostError: the actor is dead.
         """
-        if not self._may_connect or (self._channel is not None and self._channel.usable):
+        loop = asyncio.get_running_loop()
+        connected = self._channel is not None and self._channel.usable
+        if connected or loop.time() < self._retry.again_at:
             return
-        self._channel, self._may_connect = None, False
+        self._channel = None
         try:
             async with asyncio.timeout(_CONNECT_S):
                 listen = self._newer("listen", TELEMETRY)
-                endpoint = await _result(listen.remote(own_address()))
-                self._channel = await BatchChannel.open(Endpoint(*endpoint))
+                endpoint = Endpoint(*await _result(listen.remote(own_address())))
+                self._channel = await BatchChannel.open(
+                    endpoint, tls=self._tls, machine=self._node_id
+                )
         except NodeLostError:
             raise
+        except UnsupportedError as error:
+            self._retry.never(error.message)
         except (FarmError, OSError, TimeoutError) as error:
-            _log.warning("batches_go_through_ray", reason=str(error) or type(error).__name__)
+            self._retry.later(loop.time(), str(error) or type(error).__name__)
         else:
-            self._may_connect = True
+            self._retry = _ConnectRetry()
 
     @property
     def endings(self) -> frozenset["asyncio.Future[None]"]:

@@ -8,6 +8,7 @@ from hmac import compare_digest
 
 from farm.core.errors import NodeLostError
 from farm.core.frames import PROOF_BYTES, Endpoint, FrameDecoder, encode_head
+from farm.core.host_tls import HostTls, machine_of
 
 # Above it several writes cost less than a copy.
 _JOINED_BYTES = 64 << 10
@@ -31,22 +32,38 @@ class BatchChannel(asyncio.Protocol):
         self.ended: asyncio.Future[None] = loop.create_future()
 
     @classmethod
-    async def open(cls, endpoint: Endpoint) -> "BatchChannel":
-        """Connect to an actor.
+    async def open(
+        cls, endpoint: Endpoint, *, tls: HostTls | None = None, machine: str = ""
+    ) -> "BatchChannel":
+        """Connect to an actor; with `tls` encrypted, and only to the `machine` of that name.
 
         Raises:
             OSError: it cannot be reached, or another answers in its place.
         """
         loop = asyncio.get_running_loop()
-        _, channel = await loop.create_connection(
-            lambda: cls(endpoint), endpoint.host, endpoint.port
+        transport, channel = await loop.create_connection(
+            lambda: cls(endpoint),
+            endpoint.host,
+            endpoint.port,
+            ssl=tls.calling() if tls is not None else None,
+            server_hostname=endpoint.host if tls is not None else None,
         )
         try:
+            if tls is not None:
+                found = machine_of(transport.get_extra_info("peercert"))
+                if found != machine:
+                    raise ConnectionError(f"its certificate is that of '{found}'")
+            channel._greet()
             await channel._greeted
         except BaseException:
             channel.close()
             raise
         return channel
+
+    def _greet(self) -> None:
+        """Prove that this gateway was told the secret; whoever has the port hears it."""
+        if self._transport is not None:
+            self._transport.write(self._endpoint.of_gateway)
 
     @property
     def usable(self) -> bool:
@@ -80,7 +97,6 @@ class BatchChannel(asyncio.Protocol):
         peer: socket.socket = transport.get_extra_info("socket")
         with suppress(OSError):
             peer.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        transport.write(self._endpoint.of_gateway)
 
     def data_received(self, data: bytes) -> None:
         if not self._greeted.done():

@@ -13,26 +13,14 @@ from pathlib import Path
 
 import psutil
 
-from farm.cluster.actor import NAMESPACE, resource_name
+from farm.cluster import ray_environment
+from farm.cluster.names import NAMESPACE, resource_name
 from farm.core.errors import ConfigurationError
 
 # Only the largest batches pass through the object store; two of them fit easily.
 _OBJECT_STORE_BYTES = 256 << 20
 
 _VITAL = ("raylet", "gcs_server")
-
-_ENVIRONMENT = {
-    # With a token nobody else on the network can run code through Ray's ports.
-    "RAY_AUTH_MODE": "token",
-    "RAY_USAGE_STATS_ENABLED": "0",
-    # Workers held in reserve would cost 40 MB each on every node.
-    "RAY_enable_worker_prestart": "0",
-    "RAY_prestart_worker_first_driver": "0",
-    # Arguments up to 8 MiB ride inside the call instead of through the object store: a
-    # 600 kB image to an actor and back took 3.3 ms instead of 6.4 ms.
-    "RAY_max_direct_call_object_size": str(8 << 20),
-    "RAY_task_rpc_inlined_bytes_limit": str(64 << 20),
-}
 
 
 class LocalCluster:
@@ -68,7 +56,7 @@ class LocalCluster:
             # Ctrl-C on the terminal is for the farm, which then ends in good order.
             start_new_session=True,
         )
-        os.environ.update(_ENVIRONMENT, RAY_AUTH_TOKEN=secrets.token_hex(32))
+        os.environ.update(ray_environment.SETTINGS, RAY_AUTH_TOKEN=secrets.token_hex(32))
         # `ray.init` would join whatever cluster this names.
         os.environ.pop("RAY_ADDRESS", None)
         import ray

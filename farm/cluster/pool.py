@@ -10,6 +10,7 @@ from uuid import uuid4
 import structlog
 
 from farm.cluster.calls import ActorCalls
+from farm.cluster.joined import JoinedMachines
 from farm.cluster.supervisor import Heartbeats, Supervisor
 from farm.core.actor_messages import (
     decode_curves,
@@ -62,9 +63,13 @@ class RayWorkerPool:
         self, nodes: Sequence[NodeSettings], *, heartbeats: Heartbeats | None = None
     ) -> None:
         self._events: asyncio.Queue[PoolEvent] = asyncio.Queue(_MAX_EVENTS)
+        machines = JoinedMachines()
         self._supervisors = {
             settings.node_id: Supervisor(
-                settings, heartbeats=heartbeats or Heartbeats(), emit=self._emit
+                settings,
+                machines=machines,
+                heartbeats=heartbeats or Heartbeats(),
+                emit=self._emit,
             )
             for settings in nodes
         }

@@ -8,8 +8,10 @@ from typing import Any
 import ray
 import structlog
 
-from farm.cluster.actor import NAMESPACE, actor_name, remote_actor
+from farm.cluster.actor import remote_actor
 from farm.cluster.calls import ActorCalls
+from farm.cluster.joined import JoinedMachines
+from farm.cluster.names import NAMESPACE, actor_name
 from farm.core.actor_messages import decode_profile, decode_vitals
 from farm.core.errors import FarmError
 from farm.core.pool import NodeDown, NodeHeartbeat, NodeUp, PoolEvent
@@ -38,10 +40,16 @@ class Supervisor:
     """One node's actor. `calls` is None while there is no living one."""
 
     def __init__(
-        self, settings: NodeSettings, *, heartbeats: Heartbeats, emit: Callable[[PoolEvent], None]
+        self,
+        settings: NodeSettings,
+        *,
+        machines: JoinedMachines,
+        heartbeats: Heartbeats,
+        emit: Callable[[PoolEvent], None],
     ) -> None:
         self.node_id = settings.node_id
         self._settings = settings
+        self._machines = machines
         self._heartbeats = heartbeats
         self._emit = emit
         # Why the present actor is to be replaced, once somebody says so.
@@ -61,10 +69,12 @@ class Supervisor:
         delay_s = 0.0
         while True:
             await asyncio.sleep(delay_s)
-            begun_at = loop.time()
             calls: ActorCalls | None = None
+            begun_at = loop.time()
             try:
-                calls = await self._obtain()
+                await self._machine_joined()
+                begun_at = loop.time()
+                calls = await asyncio.to_thread(self._obtain)
                 verdict = await self._greet(calls)
                 reason = await self._watch(calls, verdict)
             except TimeoutError:
@@ -81,20 +91,34 @@ class Supervisor:
                     calls.disconnect()
             if calls is not None:
                 calls.kill()
-            self._emit(NodeDown(node_id=self.node_id, incarnation=self.incarnation, reason=reason))
-            _log.warning("node_down", node=self.node_id, reason=reason)
+            self._report_down(reason)
             longest_s = self._heartbeats.restart_max_s
             if loop.time() - begun_at > longest_s:
                 delay_s = 0.0
             delay_s = min(delay_s * 2 or self._heartbeats.restart_base_s, longest_s)
 
-    async def _obtain(self) -> ActorCalls:
-        """Return the actor that lives under this node's name, or a new one."""
+    async def _machine_joined(self) -> None:
+        """Wait until an actor can be placed: Ray would wait without a word."""
+        if await self._machines.has(self.node_id):
+            return
+        self._report_down("its machine has not joined the cluster; see its farm-node.service")
+        while not await self._machines.has(self.node_id):  # noqa: ASYNC110 - Ray tells nobody
+            await asyncio.sleep(self._heartbeats.interval_s)
+
+    def _report_down(self, reason: str) -> None:
+        self._emit(NodeDown(node_id=self.node_id, incarnation=self.incarnation, reason=reason))
+        _log.warning("node_down", node=self.node_id, reason=reason)
+
+    def _obtain(self) -> ActorCalls:
+        """Return the actor that lives under this node's name, or a new one.
+
+        Blocks while the head is asked.
+        """
         name = actor_name(self.node_id)
         try:
-            return ActorCalls(ray.get_actor(name, namespace=NAMESPACE))
+            return ActorCalls(ray.get_actor(name, namespace=NAMESPACE), self.node_id)
         except ValueError:
-            return ActorCalls(remote_actor(self._settings))
+            return ActorCalls(remote_actor(self._settings), self.node_id)
 
     async def _greet(self, calls: ActorCalls) -> "asyncio.Future[str]":
         """Take an actor that answers for this node's; return what `replace` will tell."""

@@ -4,13 +4,15 @@ A machine is believed when its certificate comes from the farm's CA, holds the a
 reached at, and names a machine: clients and operators have certificates of the same CA.
 """
 
-import ssl
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from farm.core.identities import Identity, IdentityKind
+
+if TYPE_CHECKING:
+    import ssl
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,27 +23,30 @@ class HostTls:
     certificate: Path
     key: Path
 
-    def serving(self, protocols: Iterable[str] = ()) -> ssl.SSLContext:
+    def serving(self, protocols: Iterable[str] = ()) -> "ssl.SSLContext":
         """Return what a server of this machine needs; only the farm's certificates get in.
 
         Raises:
             OSError: a file cannot be read, or does not fit the others (`ssl.SSLError`).
         """
-        context = self._context(ssl.PROTOCOL_TLS_SERVER, protocols)
+        context = self._context(protocols, serving=True)
         # No session is ever resumed, and a ticket would be bytes that nobody awaits.
         context.num_tickets = 0
         return context
 
-    def calling(self, protocols: Iterable[str] = ()) -> ssl.SSLContext:
+    def calling(self, protocols: Iterable[str] = ()) -> "ssl.SSLContext":
         """Return what a caller needs; the other's certificate must hold the address called.
 
         Raises:
             OSError: as `serving`.
         """
-        return self._context(ssl.PROTOCOL_TLS_CLIENT, protocols)
+        return self._context(protocols, serving=False)
 
-    def _context(self, side: int, protocols: Iterable[str]) -> ssl.SSLContext:
-        context = ssl.SSLContext(side)
+    def _context(self, protocols: Iterable[str], *, serving: bool) -> "ssl.SSLContext":
+        # OpenSSL takes memory, of which an actor that does not encrypt is spared.
+        import ssl
+
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER if serving else ssl.PROTOCOL_TLS_CLIENT)
         context.minimum_version = ssl.TLSVersion.TLSv1_3
         context.verify_mode = ssl.CERT_REQUIRED
         context.load_verify_locations(self.ca)
@@ -71,6 +76,8 @@ def shown_to_itself(tls: HostTls, address: str) -> Mapping[str, Any]:
             not valid at this time of this machine's clock.
         OSError: as `HostTls.serving`.
     """
+    import ssl
+
     to_server, to_caller = ssl.MemoryBIO(), ssl.MemoryBIO()
     server = tls.serving().wrap_bio(to_server, to_caller, server_side=True)
     caller = tls.calling().wrap_bio(to_caller, to_server, server_hostname=address)

@@ -14,7 +14,7 @@ import grpc
 from farm.core.errors import ErrorCode, InvalidRequestError, PermissionDeniedError
 from farm.frontend.failures import as_farm_error, bounded_message
 from farm.frontend.grpc_types import Context, Handler, Interceptor
-from farm.frontend.peers import is_loopback
+from farm.frontend.peers import is_loopback, operates
 from farm.frontend.status import STATUS, trailers
 from farm.pb.services import ADMIN_SERVICE, INFERENCE_SERVICE
 
@@ -29,18 +29,19 @@ _OUTLIVE_ERRORS = frozenset({f"/{INFERENCE_SERVICE}/ModelStreamInfer"})
 
 
 def is_control(method: str) -> bool:
-    """Whether a method is refused to peers that are neither authenticated nor on loopback."""
+    """Whether a method is refused to peers that are neither operators nor on loopback."""
     return method.startswith(f"/{ADMIN_SERVICE}/") or method in _CONTROL_METHODS
 
 
 class Guard(Interceptor):
     """Wraps every handler once; errors leave it as a status and a message of the farm's.
 
-    `on_error` is told the code of each. `last_call_at` is when the last call came in, on
-    the loop's clock.
+    `farm` is the one whose operators may call the control methods. `on_error` is told the code
+    of each error. `last_call_at` is when the last call came in, on the loop's clock.
     """
 
-    def __init__(self, *, on_error: Callable[[ErrorCode], None]) -> None:
+    def __init__(self, *, farm: str, on_error: Callable[[ErrorCode], None]) -> None:
+        self._farm = farm
         self._on_error = on_error
         self._wrapped: dict[str, Handler] = {}
         self.last_call_at = 0.0
@@ -57,7 +58,9 @@ class Guard(Interceptor):
             handler = await continuation(handler_call_details)
             if handler is None:
                 return None
-            wrapped = self._wrapped[method] = _Guarded(method, handler, self._on_error).handler()
+            wrapped = self._wrapped[method] = _Guarded(
+                method, handler, farm=self._farm, on_error=self._on_error
+            ).handler()
         return wrapped
 
 
@@ -65,9 +68,10 @@ class _Guarded:
     """One method behind the guard: admitted, parsed, and its errors told in the farm's words."""
 
     def __init__(
-        self, method: str, handler: Handler, on_error: Callable[[ErrorCode], None]
+        self, method: str, handler: Handler, *, farm: str, on_error: Callable[[ErrorCode], None]
     ) -> None:
         self._method = method
+        self._farm = farm
         self._handler = handler
         self._behaviour: Any = handler.unary_unary or handler.unary_stream or handler.stream_stream
         self._on_error = on_error
@@ -106,7 +110,7 @@ class _Guarded:
 
     async def _both(self, raws: AsyncIterator[bytes], context: Context) -> AsyncIterator[Any]:
         try:
-            _authorise(self._method, context)
+            self._authorise(context)
             async for response in self._behaviour(self._parsed(raws), context):
                 yield response
         except Exception as error:
@@ -124,8 +128,18 @@ class _Guarded:
                 yield request
 
     def _admit(self, raw: bytes, context: Context) -> Any:
-        _authorise(self._method, context)
+        self._authorise(context)
         return self._parse(raw)
+
+    def _authorise(self, context: Context) -> None:
+        if not is_control(self._method) or is_loopback(context.peer()):
+            return
+        if not operates(context, self._farm):
+            raise PermissionDeniedError(
+                f"{self._method} is for operators: call it on the gateway's own machine, or with"
+                f" the certificate of an operator of '{self._farm}' (`farm certs issue --operator`"
+                " makes one)"
+            )
 
     def _parse(self, raw: bytes) -> Any:
         parse = self._handler.request_deserializer
@@ -144,11 +158,3 @@ class _Guarded:
         self._on_error(known.code)
         await context.abort(STATUS[known.code], bounded_message(known), trailers(known))
         raise AssertionError  # abort never returns
-
-
-def _authorise(method: str, context: Context) -> None:
-    if is_control(method) and not is_loopback(context.peer()) and not context.peer_identities():
-        raise PermissionDeniedError(
-            f"{method} is for operators: call it on the gateway's own machine, or with a client"
-            " certificate"
-        )

@@ -1,10 +1,12 @@
-"""Who is at the other end of a call: this machine or another, and which client of the farm's."""
+"""Who is at the other end of a call: this machine, an operator, which client of the farm's."""
 
 import ipaddress
+from collections.abc import Iterable
 from functools import lru_cache
 from hashlib import sha256
 from urllib.parse import unquote
 
+from farm.core.identities import Identity, IdentityKind
 from farm.frontend.grpc_types import Context
 
 # A longer identity is known by its hash: what is kept of a client has a bound.
@@ -19,6 +21,20 @@ def is_loopback(peer: str) -> bool:
         return True
     address = _address(peer)
     return address is not None and address.is_loopback
+
+
+def operates(context: Context, farm: str) -> bool:
+    """Whether the peer has shown the certificate of an operator of a farm.
+
+    Its machines and its clients have certificates of the same CA and are no operators.
+    """
+    # Only what the certificate holds as a URI: a host name may be spelled like one.
+    uris: Iterable[bytes] = context.auth_context().get("peer_uri", ())
+    identities = (Identity.of_uri(uri.decode("ascii", "replace")) for uri in uris)
+    return any(
+        identity is not None and (identity.farm, identity.kind) == (farm, IdentityKind.OPERATOR)
+        for identity in identities
+    )
 
 
 def client_of(context: Context) -> str:

@@ -1,4 +1,4 @@
-"""The gRPC server: ports, health, reflection, draining."""
+"""The gRPC server: ports, health, reflection, draining, handing over."""
 
 import asyncio
 import contextlib
@@ -11,16 +11,23 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from farm.core.errors import ConfigurationError
+from farm.core.handover import check_supported, open_connections, take_port
 from farm.core.observer import Observer
 from farm.frontend.admin_service import AdminService
 from farm.frontend.guard import Guard
 from farm.frontend.handlers import service_handler
 from farm.frontend.inference_service import InferenceService
 from farm.frontend.repository_service import RepositoryService
+from farm.frontend.tls import TlsSettings, server_credentials
 from farm.pb.pool import POOL
 from farm.pb.services import ADMIN_SERVICE, INFERENCE_SERVICE
 
 _MAX_PENDING = 1 << 20
+
+# gRPC ends each connection at its age, give or take this share, and then needs an answer.
+_AGE_SPREAD = 0.1
+_AGE_MARGIN_S = 2.0
+_LOOK_S = 0.1
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -28,9 +35,17 @@ NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrontendSettings:
-    """Where to listen, and the largest message taken. Port 0 lets the system choose."""
+    """Where to listen, how, and the largest message taken. Port 0 lets the system choose.
+
+    `farm` is the farm whose operators' certificates may call the control methods. With a
+    `connection_age_s` the address can be handed over to a newer process: connections end in
+    turn when they are that old, and clients open new ones without losing a call.
+    """
 
     address: str
+    farm: str
+    tls: TlsSettings | None = None
+    connection_age_s: float | None = None
     max_receive_bytes: int = 64 << 20
 
 
@@ -46,18 +61,30 @@ class Frontend:
         admin: AdminService,
         observer: Observer,
     ) -> None:
+        """Prepare to listen.
+
+        Raises:
+            ConfigurationError: a file of TLS cannot be used, or this system cannot hand over
+                an address.
+        """
+        if settings.connection_age_s is not None:
+            check_supported()
         self._settings = settings
+        self._credentials = server_credentials(settings.tls) if settings.tls is not None else None
         self._inference = inference
         self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]
-        self._guard = Guard(on_error=observer.error_answered)
+        self._guard = Guard(farm=settings.farm, on_error=observer.error_answered)
+        age_s = settings.connection_age_s
         self._server = grpc.aio.server(
             interceptors=[self._guard],
             options=[
                 ("grpc.max_receive_message_length", settings.max_receive_bytes),
                 ("grpc.max_send_message_length", -1),
-                # Without this a second gateway would bind the same port and get half of
-                # the connections, and neither would be told.
-                ("grpc.so_reuseport", 0),
+                # Unless it is meant, a second gateway would bind the same port and get half
+                # of the connections, and neither would be told.
+                ("grpc.so_reuseport", int(age_s is not None)),
+                # Calls and streams that are open then may take as long as they like.
+                *([("grpc.max_connection_age_ms", int(age_s * 1000))] if age_s else []),
                 # gRPC drops calls in a burst of over 1,000, as a bare CANCELLED that no
                 # client retries. The farm's own queue is the bound; it refuses in words.
                 ("grpc.server.max_pending_requests", _MAX_PENDING),
@@ -73,24 +100,45 @@ class Frontend:
         _enable_reflection(self._server)
         self.port = 0
 
-    async def start(self) -> None:
-        """Listen. Health says NOT_SERVING until `set_serving`.
+    async def start(self, *, serving: bool = False) -> None:
+        """Listen. Health says at first what `serving` does.
+
+        Of several that share an address the one that listens last gets the new connections.
 
         Raises:
             ConfigurationError: the address cannot be bound.
         """
+        address = self._settings.address
         try:
-            self.port = self._server.add_insecure_port(self._settings.address)
+            if self._credentials is None:
+                self.port = self._server.add_insecure_port(address)
+            else:
+                self.port = self._server.add_secure_port(address, self._credentials)
         except RuntimeError as error:
-            raise port_error("gRPC", self._settings.address) from error
-        await self.set_serving(False)
+            raise port_error("gRPC", address) from error
+        await self.set_serving(serving)
         await self._server.start()
+        if self._settings.connection_age_s is not None:
+            take_port(self.port)
 
     async def set_serving(self, serving: bool) -> None:
         """Tell health checks whether requests are welcome."""
         status = SERVING if serving else NOT_SERVING
         for service in ("", INFERENCE_SERVICE, ADMIN_SERVICE):
             await self._health.set(service, status)
+
+    async def moved(self) -> None:
+        """Wait until the clients have gone over to a newer process that shares the address.
+
+        It takes no longer than connections live; those that streams keep open remain.
+        """
+        age_s = self._settings.connection_age_s
+        if age_s is None:
+            return
+        loop = asyncio.get_running_loop()
+        give_up_at = loop.time() + age_s * (1 + _AGE_SPREAD) + _AGE_MARGIN_S
+        while open_connections(self.port) and loop.time() < give_up_at:  # noqa: ASYNC110
+            await asyncio.sleep(_LOOK_S)
 
     async def begin_drain(self) -> None:
         """Say NOT_SERVING from now on, whatever anybody sets later."""

@@ -206,6 +206,13 @@ class FarmSettings(Section):
 
     name: Name
     gateway: GatewaySettings = GatewaySettings()
+    firewall: Annotated[
+        bool,
+        Field(
+            description="keep all but the farm's hosts from Ray's ports, with nftables; false where"
+            " another firewall does"
+        ),
+    ] = True
     power: PowerSettings = PowerSettings()
     embedded: EmbeddedSettings | None = None
 

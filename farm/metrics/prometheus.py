@@ -6,14 +6,12 @@ request for a model that does not exist counts without a model.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from threading import Thread
-from wsgiref.simple_server import WSGIServer
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from farm.core.errors import ConfigurationError, ErrorCode
+from farm.core.errors import ErrorCode
 from farm.core.models import ModelKey
 from farm.core.nodes import NodeState
 from farm.core.requests import LedgerEntry, Receipt
@@ -168,30 +166,3 @@ class _SnapshotCollector(Collector):
             ready.add_metric(labels, len(model.ready_nodes))
         yield queued
         yield ready
-
-
-class MetricsServer:
-    """Serves a registry over HTTP at /metrics, on a thread of its own."""
-
-    def __init__(self, registry: CollectorRegistry, *, host: str, port: int) -> None:
-        """Begin to serve; `port` 0 lets the system choose.
-
-        Raises:
-            ConfigurationError: the address cannot be bound.
-        """
-        self._server: WSGIServer
-        self._thread: Thread
-        try:
-            self._server, self._thread = start_http_server(port, addr=host, registry=registry)
-        except OSError as error:
-            raise ConfigurationError(
-                f"the metrics address {host}:{port} cannot be bound ({error.strerror}); choose"
-                " another port"
-            ) from error
-        self.port = int(self._server.server_address[1])
-
-    def close(self) -> None:
-        """Stop serving."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()

@@ -18,7 +18,7 @@ from farm.core.frames import (
     encode_head,
 )
 from farm.core.host_tls import HostTls, machine_of
-from farm.node.byte_stream import ByteStream, EncryptedStream, PlainStream, tune
+from farm.node.byte_stream import ByteStream, PlainStream, tune
 
 # A peer that says nothing, and how many of them may do so at once.
 _GREETING_S = 5.0
@@ -114,6 +114,8 @@ class Intake:
     def _stream(self, peer: socket.socket) -> ByteStream:
         if self._tls is None:
             return PlainStream(peer)
+        from farm.node.encrypted_stream import EncryptedStream
+
         # Read anew for each gateway: an actor lives longer than its machine's certificate.
         stream = EncryptedStream(peer, self._tls.serving())
         if machine_of(stream.certificate) is None:

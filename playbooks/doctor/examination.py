@@ -53,10 +53,12 @@ class Examination:
         for host in runner.hosts:
             found = findings[host.name]
             failure = runner.records[host.name].error
-            if failure is not None:
-                found.append(refusal(host.name, failure, answered=host.name in known))
             if host.name in known:
                 found += self._judge(host, known[host.name], clocks.get(host.name, Clock()))
+            if failure is not None:
+                refused = refusal(host.name, failure, answered=host.name in known)
+                # Of that the host itself may have said otherwise, before it was tried.
+                found[:] = [refused, *(each for each in found if each.check != refused.check)]
         for finding in compare({host: known[host] for host in findings if host in known}):
             findings[finding.host].append(finding)
         return {host: worst_first(found) for host, found in findings.items()}

@@ -6,8 +6,9 @@ from typing import Final
 from farm.core.errors import ConfigurationError
 from farm.pki import RENEW_DAYS, inspect
 from playbooks import layout, services
-from playbooks.doctor.check import Check, Subject, Verdict, error, info, ok, warning
+from playbooks.doctor.check import Check, Subject, Verdict, error, info, ok, unknown, warning
 from playbooks.facts.files import file_text
+from playbooks.facts.firewall import FIREWALL
 from playbooks.facts.installation import INSTALLATION, ReleaseState
 from playbooks.facts.runtime import RUNTIME
 from playbooks.facts.units import UnitState, unit_states
@@ -86,6 +87,26 @@ def _restarts(name: str, state: UnitState) -> Iterator[Verdict]:
         yield ok(f"{name} runs")
 
 
+def _firewall(subject: Subject) -> Iterator[Verdict]:
+    if not subject.farm.firewall:
+        yield info("the inventory leaves Ray's ports to another firewall")
+        return
+    loaded = subject.facts[FIREWALL]
+    if not subject.facts[INSTALLATION].runs:
+        yield _not_installed()
+    elif loaded is None:
+        yield unknown("which firewall rules it has")
+    elif not loaded:
+        yield error(
+            "the farm's firewall rules are not in force: everybody in its network reaches Ray's"
+            " ports, where token and TLS alone are left",
+            f"`sudo systemctl restart {_FIREWALL}`; see who flushes the rules, for example"
+            " nftables.service",
+        )
+    else:
+        yield ok("only the farm's hosts reach Ray's ports")
+
+
 def _certificate(subject: Subject) -> Iterator[Verdict]:
     pem = subject.facts[CERTIFICATE]
     if pem is None:
@@ -113,9 +134,12 @@ def _runtime(subject: Subject) -> Iterator[Verdict]:
     if trial is None:
         yield info("not tried: the farm is not installed there yet, and bootstrap tries it")
     elif trial.failure:
+        version = f" {trial.version}" if trial.version else ""
+        stamps = sorted(map(layout.complete, set(subject.facts[INSTALLATION].runs.values())))
         yield error(
-            f"ONNX Runtime {trial.version or 'there'} does not work on this CPU: {trial.failure}",
-            "run `farm bootstrap`: it looks for a version that does",
+            f"ONNX Runtime{version} does not do its work there: {trial.failure}",
+            f"`sudo rm {' '.join(stamps)}` there, then run `farm bootstrap`: it installs anew, and"
+            " other versions if this one does not run on the CPU",
         )
     else:
         yield ok(f"ONNX Runtime {trial.version} runs models and answers rightly")
@@ -128,6 +152,7 @@ def _not_installed() -> Verdict:
 FARM: Final = (
     Check(name="release", reads=(INSTALLATION,), judge=_releases),
     Check(name="services", reads=(INSTALLATION, UNITS), judge=_services),
+    Check(name="firewall", reads=(INSTALLATION, FIREWALL), judge=_firewall),
     Check(name="certificate", reads=(CERTIFICATE,), judge=_certificate),
-    Check(name="runtime", reads=(RUNTIME,), judge=_runtime),
+    Check(name="runtime", reads=(RUNTIME, INSTALLATION), judge=_runtime),
 )

@@ -52,7 +52,7 @@ def _space(subject: Subject) -> Iterator[Verdict]:
 def _writable(subject: Subject) -> Iterator[Verdict]:
     mounts = subject.facts[MOUNTS]
     used = _by_mount(subject.facts[SPACE])
-    read_only = [mount for mount in used if mount in mounts and mounts[mount].read_only]
+    read_only = [mount for mount in used if "ro" in mounts.get(mount, ())]
     for mount in read_only:
         yield error(
             f"{mount} is mounted read-only: the kernel does that when a card fails",

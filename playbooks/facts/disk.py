@@ -20,21 +20,19 @@ class Space:
 
     free_bytes: int
     size_bytes: int
-    filesystem: str
     mount: str
 
 
 def _parse_space(told: Result) -> Mapping[str, Space]:
     found = (
-        re.fullmatch(r"(/\S*)\s+([0-9]{1,15})\s+([0-9]{1,15})\s+(\S+)\s+(/.*)", line.strip())
+        re.fullmatch(r"(/\S*)\s+([0-9]{1,15})\s+([0-9]{1,15})\s+(/.*)", line.strip())
         for line in told.stdout.splitlines()
     )
     return {
         row[1]: Space(
             size_bytes=int(row[2]) * 1024,
             free_bytes=int(row[3]) * 1024,
-            filesystem=row[4],
-            mount=row[5],
+            mount=row[4],
         )
         for row in found
         if row is not None
@@ -55,7 +53,7 @@ def _parse_speed(told: Result) -> float | None:
 # By folder; one that is missing there is missing here.
 SPACE = Fact(
     name="space",
-    command=f"df -k --output=file,size,avail,fstype,target {sh(*_FOLDERS)}",
+    command=f"df -k --output=file,size,avail,target {sh(*_FOLDERS)}",
     parse=_parse_space,
 )
 

@@ -11,7 +11,6 @@ from playbooks.facts.base import Fact
 class Listener:
     """`process` is "" and `pid` None where the host does not tell; `uid` 0 is root."""
 
-    address: str
     port: int
     process: str = ""
     pid: int | None = None
@@ -23,15 +22,14 @@ def _parse(told: Result) -> tuple[Listener, ...] | None:
         return None
     listeners = []
     for line in told.stdout.splitlines():
-        local = re.match(r"LISTEN\s+\S+\s+\S+\s+(\S+):([0-9]{1,5})\s", line)
+        local = re.match(r"LISTEN\s+\S+\s+\S+\s+\S+:([0-9]{1,5})\s", line)
         if local is None:
             continue
         owner = re.search(r'users:\(\("([^"]{1,64})",pid=([0-9]{1,10})', line)
         uid = re.search(r"\buid:([0-9]{1,10})\b", line)
         listeners.append(
             Listener(
-                address=local[1],
-                port=int(local[2]),
+                port=int(local[1]),
                 process=owner[1] if owner else "",
                 pid=int(owner[2]) if owner else None,
                 uid=int(uid[1]) if uid else 0,

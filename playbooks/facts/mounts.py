@@ -2,34 +2,14 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from playbooks.commands import Result
 from playbooks.facts.base import Fact
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mount:
-    """One mount; a later one at the same place hides an earlier one."""
-
-    source: str
-    filesystem: str
-    options: frozenset[str]
-
-    @property
-    def read_only(self) -> bool:
-        return "ro" in self.options
-
-
-def _parse(told: Result) -> Mapping[str, Mount]:
+def _parse(told: Result) -> Mapping[str, frozenset[str]]:
     rows = (line.split() for line in told.stdout.splitlines())
-    return {
-        _unescaped(row[1]): Mount(
-            source=_unescaped(row[0]), filesystem=row[2], options=frozenset(row[3].split(","))
-        )
-        for row in rows
-        if len(row) == 6
-    }
+    return {_unescaped(row[1]): frozenset(row[3].split(",")) for row in rows if len(row) == 6}
 
 
 def _unescaped(text: str) -> str:
@@ -37,5 +17,5 @@ def _unescaped(text: str) -> str:
     return re.sub(r"\\([0-3][0-7]{2})", lambda found: chr(int(found[1], 8)), text)
 
 
-# By the folder they are mounted at.
+# The options of each mount by its folder; a later mount at one place hides an earlier one.
 MOUNTS = Fact(name="mounts", command="cat /proc/self/mounts", parse=_parse)

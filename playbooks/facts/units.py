@@ -12,26 +12,21 @@ from playbooks.facts.reading import pairs, whole
 class UnitState:
     """The words are systemd's: `active` is active, inactive, failed, activating, …
 
-    `pid` is None without a main process. `needs_reload` says that the unit's file is newer
+    `status` is the service's own word. `needs_reload` says that the unit's file is newer
     than what systemd has read.
     """
 
     loaded: bool = False
     enabled: bool = False
     active: str = "inactive"
-    sub: str = ""
     result: str = ""
-    pid: int | None = None
     restarts: int = 0
     status: str = ""
     needs_reload: bool = False
 
 
 ABSENT = UnitState()
-_PROPERTIES = (
-    "Id,LoadState,UnitFileState,ActiveState,SubState,Result,MainPID,NRestarts,StatusText,"
-    "NeedDaemonReload"
-)
+_PROPERTIES = "Id,LoadState,UnitFileState,ActiveState,Result,NRestarts,StatusText,NeedDaemonReload"
 
 
 def _parse(told: Result) -> Mapping[str, UnitState]:
@@ -41,9 +36,7 @@ def _parse(told: Result) -> Mapping[str, UnitState]:
             loaded=said.get("LoadState") == "loaded",
             enabled=said.get("UnitFileState") == "enabled",
             active=said.get("ActiveState", "inactive"),
-            sub=said.get("SubState", ""),
             result=said.get("Result", ""),
-            pid=whole(said.get("MainPID")) or None,
             restarts=whole(said.get("NRestarts")) or 0,
             status=said.get("StatusText", ""),
             needs_reload=said.get("NeedDaemonReload") == "yes",

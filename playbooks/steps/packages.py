@@ -12,19 +12,22 @@ from playbooks.steps.base import Step
 
 PACKAGES = packages(sorted(NEEDED))
 
+_FIREWALL = "nftables"
+
 _INSTALL_S = 600.0
 
 
-def missing(facts: Facts) -> list[str]:
+def missing(facts: Facts, *, firewall: bool) -> list[str]:
     """Return the packages that a host lacks, of those that the farm needs."""
-    return sorted(NEEDED.keys() - facts[PACKAGES].keys())
+    needed = NEEDED.keys() if firewall else NEEDED.keys() - {_FIREWALL}
+    return sorted(needed - facts[PACKAGES].keys())
 
 
-def installed(files: Sequence[CachedFile]) -> Step:
+def installed(files: Sequence[CachedFile], *, firewall: bool) -> Step:
     """Return the step that installs packages, fetched as `files`, where any is missing."""
 
     def plan(facts: Facts) -> Iterator[Command]:
-        lacking = missing(facts)
+        lacking = missing(facts, firewall=firewall)
         if not lacking:
             return
         if not files:

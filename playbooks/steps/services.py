@@ -2,28 +2,42 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from playbooks import layout
+from playbooks import layout, services
 from playbooks.commands import Command, Put, Run, sh
 from playbooks.facts.base import Facts
 from playbooks.facts.services import service_state
 from playbooks.facts.units import ABSENT, unit_state
 from playbooks.services import Service
 from playbooks.steps.base import Step
-from playbooks.steps.files import files
+from playbooks.steps.files import absent, files
 
 # Longer than any unit's own TimeoutStartSec, which says more when it ends.
 _START_S = 660.0
 _STOP_S = 120.0
+# An old gateway's clients go over within its connections' age, then it drains.
+_LEAVE_S = 240.0
 
+NO_TABLE = Run(text="nft delete table inet farm 2>/dev/null || true", sudo=True)
 _RELOAD = Run(text="systemctl daemon-reload", sudo=True)
 
 
 def unit_files(units: Mapping[str, str]) -> Step:
     """Return the step that puts units, by name, and has systemd read them."""
-    wanted = [
-        Put(content=text.encode(), to=f"{layout.UNITS}/{name}") for name, text in units.items()
-    ]
-    return files("units", wanted, then=[_RELOAD])
+    put = files(
+        "units",
+        [Put(content=text.encode(), to=f"{layout.UNITS}/{name}") for name, text in units.items()],
+    )
+    # Of a template systemd tells nothing.
+    states = [unit_state(name) for name in units if "@." not in name]
+
+    def plan(facts: Facts) -> Iterator[Command]:
+        stale = list(put.plan(facts))
+        yield from stale
+        # A run that was interrupted before the reload is completed too.
+        if stale or any(facts[state].needs_reload for state in states):
+            yield _RELOAD
+
+    return Step(name="units", reads=[*put.reads, *states], plan=plan)
 
 
 def started(service: Service, *, anew: bool = False) -> Step:
@@ -44,6 +58,17 @@ def started(service: Service, *, anew: bool = False) -> Step:
 
     name = service.unit.removesuffix(".service")
     return Step(name=f"start {name}", reads=[fact], plan=plan)
+
+
+def no_firewall() -> Sequence[Step]:
+    """Return the steps after which the farm filters nothing, if it ever did."""
+    unit = services.firewall().unit
+    return (
+        stopped([unit]),
+        absent(
+            "no firewall", [f"{layout.UNITS}/{unit}", layout.FIREWALL], then=[NO_TABLE, _RELOAD]
+        ),
+    )
 
 
 def mounted(mount: str) -> Step:
@@ -78,6 +103,21 @@ def handed_over(old: Service, new: Service) -> Step:
             yield Run(text=sh(*kill), sudo=True)
 
     return Step(name="hand over", reads=[before, after], plan=plan)
+
+
+def waited_for(unit: str) -> Step:
+    """Return the step after which a unit that has been told to end has ended."""
+    fact = unit_state(unit)
+
+    def plan(facts: Facts) -> Iterator[Command]:
+        if facts[fact].active in ("active", "deactivating"):
+            yield Run(
+                text=f"while systemctl is-active --quiet {sh(unit)}; do sleep 1; done",
+                shown=f"wait for {unit} to end",
+                timeout_s=_LEAVE_S,
+            )
+
+    return Step(name="wait", reads=[fact], plan=plan)
 
 
 def restart(unit: str) -> Run:

@@ -110,6 +110,7 @@ def _trial_text(folder: str) -> str:
         f"{sh('runuser', '-u', layout.USER)} -- {trial} > {folder}/.trial 2>&1\n"
         f"ended=$?\n"
         f"if [ $ended -eq 0 ]; then mv {folder}/.trial {folder}/.complete\n"
+        f"  rm -f {layout.WHEELS}/*\n"
         f'else echo "exit code $ended" >> {folder}/.trial; mv {folder}/.trial {folder}/.refused\n'
         f"fi\n"
         f"sync {folder}"

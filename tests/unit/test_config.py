@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from farm.config import FarmConfig, Policy, SchedulingConfig, load_config
+from farm.config import ClientCertificates, FarmConfig, Policy, SchedulingConfig, load_config
 from farm.core.errors import ConfigurationError
 from farm.scheduling.limits import Hedging, SchedulingLimits
 from farm.scheduling.placement import POLICIES
@@ -67,6 +67,7 @@ def _of(file: Path, text: str) -> Path:
 def test_what_belongs_to_the_command_line_is_ignored() -> None:
     environment = {
         "FARM_CONNECT": "elsewhere:1", "FARM_CONFIG": "some.yaml", "PATH": "/bin", "FARMER": "x",
+        "FARM_HOME": "/home", "FARM_TLS_CA": "ca.pem",
     }  # fmt: skip
     assert load_config(None, environment, {}) == FarmConfig()
 
@@ -224,3 +225,28 @@ def test_an_empty_variable_is_none() -> None:
 def test_a_node_has_only_so_many_threads(file: Path) -> None:
     file.write_text("node: {slots: 64, threads_per_slot: 64}\n", encoding="utf-8")
     assert "at most 256" in wrong(file)
+
+
+def test_tls_asks_for_certificates_unless_it_is_told_not_to(file: Path) -> None:
+    file.write_text("tls: {certificate: ~/c.pem, key: k.pem, ca: ca.pem}")
+    tls = load_config(file, {}, {}).tls
+    assert tls is not None
+    assert tls.certificate == Path.home() / "c.pem"
+    assert tls.clients is ClientCertificates.REQUIRED
+    environment = {"FARM_TLS__CLIENTS": "none", "FARM_TLS__KEY": "other.pem"}
+    tls = load_config(file, environment, {}).tls
+    assert tls is not None
+    assert (tls.clients, tls.key) == (ClientCertificates.NONE, Path("other.pem"))
+
+
+def test_certificates_are_asked_for_only_with_a_ca(file: Path) -> None:
+    file.write_text("tls: {certificate: c.pem, key: k.pem}")
+    assert "name the ca that issues the clients' certificates" in wrong(file)
+    assert load_config(file, {"FARM_TLS__CLIENTS": "none"}, {}).tls is not None
+
+
+def test_a_setting_that_is_not_in_a_section_that_may_be_left_out(file: Path) -> None:
+    file.write_text("tls: {certificate: c.pem, key: k.pem, ca: ca.pem, cert: c.pem}")
+    assert wrong(file) == (
+        f"{file}: tls.cert: there is no such setting; known are certificate, key, ca, clients"
+    )

@@ -31,7 +31,7 @@ def declared_preprocessing(client: FarmClient, model: str, version: str, input_n
 
 
 def _described(client: FarmClient, model: str, version: str, input_name: str) -> str:
-    with AdminClient(client.address) as admin:
+    with AdminClient(client.address, tls=client.tls) as admin:
         versions = admin.describe(model, version)
     ready = [found for found in versions if found.snapshot.state == "ready"]
     for found in (ready or versions)[:1]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from farm.client.load.latencies import Latencies
 from farm.client.load.transports import StreamTransport, Transport, UnaryTransport
+from farm.client.tls import ClientTls
 from farm.core.errors import ErrorCode, FarmError
 from farm.pb.open_inference_pb2 import ModelInferRequest, ModelInferResponse
 
@@ -74,14 +75,15 @@ class LoadResult:
         return self.errors.total()
 
 
-async def run_load(address: str, plan: LoadPlan) -> LoadResult:
+async def run_load(address: str, plan: LoadPlan, *, tls: ClientTls | None = None) -> LoadResult:
     """Send a plan's requests and return what came back.
 
     A closed loop counts the requests that end within the time measured; an open loop those
     due within it, and waits for them. Errors are counted, not raised.
     """
     result = LoadResult(plan)
-    transport: Transport = StreamTransport(address) if plan.stream else UnaryTransport(address)
+    opened = StreamTransport if plan.stream else UnaryTransport
+    transport: Transport = opened(address, tls)
     async with transport:
         starts = time.perf_counter() + plan.warmup_s
         run = _Run(plan, transport, result, starts, starts + plan.duration_s)

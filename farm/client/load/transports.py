@@ -7,8 +7,9 @@ from typing import Any, Protocol, Self
 
 import grpc
 
-from farm.client.channel import OPTIONS, inference_methods
+from farm.client.channel import inference_methods, open_aio_channel
 from farm.client.errors import of_call, of_stream
+from farm.client.tls import ClientTls
 from farm.core.errors import DeadlineExceededError, FarmError, UnreachableError
 from farm.pb.open_inference_pb2 import ModelInferResponse
 
@@ -35,10 +36,10 @@ class Transport(Protocol):
 class UnaryTransport:
     """One call of ModelInfer a request."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, tls: ClientTls | None) -> None:
         method = inference_methods()["ModelInfer"]
         self._address = address
-        self._channel = grpc.aio.insecure_channel(address, options=OPTIONS)
+        self._channel = open_aio_channel(address, tls)
         self._call: Callable[..., Any] = self._channel.unary_unary(
             method.path,
             request_serializer=None,
@@ -70,10 +71,10 @@ class StreamTransport:
     When the stream breaks, everything in flight and everything after fails with its error.
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, tls: ClientTls | None) -> None:
         method = inference_methods()["ModelStreamInfer"]
         self._address = address
-        self._channel = grpc.aio.insecure_channel(address, options=OPTIONS)
+        self._channel = open_aio_channel(address, tls)
         self._open: Callable[..., Any] = self._channel.stream_stream(
             method.path,
             request_serializer=None,

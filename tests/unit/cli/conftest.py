@@ -12,3 +12,5 @@ def no_farm_in_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
         if name.startswith("FARM_"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("FARM_HOME", str(tmp_path / "farm-home"))
+    # Commands set it for their process, which this one outlives.
+    monkeypatch.setenv("GRPC_VERBOSITY", "NONE")

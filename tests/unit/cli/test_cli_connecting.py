@@ -1,6 +1,10 @@
 """Which gateway a command talks to, and what it shows there."""
 
 import os
+import re
+import subprocess
+import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,6 +15,7 @@ from farm.cli.connecting import Target, target
 from farm.client import ClientTls
 from farm.contexts import Context, FarmHome
 from farm.core.errors import ConfigurationError
+from farm.pki import Authority
 
 TLS = {"FARM_TLS_CA": "ca.pem", "FARM_TLS_CERTIFICATE": "c.pem", "FARM_TLS_KEY": "k.pem"}
 OWN = ClientTls(ca=Path("ca.pem"), certificate=Path("c.pem"), key=Path("k.pem"))
@@ -74,6 +79,23 @@ def test_commands_use_the_context(home: FarmHome) -> None:
         assert "pi-1" in ok("nodes", "ls")
     listed = ok("contexts", "ls")
     assert [line for line in listed.splitlines() if "*" in line and "attic" in line]
+
+
+def test_a_handshake_that_fails_is_told_in_one_line(tmp_path: Path) -> None:
+    ca = tmp_path / "ca.pem"
+    ca.write_bytes(Authority.create("shelf", now=datetime.now(UTC)).certificate_pem)
+    environment = {name: value for name, value in os.environ.items() if name != "GRPC_VERBOSITY"}
+    with running_gateway() as gateway:
+        # In a process of its own: gRPC writes past Python's standard error.
+        ended = subprocess.run(
+            [sys.executable, "-m", "farm", "models", "ls", "--connect", gateway.address],
+            env={**environment, "FARM_TLS_CA": str(ca)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert ended.returncode == 2
+    assert re.fullmatch(r"farm: what answers at .* does not encrypt; .*\n", ended.stderr)
 
 
 def test_a_context_that_is_not_there_is_a_usage_error(home: FarmHome) -> None:

@@ -63,7 +63,10 @@ def test_a_sound_shelf(shelf: Shelf) -> None:
     ended = farm("doctor", "-i", str(shelf.file))
     assert ended.exit_code == 0
     assert "pi-1 (198.18.0.1): all is well\n" in ended.stdout
-    assert "  info     release, services, certificate: the farm is not installed" in ended.stdout
+    assert (
+        "  info     release, services, firewall, certificate: the farm is not installed"
+        in ended.stdout
+    )
     assert ended.stdout.endswith("2 hosts: nothing keeps any of them from serving\n")
 
 

@@ -72,3 +72,13 @@ def test_a_missing_module_of_no_extra_is_a_defect_and_shown_as_one() -> None:
     ended = run({"yaml"}, "up")
     assert ended.returncode == 1
     assert "ModuleNotFoundError" in ended.stderr
+
+
+@pytest.mark.parametrize("missing", ["paramiko", "keyring"])
+def test_what_acts_on_hosts_names_the_extra(tmp_path: Path, missing: str) -> None:
+    shelf = tmp_path / "shelf.yaml"
+    shelf.write_text("farm: {name: shelf}\nhosts: {pi-1: {address: 198.18.0.1, role: both}}\n")
+    ended = run({missing}, "doctor", "-i", str(shelf))
+    assert ended.returncode == 1
+    assert "pip install 'bramble-farm[ops]'" in ended.stderr
+    assert "Traceback" not in ended.stderr

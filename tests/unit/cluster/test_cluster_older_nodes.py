@@ -62,7 +62,7 @@ def suspect() -> Batch:
 
 async def test_an_older_node_is_given_no_suspects_and_nobody_is_blamed(tmp_path: Path) -> None:
     pool = RayWorkerPool([NodeSettings(node_id="a", cache_dir=tmp_path)])
-    pool._supervisors["a"].calls = ActorCalls(OlderActor())
+    pool._supervisors["a"].calls = ActorCalls(OlderActor(), "a")
     outcome = await pool.execute(suspect(), "a")
     assert isinstance(outcome, BatchFailed)
     assert (outcome.code, outcome.retryable) == (ErrorCode.NODE_BUSY, True)
@@ -73,7 +73,7 @@ async def test_an_older_node_is_given_no_suspects_and_nobody_is_blamed(tmp_path:
 def test_who_runs_suspects_is_told_by_what_an_actor_understands(
     actor: type[Any], isolates: bool
 ) -> None:
-    assert ActorCalls(actor()).isolates is isolates
+    assert ActorCalls(actor(), "a").isolates is isolates
 
 
 ONE, TWO = LatencyCurve(((1, 0.5),), 1), LatencyCurve(((1, 0.3),), 2)
@@ -83,7 +83,7 @@ async def test_a_node_is_asked_for_one_split(tmp_path: Path) -> None:
     actor = Actor()
     actor.measure_split = measuring = Measuring(TWO)
     pool = RayWorkerPool([NodeSettings(node_id="a", cache_dir=tmp_path)])
-    pool._supervisors["a"].calls = ActorCalls(actor)
+    pool._supervisors["a"].calls = ActorCalls(actor, "a")
     assert await pool.measure("a", "d", 2) == (TWO,)
     assert measuring.asked == [("d", 2)]
 
@@ -92,7 +92,7 @@ async def test_an_older_node_measures_what_it_can_at_once(tmp_path: Path) -> Non
     actor = OlderActor()
     actor.measure = measuring = Measuring(ONE, TWO)
     pool = RayWorkerPool([NodeSettings(node_id="a", cache_dir=tmp_path)])
-    pool._supervisors["a"].calls = ActorCalls(actor)
+    pool._supervisors["a"].calls = ActorCalls(actor, "a")
     assert await pool.measure("a", "d", 2) == (ONE, TWO)
     assert measuring.asked == [("d",)]
 
@@ -106,7 +106,19 @@ def test_an_older_gateway_has_the_default_split_measured(
         lambda _self, _digest, threads: {0: ONE, 1: ONE, 2: TWO, 4: None}[threads],
     )
     monkeypatch.setattr(NodeService, "expect_models", lambda _: None)
-    actor = NodeActor(NodeSettings(node_id="a", cache_dir=tmp_path))
+    actor = NodeActor(NodeSettings(node_id="a", cache_dir=tmp_path).to_message())
     assert decode_curves(actor.measure("d")) == (ONE,)
     assert decode_curves(actor.measure_split("d", 2)) == (TWO,)
     assert decode_curves(actor.measure_split("d", 4)) == ()
+
+
+def test_an_older_node_takes_what_it_knows_of_newer_settings(tmp_path: Path) -> None:
+    settings = NodeSettings(node_id="a", cache_dir=tmp_path, slots=2, cores=(2, 3))
+    newer = settings.to_message() | {"unheard_of": 1}
+    assert NodeSettings.of_message(newer) == settings
+
+
+def test_a_newer_node_takes_settings_of_an_older_gateway(tmp_path: Path) -> None:
+    settings = NodeSettings(node_id="a", cache_dir=tmp_path, slots=2)
+    older = {key: settings.to_message()[key] for key in ("node_id", "cache_dir", "slots")}
+    assert NodeSettings.of_message(older) == settings

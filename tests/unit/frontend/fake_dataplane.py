@@ -42,6 +42,7 @@ from farm.frontend.admin_service import AdminService
 from farm.frontend.inference_service import InferenceService
 from farm.frontend.repository_service import RepositoryService
 from farm.frontend.server import Frontend, FrontendSettings
+from farm.frontend.tls import TlsSettings
 from farm.logs import LogSwitches
 from farm.pb.model_config_pb2 import ModelConfig
 from farm.pb.services import ADMIN_SERVICE, INFERENCE_SERVICE, Method, methods
@@ -348,13 +349,21 @@ def make_frontend(
     *,
     address: str = "127.0.0.1:0",
     max_receive_bytes: int = 1 << 20,
+    tls: TlsSettings | None = None,
+    connection_age_s: float | None = None,
     notes: ErrorNotes | None = None,
     control: FakeControl | None = None,
     cordons: FakeCordons | None = None,
 ) -> Frontend:
     observer = cast(Observer, notes or ErrorNotes())
     return Frontend(
-        FrontendSettings(address=address, max_receive_bytes=max_receive_bytes),
+        FrontendSettings(
+            address=address,
+            farm="shelf",
+            tls=tls,
+            connection_age_s=connection_age_s,
+            max_receive_bytes=max_receive_bytes,
+        ),
         inference=inference_service(dataplane, observer),
         repository=RepositoryService(
             control=cast(ModelControl, control or FakeControl()),
@@ -379,12 +388,12 @@ def admin_service(cordons: FakeCordons | None = None) -> AdminService:
 
 
 @asynccontextmanager
-async def running_frontend() -> AsyncIterator[RunningFrontend]:
+async def running_frontend(tls: TlsSettings | None = None) -> AsyncIterator[RunningFrontend]:
     dataplane = FakeDataPlane()
     notes = ErrorNotes()
     control = FakeControl()
     cordons = FakeCordons()
-    frontend = make_frontend(dataplane, notes=notes, control=control, cordons=cordons)
+    frontend = make_frontend(dataplane, tls=tls, notes=notes, control=control, cordons=cordons)
     await frontend.start()
     running = RunningFrontend(frontend, dataplane, notes, control, cordons)
     try:

@@ -1,6 +1,6 @@
 """Who may call what, told from the peer's address alone."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from types import SimpleNamespace
 from typing import Any, NoReturn, cast
 
@@ -78,17 +78,20 @@ class Aborted(grpc.aio.AbortError):
 
 
 class Peer:
-    """A caller's context: where it calls from, and its certificate's names."""
+    """A caller's context: where it calls from, and its certificate's names by their kind."""
 
-    def __init__(self, peer: str, identities: list[bytes] | None = None) -> None:
+    def __init__(self, peer: str, **names: list[bytes]) -> None:
         self._peer = peer
-        self._identities = identities
+        self._names = names
 
     def peer(self) -> str:
         return self._peer
 
     def peer_identities(self) -> list[bytes] | None:
-        return self._identities
+        return [name for names in self._names.values() for name in names] or None
+
+    def auth_context(self) -> Mapping[str, Iterable[bytes]]:
+        return self._names
 
     def time_remaining(self) -> None:
         return None
@@ -113,7 +116,7 @@ async def guarded(path: str, on_error: Callable[[ErrorCode], None] = lambda _: N
     async def continuation(given: Any) -> Any:
         return next(filter(None, (handler.service(given) for handler in handlers)), None)
 
-    guard = Guard(on_error=on_error)
+    guard = Guard(farm="shelf", on_error=on_error)
     return await guard.intercept_service(continuation, cast(grpc.HandlerCallDetails, details))
 
 
@@ -122,7 +125,7 @@ async def test_operators_methods_are_refused_to_foreign_peers() -> None:
     with pytest.raises(Aborted) as caught:
         await handler.unary_unary(b"", Peer(FOREIGN))
     assert caught.value.status is grpc.StatusCode.PERMISSION_DENIED
-    assert "client certificate" in caught.value.details
+    assert "operator of 'shelf'" in caught.value.details
     assert ("farm-error-code", "permission_denied") in cast(Any, caught.value.trailers)
 
 
@@ -155,12 +158,44 @@ async def test_a_foreign_peer_is_refused_before_its_bytes_are_looked_at() -> Non
     assert caught.value.status is grpc.StatusCode.PERMISSION_DENIED
 
 
+OPERATOR = b"farm://shelf/operator/ann"
+
+
 @pytest.mark.parametrize(
-    "peer", [Peer("ipv4:127.0.0.1:1"), Peer("unix:"), Peer(FOREIGN, [b"operator"])]
+    "peer",
+    [
+        Peer("ipv4:127.0.0.1:1"),
+        Peer("unix:"),
+        Peer(FOREIGN, peer_uri=[OPERATOR]),
+        Peer(FOREIGN, peer_uri=[b"https://example.org/ann", OPERATOR]),
+        # Whoever is on this machine may do as operators do, whatever else they are.
+        Peer("ipv4:127.0.0.1:1", peer_uri=[b"farm://shelf/client/bob"]),
+    ],
 )
-async def test_operators_methods_answer_this_machine_and_certificates(peer: Peer) -> None:
+async def test_operators_methods_answer_this_machine_and_operators(peer: Peer) -> None:
     handler = await guarded(f"/{ADMIN_SERVICE}/Version")
     assert (await handler.unary_unary(b"", peer)).farm_name == "test farm"
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        {"peer_uri": [b"farm://shelf/client/ann"]},
+        {"peer_uri": [b"farm://shelf/node/pi-1"]},
+        {"peer_uri": [b"farm://cellar/operator/ann"]},
+        {"peer_uri": [b"farm://shelf/operator/"]},
+        {"peer_uri": [OPERATOR + b"/node/pi-1"]},
+        {"peer_uri": [b"https://shelf/operator/ann", b"\xff"]},
+        {"peer_dns": [OPERATOR], "x509_subject_alternative_name": [OPERATOR]},
+        {"x509_common_name": [OPERATOR]},
+    ],
+)
+async def test_no_other_certificate_makes_an_operator(names: dict[str, list[bytes]]) -> None:
+    for path in (f"/{ADMIN_SERVICE}/Version", f"/{INFERENCE_SERVICE}/RepositoryModelLoad"):
+        handler = await guarded(path)
+        with pytest.raises(Aborted) as caught:
+            await handler.unary_unary(b"", Peer(FOREIGN, **names))
+        assert caught.value.status is grpc.StatusCode.PERMISSION_DENIED
 
 
 async def test_inference_answers_everybody() -> None:

@@ -12,7 +12,8 @@ from farm.core.models import ModelKey, ModelState
 from farm.core.nodes import NodeState
 from farm.core.requests import BatchTiming, LedgerEntry, Receipt
 from farm.core.snapshots import FarmSnapshot, GatewayState, ModelSnapshot, NodeSnapshot
-from farm.metrics.prometheus import MetricsServer, PrometheusObserver
+from farm.metrics.prometheus import PrometheusObserver
+from farm.metrics.server import MetricsServer
 
 M = ModelKey("m", 3)
 LABELS = {"model": "m", "version": "3"}

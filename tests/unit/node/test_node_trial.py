@@ -33,5 +33,5 @@ def test_other_answers_than_the_goldens_are_an_error(tmp_path: Path) -> None:
     ones = np.ones((2, 3), np.float32)
     arrays = {"input:x": ones, "output:y": ones * 3, "rtol": 1e-3, "atol": 1e-6}
     np.savez(goldens / "thrice.npz", **arrays)
-    with pytest.raises(ModelUnavailableError, match="thrice.npz"):
+    with pytest.raises(ModelUnavailableError, match="thrice"):
         try_models(tmp_path)

@@ -62,7 +62,7 @@ def sound_pi(number: int = 1) -> dict[str, str | Result]:
 
 def farmed_pi(number: int = 1) -> dict[str, str | Result]:
     """Return the texts of one that serves."""
-    running = "LoadState=loaded\nActiveState=active\nMainPID=1\nNRestarts=0\n"
+    running = "LoadState=loaded\nActiveState=active\nNRestarts=0\n"
     units = ("farm-node.service", "farm-firewall.service", "var-lib-farm-ray.mount")
     return sound_pi(number) | {
         "installation": "link node /opt/farm/releases/1.0-a\nrelease 1.0-a\n"
@@ -70,5 +70,6 @@ def farmed_pi(number: int = 1) -> dict[str, str | Result]:
         named("user"): recorded("user-farm"),
         "listeners": recorded("listeners").replace("0.0.0.0:8001 ", "0.0.0.0:9001 "),
         named("units"): "\n".join(f"Id={unit}\n{running}" for unit in units),
+        "firewall": recorded("firewall"),
         "runtime": '{"onnxruntime": "1.27.0", "error": ""}\n',
     }

@@ -72,6 +72,7 @@ def test_a_sound_pi_needs_nothing() -> None:
     assert {(f.check, f.meaning.split(":")[0]) for f in bad} == {
         ("release", "the farm is not installed there yet"),
         ("services", "the farm is not installed there yet"),
+        ("firewall", "the farm is not installed there yet"),
         ("certificate", "the farm is not installed there yet"),
         ("runtime", "not tried"),
     }
@@ -133,9 +134,9 @@ CASES: dict[str, tuple[Texts, str, Severity, str]] = {
         {named("packages"): recorded("packages")}, "packages", INFO, "nftables, the firewall",
     ),
     "full disk": (
-        {"space": "/opt 30358148 219136 ext4 /\n"}, "disk space", E, "224 MB of 31.1 GB free on /",
+        {"space": "/opt 30358148 219136 /\n"}, "disk space", E, "224 MB of 31.1 GB free on /",
     ),
-    "little room": ({"space": "/opt 30358148 1400000 ext4 /\n"}, "disk space", W, "upgrade"),
+    "little room": ({"space": "/opt 30358148 1400000 /\n"}, "disk space", W, "upgrade"),
     "card gone read-only": ({"mounts": recorded("mounts")}, "disk writable", E, "read-only"),
     "slow card": (
         {"write speed": Result(stderr="8388608 bytes (8.4 MB) copied, 4.2 s, 2.0 MB/s\n")},
@@ -213,6 +214,11 @@ FARM_CASES: dict[str, tuple[Texts, str, Severity, str]] = {
         "services", E, "farm-node.service is failed (watchdog) and says: no head",
     ),
     "a unit that restarts": ({named("units"): units(NRestarts="7")}, "services", W, "7 times"),
+    "rules that were flushed": (
+        {"firewall": Result(stderr="Error: No such file or directory\n", exit_code=1)},
+        "firewall", E, "not in force",
+    ),
+    "no nft": ({"firewall": Result(exit_code=127)}, "firewall", INFO, "does not tell"),
     "a certificate that ended": (
         {CERTIFICATE: certificate(-1)}, "certificate", E, "ended on 2027-01-14",
     ),
@@ -222,11 +228,11 @@ FARM_CASES: dict[str, tuple[Texts, str, Severity, str]] = {
     "no certificate": ({CERTIFICATE: "-----BEGIN"}, "certificate", E, "is no certificate"),
     "a wheel for another CPU": (
         {"runtime": Result(stderr="Illegal instruction\n", exit_code=132)},
-        "runtime", E, "does not work on this CPU: illegal instruction",
+        "runtime", E, "does not do its work there: illegal instruction",
     ),
     "a runtime that answers wrongly": (
         {"runtime": Result(stdout='{"onnxruntime": "1.27.0", "error": "differs"}', exit_code=1)},
-        "runtime", E, "ONNX Runtime 1.27.0 does not work on this CPU: differs",
+        "runtime", E, "ONNX Runtime 1.27.0 does not do its work there: differs",
     ),
 }  # fmt: skip
 
@@ -289,7 +295,7 @@ def test_a_password_for_sudo_is_good_enough() -> None:
 
 def test_without_root_what_only_root_sees_is_left_open() -> None:
     unseen = [f for f in judged(sound_pi(), root=False) if "it takes root" in f.meaning]
-    assert {f.check for f in unseen} == {"ports", "certificate"}
+    assert {f.check for f in unseen} == {"ports", "firewall", "certificate"}
 
 
 def test_a_bootstrap_is_not_held_up_by_what_it_mends() -> None:

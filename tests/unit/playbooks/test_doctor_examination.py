@@ -24,8 +24,10 @@ def spoken(number: int = 1, **texts: str | Result) -> SpokenHost:
     return SpokenHost(sound_pi(number) | texts, facts=ASKED)
 
 
-def examined(*transports: SpokenHost, sudo_password: bool = False) -> list[list[Finding]]:
-    """The findings of hosts pi-1, pi-2, … at 198.18.0.1, ….2, …, without those that are ok."""
+def examined(
+    *transports: SpokenHost, sudo_password: bool = False, all_of_them: bool = False
+) -> list[list[Finding]]:
+    """The findings of hosts pi-1, pi-2, … at 198.18.0.1, ….2, …; all, or those that are not ok."""
     by_name = {f"pi-{number}": each for number, each in enumerate(transports, start=1)}
     hosts = [host(name, address=f"198.18.0.{name[3:]}") for name in by_name]
 
@@ -41,7 +43,10 @@ def examined(*transports: SpokenHost, sudo_password: bool = False) -> list[list[
     )
     found = examination.examine(runner)
     assert list(found) == list(by_name)
-    return [[f for f in of_host if f.severity is not Severity.OK] for of_host in found.values()]
+    return [
+        [f for f in of_host if all_of_them or f.severity is not Severity.OK]
+        for of_host in found.values()
+    ]
 
 
 def errors_of(findings: list[Finding]) -> list[tuple[str, str]]:
@@ -98,7 +103,8 @@ def test_what_was_told_before_a_refusal_is_judged() -> None:
         fails=refused,
         fails_as_root=True,
     )
-    (found,) = examined(transport, sudo_password=True)
+    (found,) = examined(transport, sudo_password=True, all_of_them=True)
+    assert [f.severity for f in found if f.check == "sudo"] == [Severity.ERROR]
     assert errors_of(found)[0] == ("sudo", "sudo refuses the password of pi")
     assert errors_of(found)[1][0] == "own name"
     assert "it takes root" in next(f.meaning for f in found if f.check == "ports")

@@ -51,7 +51,7 @@ def skipped(*wheels: str) -> str:
             "ERROR: Could not find a version that satisfies the requirement pydantic-core==2.50.4 "
             "(from versions: 2.50.2, 2.50.3)\nERROR: No matching distribution found",
             NoWheelError,
-            "has no pydantic-core 2.50.4 for Python 3.14 on aarch64, but 2.50.2, 2.50.3",
+            "has no pydantic-core 2.50.4 for Python 3.14 on aarch64; it has 2.50.2, 2.50.3",
         ),
         (
             "WARNING: Retrying (Retry(total=1, connect=None)) after connection broken by "

@@ -60,31 +60,45 @@ def test_installing_needs_no_network_and_believes_no_file() -> None:
     assert text.rstrip().endswith(f"sync -f {layout.release(node().id)}")
 
 
-def test_it_installs_what_was_pushed_and_again_after_an_interruption(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def pushed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of wheels on a host, with the pip that installs them."""
     monkeypatch.setattr(layout, "WHEELS", str(tmp_path / "wheels"))
     monkeypatch.setattr(layout, "RELEASES", str(tmp_path / "releases"))
-    pushed = tmp_path / "wheels"
-    pushed.mkdir()
+    (locked,) = read_lock("pip")
+    # This environment's pip, where the locked one would be: it is run the same way.
+    stand_in = tmp_path / "wheels" / f"pip-{locked.version}-py3-none-any.whl"
+    stand_in.mkdir(parents=True)
+    (stand_in / "pip").symlink_to(Path(pip.__file__).parent)
+    return tmp_path / "wheels"
+
+
+def tiny_release(pushed: Path) -> Release:
     own = tiny_wheel(pushed, f"bramble_farm-{__version__}-py3-none-any.whl")
     other = tiny_wheel(pushed, "idna-3.20-py3-none-any.whl", content="answer = 42")
     (digest,) = pin_of(own).sha256
-    release = Release(
-        wheel=CachedFile.of(own, digest), pins=(pin_of(other),), target=PI, version=__version__
-    )
+    release = Release(wheel=CachedFile.of(own, digest), pins=(pin_of(other),), target=PI)
     Path(release.requirements_path).write_text(release.requirements)
-    _push_pip(pushed)
+    return release
+
+
+def install(release: Release) -> int:
+    ended = subprocess.run(
+        ("sh", "-c", install_text(release, python=sys.executable)),
+        env={**os.environ, "PIP_INDEX_URL": "http://127.0.0.1:9/", "PIP_TARGET": "/nowhere"},
+        check=False,
+        timeout=60,
+    )
+    return ended.returncode
+
+
+def test_it_installs_what_was_pushed_over_what_an_interruption_left(pushed: Path) -> None:
+    release = tiny_release(pushed)
     folder = Path(layout.release(release.id))
     (folder / "bin").mkdir(parents=True)
     (folder / "half a file").write_text("")
 
-    subprocess.run(
-        ("sh", "-c", install_text(release, python=sys.executable)),
-        env={**os.environ, "PIP_INDEX_URL": "http://127.0.0.1:9/", "PIP_TARGET": "/nowhere"},
-        check=True,
-        timeout=60,
-    )
+    assert install(release) == 0
 
     answer = subprocess.run(
         (folder / "bin" / "python", "-c", "import idna; print(idna.answer)"),
@@ -98,9 +112,9 @@ def test_it_installs_what_was_pushed_and_again_after_an_interruption(
     assert not (folder / "half a file").exists()
 
 
-def _push_pip(wheels: Path) -> None:
-    """Put this environment's pip where the locked one would be; it is run the same way."""
-    (locked,) = read_lock("pip")
-    stand_in = wheels / f"pip-{locked.version}-py3-none-any.whl"
-    stand_in.mkdir()
-    (stand_in / "pip").symlink_to(Path(pip.__file__).parent)
+def test_a_failure_leaves_nothing_that_fills_the_disk_or_fails_again(pushed: Path) -> None:
+    release = tiny_release(pushed)
+    (pushed / "idna-3.20-py3-none-any.whl").write_bytes(b"damaged by a power cut")
+    assert install(release) != 0
+    assert not Path(layout.release(release.id)).exists()
+    assert not list(pushed.iterdir())

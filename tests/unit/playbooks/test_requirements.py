@@ -31,7 +31,9 @@ pins = st.builds(
     Pin,
     name=st.from_regex(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", fullmatch=True),
     version=st.from_regex(r"[0-9]{1,4}(\.[0-9]{1,4}){0,3}", fullmatch=True),
-    sha256=st.frozensets(st.from_regex(r"[0-9a-f]{64}", fullmatch=True), min_size=1, max_size=3),
+    sha256=st.frozensets(
+        st.binary(min_size=32, max_size=32).map(bytes.hex), min_size=1, max_size=3
+    ),
 )
 
 

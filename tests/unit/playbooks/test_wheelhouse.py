@@ -1,14 +1,17 @@
 """Wheels are fetched once, by a real pip from a folder in place of a package index."""
 
 import shutil
+import subprocess
+import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from tiny_wheels import pin_of, tiny_wheel
 
 from farm.core.errors import ConfigurationError, IntegrityError
-from playbooks.cache import staging, writing
+from playbooks.cache import writing
 from playbooks.pip_failures import NoWheelError
 from playbooks.requirements import Target
 from playbooks.wheelhouse import Wheelhouse
@@ -70,11 +73,12 @@ def test_of_several_wheels_the_most_specific_one_is_taken(tmp_path: Path) -> Non
 def test_what_was_fetched_before_a_failure_is_kept(tmp_path: Path, index: Path) -> None:
     good = tiny_wheel(index, "idna-3.20-py3-none-any.whl")
     wrong = tiny_wheel(index, "ray-2.60.0-cp312-cp312-manylinux2014_aarch64.whl")
+    pin = pin_of(good)
     wheelhouse = Wheelhouse(tmp_path / "cache")
     with pytest.raises(NoWheelError, match=r"ray 2\.60\.0 has no wheel .* only for Python 3\.12:"):
-        wheelhouse.fetch([pin_of(good), pin_of(wrong)], PI)
+        wheelhouse.fetch([pin, pin_of(wrong)], PI)
     good.unlink()
-    assert wheelhouse.fetch([pin_of(tiny_wheel(tmp_path, good.name))], PI)
+    assert wheelhouse.fetch([pin], PI)
 
 
 def test_other_bytes_than_the_lock_pins_are_never_kept(tmp_path: Path, index: Path) -> None:
@@ -95,21 +99,50 @@ def test_a_wheel_that_rotted_is_fetched_again(tmp_path: Path, index: Path) -> No
     assert again.path.read_bytes() == whole
 
 
+HOLD = """
+import sys
+from pathlib import Path
+from playbooks.cache import staging
+with staging(Path(sys.argv[1]), lambda: None) as folder:
+    (folder / "half a wheel").write_bytes(b"PK")
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
 def test_two_commands_take_turns(tmp_path: Path, index: Path) -> None:
     pin = pin_of(tiny_wheel(index, "idna-3.20-py3-none-any.whl"))
+    wheels = tmp_path / "cache" / "wheels"
+    wheels.mkdir(parents=True)
     waits = threading.Event()
     wheelhouse = Wheelhouse(tmp_path / "cache", tell=lambda line: waits.set())
     fetched: list[object] = []
     second = threading.Thread(target=lambda: fetched.extend(wheelhouse.fetch([pin], PI)))
-    wheels = tmp_path / "cache" / "wheels"
-    with writing(wheels), staging(wheels, lambda: None) as first:
-        (first / "half a wheel").write_bytes(b"PK")
-        second.start()
-        assert waits.wait(BOUND_S), "the second says that it waits"
-        assert (first / "half a wheel").exists(), "and leaves the first alone"
+    with subprocess.Popen(
+        (sys.executable, "-c", HOLD, wheels), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as first:
+        try:
+            assert first.stdout is not None
+            assert first.stdout.readline() == b"held\n"
+            second.start()
+            assert waits.wait(BOUND_S), "the second says that it waits"
+            assert list(wheels.rglob("half a wheel")), "and leaves the first alone"
+        finally:
+            # As a power cut would end it, with its work half done.
+            first.kill()
     second.join(BOUND_S)
     assert len(fetched) == 1
     assert [path.name for path in wheels.iterdir() if path.is_dir()] == list(pin.sha256)
+
+
+def test_threads_fetch_once_and_say_it_once(tmp_path: Path, index: Path) -> None:
+    pin = pin_of(tiny_wheel(index, "idna-3.20-py3-none-any.whl"))
+    told: list[str] = []
+    wheelhouse = Wheelhouse(tmp_path / "cache", tell=told.append)
+    with ThreadPoolExecutor(8) as pool:
+        fetched = set(pool.map(lambda _: wheelhouse.fetch([pin], PI), range(8)))
+    assert len(fetched) == 1
+    assert told == [f"fetched idna 3.20 for {PI} (1 of 1)"]
 
 
 def test_a_cache_that_cannot_be_written_is_said_with_its_setting(tmp_path: Path) -> None:

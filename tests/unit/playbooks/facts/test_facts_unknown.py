@@ -13,6 +13,7 @@ from playbooks.facts.clock import TIME_SYNC, clock
 from playbooks.facts.cpu import CPU
 from playbooks.facts.disk import SPACE, WRITE_SPEED
 from playbooks.facts.files import file_state, file_states, file_text, tree
+from playbooks.facts.firewall import FIREWALL
 from playbooks.facts.firmware import FIRMWARE
 from playbooks.facts.installation import INSTALLATION
 from playbooks.facts.listeners import LISTENERS
@@ -35,8 +36,8 @@ RECORDED = Path(__file__).with_name("recorded")
 
 NOTHING = Result(exit_code=-1)
 ALL: list[Fact[Any]] = [
-    BOARD, CPU, FIRMWARE, INSTALLATION, LISTENERS, MACHINE, MEMORY, MOUNTS, NETWORK, OWN_NAME,
-    PLATFORM, PYTHON, RUNTIME, SPACE, SUDO, TIME_SYNC, WRITE_SPEED, clock(lambda: 0.0),
+    BOARD, CPU, FIREWALL, FIRMWARE, INSTALLATION, LISTENERS, MACHINE, MEMORY, MOUNTS, NETWORK,
+    OWN_NAME, PLATFORM, PYTHON, RUNTIME, SPACE, SUDO, TIME_SYNC, WRITE_SPEED, clock(lambda: 0.0),
     file_state("/a"), file_states("/a", "/b"), file_text("/a"), packages(["a"]),
     service_state(node()), tree("/a", depth=2), unit_state("a.service"), unit_states("a.service"),
     user("a"),

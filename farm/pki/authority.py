@@ -1,8 +1,4 @@
-"""The farm's certificate authority and the certificates that it issues.
-
-The authority lives on the operator's machine; its key never leaves it. All keys are on the
-curve P-256, which every TLS library takes and a Pi computes in a millisecond.
-"""
+"""The certificate authority of one farm."""
 
 import re
 from collections.abc import Sequence
@@ -21,6 +17,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from farm.core.errors import ConfigurationError
 from farm.core.identities import Identity, IdentityKind
 from farm.core.private_files import PRIVATE, read_private, replace_file
+from farm.pki.certificates import facts_of, parsed
 
 CA_FILE: Final = "ca.pem"
 CA_KEY_FILE: Final = "ca-key.pem"
@@ -47,21 +44,6 @@ class Issued:
 
     certificate_pem: bytes
     key_pem: bytes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CertificateFacts:
-    """What a certificate says. `identity` is None for one that is not of a farm's making.
-
-    `fingerprint` is the SHA-256 of the certificate, in hexadecimal.
-    """
-
-    identity: Identity | None
-    addresses: tuple[str, ...]
-    names: tuple[str, ...]
-    not_before: datetime
-    not_after: datetime
-    fingerprint: str
 
 
 class Authority:
@@ -114,7 +96,7 @@ class Authority:
                 " machine from which it was bootstrapped"
             ) from error
         key_pem = read_private(folder / CA_KEY_FILE)
-        certificate = _parsed(certificate_pem, str(folder / CA_FILE))
+        certificate = parsed(certificate_pem, str(folder / CA_FILE))
         try:
             key = serialization.load_pem_private_key(key_pem, password=None)
         except (ValueError, TypeError) as error:
@@ -222,10 +204,10 @@ class Authority:
     ) -> str:
         """Return why a certificate must be issued anew, or "" if it is sound as it is."""
         try:
-            certificate = _parsed(certificate_pem, "it")
+            certificate = parsed(certificate_pem, "it")
         except ConfigurationError:
             return "it is no certificate"
-        facts = _facts(certificate)
+        facts = facts_of(certificate)
         try:
             certificate.verify_directly_issued_by(self._certificate)
         except (ValueError, TypeError, InvalidSignature):
@@ -245,42 +227,6 @@ class Authority:
         if facts.not_before > now:
             return f"it begins on {facts.not_before:%Y-%m-%d}, in the future"
         return ""
-
-
-def inspect(certificate_pem: bytes) -> CertificateFacts:
-    """Return what a PEM certificate says; of several the first.
-
-    Raises:
-        ConfigurationError: it is not a certificate.
-    """
-    return _facts(_parsed(certificate_pem, "this"))
-
-
-def _facts(certificate: x509.Certificate) -> CertificateFacts:
-    uris: list[str] = []
-    addresses: list[str] = []
-    names: list[str] = []
-    for extension in certificate.extensions:
-        if isinstance(extension.value, x509.SubjectAlternativeName):
-            uris = extension.value.get_values_for_type(x509.UniformResourceIdentifier)
-            names = extension.value.get_values_for_type(x509.DNSName)
-            addresses = [str(each) for each in extension.value.get_values_for_type(x509.IPAddress)]
-    identities = [identity for uri in uris if (identity := Identity.of_uri(uri)) is not None]
-    return CertificateFacts(
-        identity=identities[0] if len(identities) == 1 else None,
-        addresses=tuple(addresses),
-        names=tuple(names),
-        not_before=certificate.not_valid_before_utc,
-        not_after=certificate.not_valid_after_utc,
-        fingerprint=certificate.fingerprint(hashes.SHA256()).hex(),
-    )
-
-
-def _parsed(pem: bytes, what: str) -> x509.Certificate:
-    try:
-        return x509.load_pem_x509_certificate(pem)
-    except ValueError as error:
-        raise ConfigurationError(f"{what} is not a PEM certificate") from error
 
 
 def _builder(

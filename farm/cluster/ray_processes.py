@@ -1,0 +1,82 @@
+"""Ray's processes on a machine, all of which belong to the one that started them."""
+
+import ctypes
+import os
+import signal
+from contextlib import suppress
+from time import monotonic, sleep
+from typing import Final
+
+import psutil
+
+# Without them nothing works; Ray's agents end with their raylet.
+_VITAL: Final = ("raylet", "gcs_server")
+
+_PR_SET_CHILD_SUBREAPER: Final = 36
+
+_GOODBYE_S: Final = 10.0
+_LOOK_EVERY_S: Final = 0.1
+
+
+def adopt_orphans() -> None:
+    """Become the parent of all descendants whose own parent ends, as `ray start` does.
+
+    Raises:
+        OSError: the kernel refuses.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "the kernel refuses to make this process a subreaper")
+
+
+def vital_processes() -> dict[int, str]:
+    """Return Ray's own processes among this one's children, by pid."""
+    vital = {}
+    for child in psutil.Process().children():
+        with suppress(psutil.NoSuchProcess):
+            if child.name() in _VITAL and child.status() != psutil.STATUS_ZOMBIE:
+                vital[child.pid] = child.name()
+    return vital
+
+
+def bury() -> dict[int, str]:
+    """Take leave of children that have ended; return how each did, by pid."""
+    ended = {}
+    with suppress(ChildProcessError):
+        while True:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                break
+            ended[pid] = _how(os.waitstatus_to_exitcode(status))
+    return ended
+
+
+def say_goodbye() -> None:
+    """Let the raylet tell the head that it leaves, and end its workers."""
+    raylets = {pid for pid, name in vital_processes().items() if name == "raylet"}
+    for pid in raylets:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+    until = monotonic() + _GOODBYE_S
+    while raylets and monotonic() < until:
+        sleep(_LOOK_EVERY_S)
+        raylets -= bury().keys()
+
+
+def end_all() -> None:
+    """End every descendant of this process by force.
+
+    The head's control store needs no more: for as long as machines are connected to it it
+    does not end on a signal, and it loses nothing when it is killed.
+    """
+    # What a killed process leaves becomes this one's child, until there is no more.
+    while family := psutil.Process().children(recursive=True):
+        for process in family:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(family, timeout=_LOOK_EVERY_S)
+        bury()
+
+
+def _how(exit_code: int) -> str:
+    return f"by signal {-exit_code}" if exit_code < 0 else f"with exit code {exit_code}"

@@ -1,0 +1,105 @@
+"""The commands for hosts under Fabric's own: `fab -r playbooks bootstrap -i shelf.yaml`.
+
+Each is the `farm` command of its name, with the same checks, questions and exit codes.
+"""
+
+import subprocess
+import sys
+from collections.abc import Sequence
+
+from invoke import Context, Exit, task
+
+_ON_HOSTS = {
+    "inventory": "the farm's hosts, such as inventory/example.yaml",
+    "limit": "only these hosts: names, ranges, globs or labels; may be given several times",
+}
+_AS_ROOT = _ON_HOSTS | {"ask-sudo-password": "ask for the password that sudo wants on the hosts"}
+_CHANGING = _AS_ROOT | {"dry-run": "show what would be done, host by host, and do nothing"}
+
+
+@task(help=_ON_HOSTS, iterable=["limit"])
+def trust(_: Context, inventory: str, limit: Sequence[str]) -> None:
+    """Show the hosts' key fingerprints, ask, and write them down."""
+    _farm("hosts", "trust", inventory=inventory, limit=limit)
+
+
+@task(help=_AS_ROOT, iterable=["limit"])
+def doctor(
+    _: Context, inventory: str, limit: Sequence[str], ask_sudo_password: bool = False
+) -> None:
+    """Examine the hosts; nothing is changed."""
+    _farm("doctor", inventory=inventory, limit=limit, ask_sudo_password=ask_sudo_password)
+
+
+@task(help=_CHANGING, iterable=["limit"])
+def bootstrap(
+    _: Context,
+    inventory: str,
+    limit: Sequence[str],
+    ask_sudo_password: bool = False,
+    dry_run: bool = False,
+) -> None:
+    """Turn bare hosts into a farm that serves; run again it completes what is missing."""
+    _farm(
+        "bootstrap",
+        inventory=inventory,
+        limit=limit,
+        ask_sudo_password=ask_sudo_password,
+        dry_run=dry_run,
+    )
+
+
+@task(help=_CHANGING, iterable=["limit"])
+def upgrade(
+    _: Context,
+    inventory: str,
+    limit: Sequence[str],
+    ask_sudo_password: bool = False,
+    dry_run: bool = False,
+) -> None:
+    """Bring this version of the farm to its hosts, one node at a time."""
+    _farm(
+        "upgrade",
+        inventory=inventory,
+        limit=limit,
+        ask_sudo_password=ask_sudo_password,
+        dry_run=dry_run,
+    )
+
+
+@task(help=_CHANGING, iterable=["limit"])
+def uninstall(
+    _: Context,
+    inventory: str,
+    limit: Sequence[str],
+    ask_sudo_password: bool = False,
+    dry_run: bool = False,
+) -> None:
+    """Remove the farm from its hosts."""
+    _farm(
+        "uninstall",
+        inventory=inventory,
+        limit=limit,
+        ask_sudo_password=ask_sudo_password,
+        dry_run=dry_run,
+    )
+
+
+def _farm(
+    *command: str,
+    inventory: str,
+    limit: Sequence[str],
+    ask_sudo_password: bool = False,
+    dry_run: bool = False,
+) -> None:
+    flags = {"--ask-sudo-password": ask_sudo_password, "--dry-run": dry_run}
+    ended = subprocess.run(
+        [
+            *(sys.executable, "-m", "farm", *command, f"--inventory={inventory}"),
+            *(f"--limit={hosts}" for hosts in limit),
+            *(flag for flag, given in flags.items() if given),
+        ],
+        check=False,
+    )
+    if ended.returncode:
+        raise Exit(code=ended.returncode)

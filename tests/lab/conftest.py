@@ -1,0 +1,21 @@
+"""Labs for tests, and a farm on one that several files share."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from lab import Lab
+from shelf_farm import ShelfFarm
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    with Lab(f"test{os.getpid()}") as lab:
+        yield lab
+
+
+@pytest.fixture(scope="session")
+def shelf() -> Iterator[ShelfFarm]:
+    """A farm of a head and two nodes, made once: what is asked of it takes minutes to make."""
+    with Lab(f"shelf{os.getpid()}") as lab:
+        yield ShelfFarm.bootstrapped(lab)

@@ -1,0 +1,75 @@
+"""The disk of a host: an overlay of the image, written to a small file system of its own."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.execution import run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disk:
+    """Lives in `folder`; `root` is the host's tree while it is mounted.
+
+    What the host writes goes to a sparse file with ext4 in it. A full disk is therefore real,
+    and hurts nobody else. Root has no reserve, so that it is full for root too.
+    """
+
+    folder: Path
+    size_mb: int
+
+    @property
+    def root(self) -> Path:
+        return self.folder / "root"
+
+    @property
+    def _writable(self) -> Path:
+        return self.folder / "disk"
+
+    @property
+    def _file(self) -> Path:
+        return self.folder / "disk.ext4"
+
+    def make(self, image: Path) -> None:
+        """Make the disk with nothing but the image on it, and mount it."""
+        self.folder.mkdir(parents=True)
+        self.root.mkdir()
+        self._writable.mkdir()
+        with self._file.open("wb") as file:
+            file.truncate(self.size_mb * 1024 * 1024)
+        # Nothing survives this machine, so nothing is gained by a journal.
+        run("mkfs.ext4", "-q", "-m", "0", "-O", "^has_journal", self._file)
+        run("mount", "-o", "loop,noatime", self._file, self._writable)
+        (self._writable / "upper").mkdir()
+        (self._writable / "work").mkdir()
+        layers = f"lowerdir={image},upperdir={self._writable}/upper"
+        run("mount", "-t", "overlay", "-o", f"{layers},workdir={self._writable}/work",
+            "overlay", self.root)  # fmt: skip
+
+    @property
+    def free_bytes(self) -> int:
+        state = os.statvfs(self._writable)
+        return state.f_bavail * state.f_frsize
+
+    def fill(self, leave_bytes: int) -> None:
+        """Take all room but `leave_bytes`, where the host does not see by what."""
+        self.free()
+        taken = self.free_bytes - leave_bytes
+        if taken > 0:
+            run("fallocate", "--length", str(taken), self._ballast)
+
+    def free(self) -> None:
+        """Give back what `fill` took."""
+        self._ballast.unlink(missing_ok=True)
+
+    @property
+    def _ballast(self) -> Path:
+        return self._writable / "ballast"
+
+
+def unmount_below(folder: Path) -> None:
+    """Unmount everything that is mounted in a folder, the innermost first."""
+    mounted = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    for point in reversed(mounted):
+        if Path(point).is_relative_to(folder):
+            run("umount", point)

@@ -1,0 +1,52 @@
+"""A farm that `farm bootstrap` made of bare hosts of a lab."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab import Host, Lab
+from operator_machine import Ended, Operator
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShelfFarm:
+    """`first` is how its bootstrap ended; `developer` a folder with what a developer is given."""
+
+    lab: Lab
+    operator: Operator
+    head: Host
+    nodes: Sequence[Host]
+    inventory: Path
+    first: Ended
+    developer: Path
+
+    @classmethod
+    def bootstrapped(cls, lab: Lab) -> "ShelfFarm":
+        """Make a farm of a head and two nodes, as an operator does."""
+        operator = Operator.of(lab)
+        head, *nodes = lab.bare(3, memory_mb=2048)
+        inventory = lab.write_inventory(head=head, nodes=nodes)
+        operator.trust(inventory)
+        first = operator.bootstrap(inventory)
+        assert first.exit_code == 0, first.said
+        developer = lab.home / "for-alice"
+        issued = operator.farm("certs", "issue", "alice", "--folder", developer)
+        assert issued.exit_code == 0, issued.said
+        return cls(
+            lab=lab,
+            operator=operator,
+            head=head,
+            nodes=nodes,
+            inventory=inventory,
+            first=first,
+            developer=developer,
+        )
+
+    @property
+    def address(self) -> str:
+        """Where its gateway listens."""
+        return f"{self.head.address}:8001"
+
+    @property
+    def hosts(self) -> Sequence[Host]:
+        return (self.head, *self.nodes)

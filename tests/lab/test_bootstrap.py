@@ -1,0 +1,222 @@
+"""`farm bootstrap` makes a farm of bare hosts that serves, stays, and is closed to others."""
+
+import socket
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+
+import digit_requests
+import pytest
+import tritonclient.grpc as triton
+from lab import Host
+from shelf_farm import ShelfFarm
+from traffic import Traffic
+
+from farm.core.ports import CLUSTER_BASES, ClusterPorts
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800)]
+
+SSH, GATEWAY = 22, 8001
+RAYS_PORTS = {
+    port
+    for ports in map(ClusterPorts, CLUSTER_BASES.values())
+    for port in range(ports.first, ports.last + 1)
+}
+# As `systemctl show` says it.
+HARDENED = {
+    "User": "farm",
+    "Group": "farm",
+    "NoNewPrivileges": "yes",
+    "CapabilityBoundingSet": "",
+    "ProtectSystem": "strict",
+    "ProtectHome": "yes",
+    "PrivateTmp": "yes",
+    "WatchdogUSec": "30s",
+}
+
+
+def test_bare_hosts_become_a_farm(shelf: ShelfFarm) -> None:
+    assert {host["status"] for host in shelf.first.hosts.values()} == {"changed"}
+    run = shelf.first.document["run"]
+    assert {golden["model"] for golden in run["goldens"]} == {"digits", "digits_int8"}
+    assert not [golden for golden in run["goldens"] if golden["problem"]]
+    assert run["receipt"]["node"] in {node.name for node in shelf.nodes}
+    shelf.operator.await_nodes(*(node.name for node in shelf.nodes))
+
+
+def test_digits_through_mutual_tls(shelf: ShelfFarm) -> None:
+    with digit_requests.client(shelf.address, shelf.developer) as connection:
+        receipt = digit_requests.ask(connection)
+    assert receipt["farm_node"].string_param in {node.name for node in shelf.nodes}
+
+
+def test_a_client_without_certificate_is_refused(shelf: ShelfFarm) -> None:
+    ca = str(shelf.developer / "ca.pem")
+    with (
+        triton.InferenceServerClient(shelf.address, ssl=True, root_certificates=ca) as nobody,
+        pytest.raises(triton.InferenceServerException, match="UNAVAILABLE"),
+    ):
+        digit_requests.ask(nobody)
+    with (
+        triton.InferenceServerClient(shelf.address) as in_the_clear,
+        pytest.raises(triton.InferenceServerException, match="UNAVAILABLE"),
+    ):
+        digit_requests.ask(in_the_clear)
+
+
+def test_a_second_run_changes_nothing(shelf: ShelfFarm) -> None:
+    again = shelf.operator.bootstrap(shelf.inventory)
+    assert again.exit_code == 0, again.said
+    assert {name: host["changes"] for name, host in again.hosts.items()} == {
+        host.name: [] for host in shelf.hosts
+    }
+
+
+def test_the_doctor_finds_a_farm_well(shelf: ShelfFarm) -> None:
+    examined = shelf.operator.farm("doctor", "-i", shelf.inventory, "--output", "json")
+    assert examined.exit_code == 0, examined.said
+
+
+def test_only_the_farms_hosts_reach_ray(shelf: ShelfFarm) -> None:
+    open_to_all = {SSH, GATEWAY}
+    for host in shelf.hosts:
+        listening = listening_ports(host)
+        rays = listening - open_to_all
+        assert rays, f"{host.name} takes no part in Ray's cluster"
+        assert rays <= RAYS_PORTS
+        friend = next(other for other in shelf.hosts if other is not host)
+        assert reached_from(friend, host.address, listening) == listening
+        # This machine has an address in their network that no inventory names.
+        with ThreadPoolExecutor(len(listening)) as pool:
+            answers = pool.map(lambda port, host=host: is_reached(host.address, port), listening)
+        assert {port for port, reached in zip(listening, answers, strict=True) if reached} == (
+            listening & open_to_all
+        )
+
+
+def test_secrets_are_kept(shelf: ShelfFarm) -> None:
+    kept = shelf.operator.home / "farms" / "shelf"
+    token = (kept / "ray-token").read_text()
+    private = [kept / "ray-token", kept / "operator-key.pem", *(kept / "ca").glob("*key*")]
+    assert [oct(file.stat().st_mode & 0o777) for file in private] == ["0o600"] * 3
+    for host in shelf.hosts:
+        modes = host.shell("stat -c '%a %U:%G %n' /etc/farm/ray-token /etc/farm/tls/key.pem")
+        assert modes.splitlines() == [
+            "600 farm:farm /etc/farm/ray-token",
+            "640 root:farm /etc/farm/tls/key.pem",
+        ]
+        key = host.shell("cat /etc/farm/tls/key.pem").splitlines()[1]
+        for secret, file in ((token, "ray-token"), (key, "tls/key.pem")):
+            assert secret not in shelf.first.said
+            found = f"grep -rlsF -e '{secret}' /etc /opt/farm /var/lib/farm /var/tmp /tmp"
+            assert host.shell(found).split() == [f"/etc/farm/{file}"]
+            # sudo writes every command line down there.
+            assert host.shell(f"journalctl --all -o cat | grep -cF -e '{secret}' || :") == "0\n"
+            assert secret not in " ".join(host.machine.command_lines())
+
+
+def test_services_may_do_no_more_than_they_need(shelf: ShelfFarm) -> None:
+    units = {shelf.head: ("farm-head@a", "farm-gateway@a"), shelf.nodes[0]: ("farm-node",)}
+    for host, names in units.items():
+        for name in names:
+            shown = host.shell(f"systemctl show {name} --property {','.join(HARDENED)},MainPID")
+            said = dict(line.split("=", 1) for line in shown.splitlines())
+            pid = said.pop("MainPID")
+            assert said == HARDENED
+            status = host.shell(f"cat /proc/{pid}/status")
+            assert "NoNewPrivs:\t1\n" in status
+            assert "CapEff:\t0000000000000000\n" in status
+            write = f"nsenter --target {pid} --mount touch /usr/file /etc/farm/file 2>&1 || :"
+            assert host.shell(write).count("Read-only file system") == 2
+    bound = shelf.nodes[0].shell("systemctl show farm-node --property MemoryMax --value")
+    assert 1024 < int(bound) / 2**20 < 2048
+    for host in shelf.hosts:
+        assert host.shell("findmnt -no FSTYPE,SIZE /var/lib/farm/ray").split() == ["tmpfs", "128M"]
+
+
+def test_a_node_that_loses_power_comes_back(shelf: ShelfFarm) -> None:
+    with Traffic(shelf.address, shelf.developer) as traffic:
+        shelf.nodes[0].stop()
+        traffic.await_answers()
+    shelf.nodes[0].start()
+    shelf.operator.await_nodes(*(node.name for node in shelf.nodes))
+
+
+def test_a_head_that_loses_power_comes_back(shelf: ShelfFarm) -> None:
+    shelf.head.power_cycle()
+    shelf.operator.await_nodes(*(node.name for node in shelf.nodes))
+    with digit_requests.client(shelf.address, shelf.developer) as connection:
+        digit_requests.ask(connection)
+
+
+@pytest.fixture(scope="module")
+def newcomer(shelf: ShelfFarm) -> Host:
+    return shelf.lab.host("newcomer", memory_mb=2048, sudo="password")
+
+
+def test_a_dry_run_changes_nothing(shelf: ShelfFarm, newcomer: Host) -> None:
+    wider = shelf.lab.write_inventory(head=shelf.head, nodes=[*shelf.nodes, newcomer])
+    shelf.operator.trust(wider)
+    everywhere = "find /etc /opt /var/lib/farm/models -printf '%p %s %m %U %C@\n'"
+    before = {host.name: host.shell(everywhere) for host in (*shelf.hosts, newcomer)}
+    planned = shelf.operator.farm_at_terminal(
+        newcomer.sudo_password,
+        *("bootstrap", "-i", wider, "--dry-run", "--ask-sudo-password", "--output", "json"),
+    )
+    assert planned.exit_code == 0, planned.said
+    steps = {
+        host["host"]: {change["step"] for change in host["changes"]}
+        for host in planned.document["plan"]
+    }
+    assert {"user", "software", "certificate", "start farm-node"} <= steps[newcomer.name]
+    for host in shelf.hosts:
+        assert "firewall" in steps[host.name]
+        assert "software" not in steps[host.name]
+    after = {host.name: host.shell(everywhere) for host in (*shelf.hosts, newcomer)}
+    assert after == before
+
+
+def test_a_node_joins_a_farm_that_serves(shelf: ShelfFarm, newcomer: Host) -> None:
+    wider = shelf.lab.write_inventory(head=shelf.head, nodes=[*shelf.nodes, newcomer])
+    refused = shelf.operator.bootstrap(wider, "--limit", newcomer.name)
+    assert refused.exit_code == 3, refused.said
+    assert "--ask-sudo-password" in refused.hosts[newcomer.name]["fix"]
+    with Traffic(shelf.address, shelf.developer) as traffic:
+        joined = shelf.operator.farm_at_terminal(
+            newcomer.sudo_password,
+            *("bootstrap", "-i", wider, "--ask-sudo-password", "--output", "json"),
+        )
+        assert joined.exit_code == 0, joined.said
+    assert traffic.failures == []
+    shelf.operator.await_nodes(*(node.name for node in (*shelf.nodes, newcomer)))
+    assert newcomer.sudo_password not in joined.said
+    for line in ("journalctl --all -o cat", "grep -rs . /etc/farm /opt/farm/stamp.sh"):
+        assert newcomer.sudo_password not in newcomer.shell(line)
+
+
+def listening_ports(host: Host) -> set[int]:
+    """Return the ports on which others than the host itself could reach something."""
+    sockets = [line.split()[3] for line in host.shell("ss --no-header -lnt").splitlines()]
+    ends = [socket.rpartition(":") for socket in sockets]
+    return {
+        int(port) for address, _, port in ends if not address.startswith(("127.", "[::1]", "[::f"))
+    }
+
+
+def is_reached(address: str, port: int) -> bool:
+    try:
+        socket.create_connection((address, port), timeout=3.0).close()
+    except TimeoutError:
+        return False
+    return True
+
+
+def reached_from(host: Host, address: str, ports: Iterable[int]) -> set[int]:
+    """Return on which of an address's ports something answers to a host."""
+    script = (
+        "import socket, sys\n"
+        "for port in map(int, sys.argv[2:]):\n"
+        "    if not socket.socket().connect_ex((sys.argv[1], port)):\n"
+        "        print(port)\n"
+    )
+    words = " ".join(map(str, ports))
+    return set(map(int, host.shell(f"python3 -c '{script}' {address} {words}").split()))

@@ -1,0 +1,102 @@
+"""The gateway of a shelf of model hosts, over real gRPC."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from threading import Event
+from typing import Any
+
+import grpc
+
+from farm.pb import farm_admin_pb2 as admin
+from farm.pb import open_inference_pb2 as oip
+from farm.pb.services import ADMIN_SERVICE, INFERENCE_SERVICE, methods
+
+
+class ShelfGateway:
+    """Tells of the nodes in `nodes`, which tests change, and keeps what was done to them.
+
+    `meets` is called with each action and its node before it is carried out. An inference is
+    answered with `answer`, or with its inputs.
+    """
+
+    def __init__(self) -> None:
+        self.address = ""
+        self.nodes: dict[str, admin.NodeSnapshot] = {}
+        self.actions: list[tuple[str, str]] = []
+        self.meets: Callable[[str, str], None] = lambda action, node: None
+        self.answer: Callable[[oip.ModelInferRequest], oip.ModelInferResponse] | None = None
+        self.models: list[tuple[str, str]] = []
+        self._ended = Event()
+
+    def has(self, *names: str, state: str = "ready") -> None:
+        for name in names:
+            self.nodes[name] = admin.NodeSnapshot(
+                node_id=name, state=state, cordoned=state == "cordoned"
+            )
+
+    def end(self) -> None:
+        self._ended.set()
+
+    def WatchSnapshots(  # noqa: N802
+        self, request: admin.WatchSnapshotsRequest, context: Any
+    ) -> Iterator[admin.FarmSnapshot]:
+        yield self._snapshot()
+        while request.interval_ns and context.is_active():
+            self._ended.wait(request.interval_ns / 1e9)
+            yield self._snapshot()
+
+    def NodeAction(  # noqa: N802
+        self, request: admin.NodeActionRequest, _context: Any
+    ) -> admin.NodeActionResponse:
+        self.meets(request.action, request.node_id)
+        self.actions.append((request.action, request.node_id))
+        node = self.nodes[request.node_id]
+        node.cordoned = request.action == "cordon"
+        node.state = "cordoned" if node.cordoned else "ready"
+        return admin.NodeActionResponse(node=node)
+
+    def RepositoryIndex(  # noqa: N802
+        self, _request: Any, _context: Any
+    ) -> oip.RepositoryIndexResponse:
+        response = oip.RepositoryIndexResponse()
+        for name, version in self.models:
+            response.models.add(name=name, version=version, state="READY")
+        return response
+
+    def ModelInfer(  # noqa: N802
+        self, request: oip.ModelInferRequest, context: Any
+    ) -> oip.ModelInferResponse:
+        if self.answer is None:
+            context.abort(grpc.StatusCode.UNAVAILABLE, "no node serves it")
+            raise AssertionError("abort raises")
+        return self.answer(request)
+
+    def _snapshot(self) -> admin.FarmSnapshot:
+        return admin.FarmSnapshot(taken_unix_ns=1, nodes=list(self.nodes.values()))
+
+
+@contextmanager
+def running_gateway() -> Iterator[ShelfGateway]:
+    gateway = ShelfGateway()
+    server = grpc.server(ThreadPoolExecutor(8), options=[("grpc.so_reuseport", 0)])
+    for service in (INFERENCE_SERVICE, ADMIN_SERVICE):
+        handlers = {
+            method.name: getattr(
+                grpc, f"unary_{'stream' if method.server_streaming else 'unary'}_rpc_method_handler"
+            )(
+                getattr(gateway, method.name),
+                request_deserializer=method.request_type.FromString,
+                response_serializer=method.response_type.SerializeToString,
+            )
+            for method in methods(service)
+            if hasattr(gateway, method.name)
+        }
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
+    gateway.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    server.start()
+    try:
+        yield gateway
+    finally:
+        gateway.end()
+        server.stop(0).wait()

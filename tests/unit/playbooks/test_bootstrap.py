@@ -1,0 +1,253 @@
+"""Bootstrap: from bare hosts to a farm, on hosts in memory that insist on the right order."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from farm.contexts import FarmHome
+from playbooks import layout, rollout
+from playbooks.outcomes import HostStatus
+from playbooks.pip_failures import NoWheelError
+from playbooks.requirements import onnxruntime_versions
+from playbooks.runner import Runner
+from tests.unit.playbooks.model_host import ModelHost
+from tests.unit.playbooks.model_shelf import ModelShelf
+from tests.unit.playbooks.shelf_gateway import ShelfGateway, running_gateway
+
+HEAD = {"farm-head@a.service", "farm-gateway@a.service"}
+NODE = {"farm-node.service"}
+# What the model hosts, like a Pi 4, try in this order.
+VERSIONS = onnxruntime_versions("cortex-a72")
+
+
+@pytest.fixture
+def gateway(monkeypatch: pytest.MonkeyPatch) -> Iterator[ShelfGateway]:
+    monkeypatch.setattr(rollout, "_SETTLE_S", 0.0)
+    with running_gateway() as running:
+        yield running
+
+
+@pytest.fixture
+def shelf(tmp_path: Path, gateway: ShelfGateway) -> ModelShelf:
+    """A head `a` and the nodes `b` and `c`."""
+    return ModelShelf(tmp_path, gateway, "abc", both=False)
+
+
+def statuses(runner: Runner) -> dict[str, HostStatus]:
+    return {name: record.status for name, record in runner.records.items()}
+
+
+def running(shelf: ModelShelf) -> dict[str, set[str]]:
+    return {name: host.running() for name, host in shelf.hosts.items()}
+
+
+def test_bare_hosts_become_a_farm_and_a_second_run_changes_nothing(shelf: ModelShelf) -> None:
+    _, first = shelf.run()
+    assert shelf.errors(first) == {}
+    assert running(shelf) == {"a": HEAD, "b": NODE, "c": NODE}
+    done = {name: list(host.changes) for name, host in shelf.hosts.items()}
+    report, second = shelf.run()
+    assert set(statuses(second).values()) == {HostStatus.UNCHANGED}
+    assert {name: host.changes for name, host in shelf.hosts.items()} == done
+    assert report.notes == []
+    assert report.verification is not None
+    assert not report.verification.not_ready
+
+
+def test_the_operators_machine_knows_the_farm_afterwards(
+    shelf: ModelShelf, gateway: ShelfGateway
+) -> None:
+    shelf.run()
+    home = FarmHome(shelf.folder / "home")
+    assert home.current() == "shelf"
+    assert home.context("shelf").address == gateway.address
+
+
+def test_one_machine_can_be_all_of_it(tmp_path: Path, gateway: ShelfGateway) -> None:
+    shelf = ModelShelf(tmp_path, gateway, "a", both=True)
+    _, runner = shelf.run()
+    assert shelf.errors(runner) == {}
+    assert running(shelf) == {"a": HEAD}
+
+
+def test_a_dry_run_tells_the_plan_and_changes_nothing(shelf: ModelShelf) -> None:
+    _, runner = shelf.run(dry_run=True)
+    assert shelf.errors(runner) == {}
+    assert all(not host.changes for host in shelf.hosts.values())
+    assert shelf.wheelhouse.fetched == []
+    planned = [change.command for change in runner.records["b"].changes]
+    assert any(command.startswith("sudo useradd") for command in planned)
+    assert planned[-1] == "sudo systemctl restart farm-node.service"
+
+
+def test_secrets_are_in_no_record(shelf: ModelShelf) -> None:
+    _, runner = shelf.run()
+    token = shelf.home.folder("shelf").ray_token.read_text()
+    key = shelf.hosts["b"].paths[layout.KEY].content.decode()
+    told = repr(runner.records)
+    assert token not in told
+    assert key.splitlines()[1] not in told
+
+
+def test_secrets_are_only_their_services(shelf: ModelShelf) -> None:
+    shelf.run()
+    for host in shelf.hosts.values():
+        token, key = host.paths[layout.RAY_TOKEN], host.paths[layout.KEY]
+        assert (token.mode, token.owner) == (0o600, "farm:farm")
+        assert (key.mode, key.owner) == (0o640, "root:farm")
+
+
+@pytest.mark.parametrize("name", "ab")
+def test_a_run_that_is_cut_off_after_any_change_is_completed_by_the_next(
+    shelf: ModelShelf, tmp_path: Path, gateway: ShelfGateway, name: str
+) -> None:
+    whole = ModelShelf(tmp_path / "whole", gateway, "ab", both=False)
+    whole.run()
+    cut = ModelShelf(tmp_path / "cut", gateway, "ab", both=False)
+    host = cut.hosts[name]
+    host.unheard = True
+    # Every run carries out one change more, and does not hear of it.
+    for _ in whole.hosts[name].changes:
+        host.breaks_at = len(host.changes) + 1
+        _, runner = cut.run()
+        assert statuses(runner)[name] is HostStatus.FAILED
+    _, runner = cut.run()
+    assert shelf.errors(runner) == {}
+    assert host.changes == whole.hosts[name].changes, "nothing is done twice"
+    assert running(cut) == running(whole)
+    assert host.holds().keys() == whole.hosts[name].holds().keys()
+
+
+def test_without_its_head_nothing_is_started(shelf: ModelShelf) -> None:
+    shelf.hosts["a"].breaks_at = 8
+    _, runner = shelf.run()
+    assert statuses(runner) == {
+        "a": HostStatus.FAILED,
+        "b": HostStatus.SKIPPED,
+        "c": HostStatus.SKIPPED,
+    }
+    assert runner.records["b"].skipped == "the head a does not run"
+    assert running(shelf) == {"a": set(), "b": set(), "c": set()}
+
+
+def test_a_node_that_fails_is_left_out_and_the_others_go_on(shelf: ModelShelf) -> None:
+    shelf.hosts["b"].breaks_at = 8
+    _, runner = shelf.run()
+    assert statuses(runner)["b"] is HostStatus.FAILED
+    assert running(shelf) == {"a": HEAD, "b": set(), "c": NODE}
+    assert "  b:" not in gateway_settings(shelf.hosts["a"]), "what never ran is nobody's node"
+
+
+def test_a_host_that_cannot_serve_is_told_so_and_left_as_it_is(shelf: ModelShelf) -> None:
+    shelf.hosts["b"].texts |= ModelHost({"own name": "name=b\n"}).texts
+    _, runner = shelf.run()
+    error = runner.records["b"].error
+    assert error is not None
+    assert "cannot resolve its own name" in error.message
+    assert "/etc/hosts" in error.fix
+    assert shelf.hosts["b"].changes == []
+    assert running(shelf)["c"] == NODE
+
+
+def test_a_node_that_does_not_come_up_is_told(
+    shelf: ModelShelf, gateway: ShelfGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("playbooks.verification._READY_S", 0.0)
+    gateway.has("c", state="lost")
+    _, runner = shelf.run()
+    assert "c: it runs and does not serve: " in shelf.errors(runner)["c"]
+
+
+def test_a_limited_run_touches_no_other_host_and_keeps_its_place(shelf: ModelShelf) -> None:
+    shelf.run()
+    before = gateway_settings(shelf.hosts["a"])
+    shelf.hosts["b"] = shelf.bare(2)
+    done = list(shelf.hosts["c"].changes)
+    _, runner = shelf.run("a", "b")
+    assert shelf.errors(runner) == {}
+    assert shelf.hosts["c"].changes == done
+    assert running(shelf) == {"a": HEAD, "b": NODE, "c": NODE}
+    assert gateway_settings(shelf.hosts["a"]) == before
+
+
+def test_what_runs_otherwise_is_drained_first(shelf: ModelShelf, gateway: ShelfGateway) -> None:
+    shelf.run()
+    memory = {"memory_max_mb": 512}
+    hosts = [host.model_copy(update=memory) for host in shelf.inventory.hosts]
+    shelf.inventory = shelf.inventory.model_copy(update={"hosts": tuple(hosts)})
+    seen = []
+
+    def meets(action: str, node: str) -> None:
+        starts = shelf.hosts[node].units["farm-node.service"].starts
+        seen.append((action, node, starts))
+
+    gateway.meets = meets
+    _, runner = shelf.run()
+    assert shelf.errors(runner) == {}
+    assert seen == [
+        ("cordon", "b", 1),
+        ("uncordon", "b", 2),
+        ("cordon", "c", 1),
+        ("uncordon", "c", 2),
+    ]
+
+
+def test_a_gateway_is_handed_over_when_what_it_reads_has_changed(shelf: ModelShelf) -> None:
+    shelf.run()
+    farm = shelf.inventory.farm
+    names = farm.gateway.model_copy(update={"metrics": "127.0.0.1:9102"})
+    shelf.replace(gateway=names)
+    _, runner = shelf.run()
+    assert shelf.errors(runner) == {}
+    head = shelf.hosts["a"]
+    assert head.running() == {"farm-head@a.service", "farm-gateway@b.service"}
+    assert head.signals == ["farm-gateway@a.service"]
+    assert not head.units["farm-gateway@a.service"].enabled
+    assert head.units["farm-gateway@b.service"].enabled
+
+
+def test_a_version_of_onnxruntime_that_dies_there_gives_way_to_the_next(
+    shelf: ModelShelf,
+) -> None:
+    first, second, *_ = VERSIONS
+    b = shelf.hosts["b"]
+    b.refuses = {first}
+    _, runner = shelf.run()
+    assert shelf.errors(runner) == {}
+    tried = [change for change in b.changes if "try onnxruntime" in change]
+    assert tried == [f"sudo try onnxruntime {version}" for version in (first, second)]
+    assert f"{b.paths[layout.link('node')].target}/.complete" in b.paths
+    _, again = shelf.run()
+    assert statuses(again)["b"] is HostStatus.UNCHANGED, "what was refused is not tried again"
+
+
+def test_a_host_on_which_no_version_runs(shelf: ModelShelf) -> None:
+    shelf.hosts["b"].refuses = set(VERSIONS)
+    _, runner = shelf.run()
+    error = runner.records["b"].error
+    assert error is not None
+    assert "no version of onnxruntime runs on its CPU (tried " in error.message
+    assert ".refused" in error.fix
+    assert running(shelf) == {"a": HEAD, "b": set(), "c": NODE}
+
+
+def test_a_version_without_a_wheel_for_the_host_is_passed_over(shelf: ModelShelf) -> None:
+    first, second, *_ = VERSIONS
+    shelf.wheelhouse.lacks = {first: NoWheelError("no wheel for this machine")}
+    _, runner = shelf.run()
+    assert shelf.errors(runner) == {}
+    assert set(shelf.wheelhouse.fetched) == {first, second}
+    assert running(shelf)["b"] == NODE
+
+
+def test_where_no_version_has_a_wheel_the_last_ones_error_says_so(shelf: ModelShelf) -> None:
+    shelf.wheelhouse.lacks = {
+        version: NoWheelError(f"no wheel of {version} for this machine") for version in VERSIONS
+    }
+    _, runner = shelf.run()
+    assert f"no wheel of {VERSIONS[-1]}" in shelf.errors(runner)["b"]
+
+
+def gateway_settings(head: ModelHost) -> str:
+    return head.paths[layout.gateway_config("a")].content.decode()
