@@ -36,8 +36,8 @@ class Attachment:
         """Connect this process to the head as a driver, once it answers, and disconnect it.
 
         Ray reads its settings from the environment when it is first imported, so nothing
-        may import it before this. Actors live on; Ray ends this process if the head's raylet
-        ends, and whoever starts it again finds them as they were.
+        may import it before this. It stays connected while the head restarts. Actors outlive
+        the connection, and whoever connects next finds them as they were.
 
         Raises:
             UnreachableError: the head does not answer, or refuses.

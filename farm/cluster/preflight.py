@@ -49,7 +49,10 @@ def check_name() -> None:
 def clock_fault(machine: Machine, floor: TimeFloor) -> str:
     """Say how this machine's clock is wrong for certain; nothing where it may be right."""
     if time() < floor.read():
-        return "it is behind a time that this machine has seen before"
+        return (
+            "it is behind a time that this machine has seen before (if that was wrong, remove"
+            f" {floor.file})"
+        )
     try:
         shown_to_itself(machine.tls, machine.address)
     except ssl.SSLCertVerificationError as error:

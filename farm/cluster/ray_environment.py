@@ -27,6 +27,9 @@ _HEALTH = {
     "RAY_health_check_failure_threshold": "3",
 }
 
+# Each of Ray's ten logs; together they must fit into the memory that they lie in.
+_LOGS = {"RAY_ROTATION_MAX_BYTES": str(3 << 20), "RAY_ROTATION_BACKUP_COUNT": "1"}
+
 # As long as machines and actors go on without the head, and wait for it to come back.
 _HEADLESS_S = 600
 
@@ -36,6 +39,7 @@ def secured(*, tls: HostTls, token: Path) -> Mapping[str, str]:
     return {
         **SETTINGS,
         **_HEALTH,
+        **_LOGS,
         "RAY_AUTH_TOKEN_PATH": str(token),
         "RAY_USE_TLS": "1",
         "RAY_TLS_CA_CERT": str(tls.ca),

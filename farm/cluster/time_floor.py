@@ -18,12 +18,12 @@ class TimeFloor:
     """The time floor in a folder, in whole seconds since 1970."""
 
     def __init__(self, folder: Path) -> None:
-        self._file = folder / _FILENAME
+        self.file = folder / _FILENAME
 
     def read(self) -> int:
         """Return the floor, 0 where none is known."""
         try:
-            return int(self._file.read_text(encoding="ascii"))
+            return int(self.file.read_text(encoding="ascii"))
         except (OSError, ValueError):
             return 0
 
@@ -34,4 +34,4 @@ class TimeFloor:
             ConfigurationError: the file cannot be written.
         """
         if int(now_s) > self.read():
-            replace_file(self._file, b"%d\n" % int(now_s), mode=PUBLIC)
+            replace_file(self.file, b"%d\n" % int(now_s), mode=PUBLIC)

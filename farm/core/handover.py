@@ -35,18 +35,23 @@ def check_supported() -> None:
         raise ConfigurationError("handover needs Linux; leave it out of the configuration here")
 
 
-def take_new_connections(listener: socket.socket) -> None:
-    """Give new connections to the newest of the two listeners of this one's address."""
+def take_new_connections(listener: socket.socket) -> bool:
+    """Give new connections to the newer of the two listeners of this one's address.
+
+    False where the system cannot be told, as under emulation: both go on getting some.
+    """
     program = ctypes.create_string_buffer(_RETURN, len(_RETURN))
     filters = struct.pack("@HP", 1, ctypes.addressof(program))
-    listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_REUSEPORT_CBPF, filters)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_REUSEPORT_CBPF, filters)
+    except OSError:
+        return False
+    return True
 
 
-def take_port(port: int) -> None:
+def take_port(port: int) -> bool:
     """Do so for every listener that this process has on a port, whoever opened it."""
-    for own in _sockets(port):
-        if _listens(own):
-            take_new_connections(own)
+    return all(take_new_connections(own) for own in _sockets(port) if _listens(own))
 
 
 def open_connections(port: int) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import grpc
+import structlog
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
@@ -21,6 +22,8 @@ from farm.frontend.repository_service import RepositoryService
 from farm.frontend.tls import TlsSettings, server_credentials
 from farm.pb.pool import POOL
 from farm.pb.services import ADMIN_SERVICE, INFERENCE_SERVICE
+
+_log = structlog.get_logger()
 
 _MAX_PENDING = 1 << 20
 
@@ -118,8 +121,10 @@ class Frontend:
             raise port_error("gRPC", address) from error
         await self.set_serving(serving)
         await self._server.start()
-        if self._settings.connection_age_s is not None:
-            take_port(self.port)
+        if self._settings.connection_age_s is not None and not take_port(self.port):
+            _log.warning(
+                "handover_may_lose_requests", reason="this kernel cannot steer connections"
+            )
 
     async def set_serving(self, serving: bool) -> None:
         """Tell health checks whether requests are welcome."""

@@ -7,6 +7,7 @@ import socket
 import ssl
 from contextlib import suppress
 from threading import Lock
+from time import monotonic
 from typing import Any
 
 from farm.node.byte_stream import JOINED_BYTES, ended
@@ -22,11 +23,12 @@ class EncryptedStream:
     memory, under a lock that nobody holds while he waits for the network.
     """
 
-    def __init__(self, peer: socket.socket, context: ssl.SSLContext) -> None:
-        """Shake hands, for no longer than the socket's timeout at a time.
+    def __init__(self, peer: socket.socket, context: ssl.SSLContext, *, handshake_s: float) -> None:
+        """Shake hands.
 
         Raises:
-            OSError: the peer ended it, or has no certificate that `context` accepts.
+            OSError: the peer ended it, took too long, or has no certificate that `context`
+                accepts.
         """
         self._peer = peer
         self._arrived, self._leaving = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -34,11 +36,14 @@ class EncryptedStream:
         self._thinking = Lock()
         # What leaves OpenSSL must reach the socket in the same order.
         self._sending = Lock()
+        until = monotonic() + handshake_s
         while True:
             try:
                 self._tls.do_handshake()
             except ssl.SSLWantReadError:
                 self._send_all()
+                if monotonic() > until:
+                    raise TimeoutError("the handshake took too long") from None
                 self._receive()
             except ssl.SSLError:
                 # The peer is owed the alert that says why.

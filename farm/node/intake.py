@@ -117,7 +117,7 @@ class Intake:
         from farm.node.encrypted_stream import EncryptedStream
 
         # Read anew for each gateway: an actor lives longer than its machine's certificate.
-        stream = EncryptedStream(peer, self._tls.serving())
+        stream = EncryptedStream(peer, self._tls.serving(), handshake_s=_GREETING_S)
         if machine_of(stream.certificate) is None:
             raise ConnectionError("it is not a machine of the farm")
         return stream

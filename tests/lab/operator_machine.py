@@ -44,10 +44,14 @@ class Ended:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operator:
-    """`home` is where it keeps its farms, `cache` what it pushes to hosts, wheels above all."""
+    """`home` is where it keeps its farms, `cache` what it pushes to hosts, wheels above all.
+
+    `code` is a folder with the farm's packages, if it has another version than these tests.
+    """
 
     home: Path
     cache: Path
+    code: Path | None = None
 
     @classmethod
     def of(cls, lab: Lab) -> "Operator":
@@ -59,6 +63,7 @@ class Operator:
     def environment(self) -> Mapping[str, str]:
         return {
             **os.environ,
+            **({"PYTHONPATH": str(self.code)} if self.code else {}),
             "FARM_HOME": str(self.home),
             "FARM_CACHE": str(self.cache),
             # Whoever runs the tests may keep a password there.

@@ -1,6 +1,6 @@
 """A farm that `farm bootstrap` made of bare hosts of a lab."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,13 +10,17 @@ from operator_machine import Ended, Operator
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShelfFarm:
-    """`first` is how its bootstrap ended; `developer` a folder with what a developer is given."""
+    """`first` is how its bootstrap ended; `developer` a folder with what a developer is given.
+
+    `bare_files` are the paths of all files of each host before.
+    """
 
     lab: Lab
     operator: Operator
     head: Host
     nodes: Sequence[Host]
     inventory: Path
+    bare_files: Mapping[str, frozenset[str]]
     first: Ended
     developer: Path
 
@@ -27,6 +31,7 @@ class ShelfFarm:
         head, *nodes = lab.bare(3, memory_mb=2048)
         inventory = lab.write_inventory(head=head, nodes=nodes)
         operator.trust(inventory)
+        bare_files = {host.name: cls.files(host) for host in (head, *nodes)}
         first = operator.bootstrap(inventory)
         assert first.exit_code == 0, first.said
         developer = lab.home / "for-alice"
@@ -38,6 +43,7 @@ class ShelfFarm:
             head=head,
             nodes=nodes,
             inventory=inventory,
+            bare_files=bare_files,
             first=first,
             developer=developer,
         )
@@ -50,3 +56,8 @@ class ShelfFarm:
     @property
     def hosts(self) -> Sequence[Host]:
         return (self.head, *self.nodes)
+
+    @staticmethod
+    def files(host: Host) -> frozenset[str]:
+        """Return the paths of everything on a host's disk."""
+        return frozenset(host.shell("find / -xdev").splitlines())

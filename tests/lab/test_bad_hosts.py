@@ -150,7 +150,7 @@ def _bootstrap_with_accidents(
     with ThreadPoolExecutor(2) as pool:
         accidents = [
             pool.submit(happen, "dropped", Host.drop_connections),
-            pool.submit(happen, "overflown", lambda host: host.fill_disk(0)),
+            pool.submit(happen, "overflown", lambda host: host.fill_disk(30 << 20)),
         ]
         ended = operator.bootstrap(inventory)
         for accident in accidents:

@@ -193,6 +193,24 @@ def test_a_node_joins_a_farm_that_serves(shelf: ShelfFarm, newcomer: Host) -> No
         assert newcomer.sudo_password not in newcomer.shell(line)
 
 
+def test_a_node_leaves_a_farm_that_serves(shelf: ShelfFarm, newcomer: Host) -> None:
+    with Traffic(shelf.address, shelf.developer) as traffic:
+        drained = shelf.operator.farm("nodes", "drain", newcomer.name)
+        assert drained.exit_code == 0, drained.said
+        removed = shelf.operator.farm_at_terminal(
+            newcomer.sudo_password,
+            *("uninstall", "-i", shelf.inventory, "--limit", newcomer.name, "--yes"),
+            "--ask-sudo-password",
+        )
+        assert removed.exit_code == 0, removed.said
+        shelf.lab.write_inventory(head=shelf.head, nodes=shelf.nodes)
+        narrower = shelf.operator.bootstrap(shelf.inventory)
+        assert narrower.exit_code == 0, narrower.said
+    assert traffic.failures == []
+    shelf.operator.await_nodes(*(node.name for node in shelf.nodes))
+    newcomer.stop()
+
+
 def listening_ports(host: Host) -> set[int]:
     """Return the ports on which others than the host itself could reach something."""
     sockets = [line.split()[3] for line in host.shell("ss --no-header -lnt").splitlines()]

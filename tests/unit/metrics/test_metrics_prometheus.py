@@ -162,6 +162,19 @@ def test_a_port_in_use_is_named(server: MetricsServer, observer: PrometheusObser
         MetricsServer(observer.registry, host="127.0.0.1", port=server.port)
 
 
+def test_the_newer_of_two_that_share_an_address_is_scraped(observer: PrometheusObserver) -> None:
+    newer = PrometheusObserver()
+    newer.node_ejected("pi-1")
+    older_server = MetricsServer(observer.registry, host="127.0.0.1", port=0, shared=True)
+    port = older_server.port
+    newer_server = MetricsServer(newer.registry, host="127.0.0.1", port=port, shared=True)
+    for _ in range(10):
+        with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+            assert 'node="pi-1"' in answer.read().decode()
+    older_server.close()
+    newer_server.close()
+
+
 def test_a_closed_server_frees_its_port(observer: PrometheusObserver) -> None:
     first = MetricsServer(observer.registry, host="127.0.0.1", port=0)
     first.close()

@@ -53,15 +53,10 @@ class Sshd:
 
     @property
     def host(self) -> Host:
-        return Host.model_validate(
-            {
-                "name": "pi-1",
-                "address": "127.0.0.1",
-                "port": self.port,
-                "user": USER,
-                "ssh_key": self.key,
-            }
-        )
+        fields = {"name": "pi-1", "address": "198.18.0.1", "port": self.port, "user": USER}
+        host = Host.model_validate({**fields, "ssh_key": self.key})
+        # No inventory may say so: it is no address for other hosts.
+        return host.model_copy(update={"address": "127.0.0.1"})
 
     def new_host_key(self) -> paramiko.PKey:
         self.host_key = self.new_key(self.folder / "host_key")

@@ -104,6 +104,14 @@ def test_a_port_is_taken_for_whoever_opened_it(stack: ExitStack) -> None:
     assert (accepted(older), accepted(newer)) == (0, CONNECTIONS)
 
 
+def test_a_system_that_cannot_be_told_is_noticed(stack: ExitStack) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as alone:
+        # The kernel refuses it for a listener that shares its address with nobody.
+        assert not take_new_connections(alone)
+        assert not take_port(port_of(alone))
+    assert take_port(port_of(listener(stack)))
+
+
 def test_open_connections_are_counted(stack: ExitStack) -> None:
     server = listener(stack)
     port = port_of(server)
