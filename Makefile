@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 KSERVE := .venv-kserve
 LOADGEN := benchmarks/.build/unary_load
 
-.PHONY: demo test test-unit test-integration fuzz stress test-kserve lab-install lab-up lab-down \
+.PHONY: demo test test-unit test-integration fuzz stress test-faults test-kserve lab-install lab-up lab-down \
   test-lab test-pi check format lint types contracts generated \
   bench bench-serving bench-peers zoo screenshots lock clean
 .DEFAULT_GOAL := test
@@ -29,6 +29,9 @@ fuzz: $(STAMP)  ## 50,000 malformed requests and hundreds of malformed models
 
 stress: $(STAMP)  ## hundreds of loads and unloads under traffic
 	$(BIN)/pytest -q -m stress tests/integration
+
+test-faults: $(STAMP)  ## processes that die, hang and slow down; gateways that hand over
+	$(BIN)/pytest -q -m faults tests/integration
 
 test-kserve: $(STAMP) $(KSERVE)/.installed  ## another project's client, in an environment of its own
 	$(BIN)/pytest -q -m kserve tests/kserve

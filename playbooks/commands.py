@@ -32,15 +32,14 @@ class Run:
 class Put:
     """A file's content, moved into place in one piece, owned and readable as told.
 
-    `content` is the bytes or a file on the operator's machine. What is `secret` is not shown
-    and is never readable by others on its way either.
+    `content` is the bytes or a file on the operator's machine. It is not shown, and nobody else
+    can read it on its way.
     """
 
     content: bytes | Path = field(repr=False)
     to: str
     mode: int = 0o644
     owner: str = "root:root"
-    secret: bool = False
 
     def __str__(self) -> str:
         size = self.content.stat().st_size if isinstance(self.content, Path) else len(self.content)

@@ -7,7 +7,9 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from invoke import Context, Exit, task
+from invoke.context import Context
+from invoke.exceptions import Exit
+from invoke.tasks import task
 
 _ON_HOSTS = {
     "inventory": "the farm's hosts, such as inventory/example.yaml",

@@ -82,18 +82,22 @@ def _debs(
 
 def _ground() -> Sequence[Step]:
     """Return the steps that make what everything else stands on."""
-    public = (layout.SOFTWARE, layout.RELEASES, layout.WHEELS, layout.SETTINGS)
-    own = (layout.HOME, layout.RAY, layout.NODE, layout.GATEWAY, layout.GCS, layout.MODELS)
-    # The tmpfs that lies on it later has its own mode and owner.
-    kept = [path for path in own if path != layout.RAY]
+    public = (layout.SOFTWARE, layout.RELEASES, layout.WHEELS, layout.MODELS, layout.SETTINGS)
+    # That for Ray's files is its mount's to make.
+    inner = (layout.NODE, layout.GATEWAY, layout.GCS)
     return (
         account(),
         folders(
             "folders",
             [
                 *(Folder(path=path) for path in public),
-                *(Folder(path=path, mode=0o750, owner=_OWN) for path in kept),
+                Folder(path=layout.HOME, mode=0o750, owner=_OWN),
             ],
+        ),
+        folders(
+            "folders of services",
+            [Folder(path=path, mode=0o750, owner=_OWN) for path in inner],
+            user=layout.USER,
         ),
         files("stamp", [Put(content=STAMP_SCRIPT.encode(), to=layout.STAMP, mode=0o755)]),
     )

@@ -27,11 +27,13 @@ RAY: Final = f"{HOME}/ray"
 NODE: Final = f"{HOME}/node"
 GATEWAY: Final = f"{HOME}/gateway"
 GCS: Final = f"{HOME}/gcs"
-MODELS: Final = f"{HOME}/models"
+
+# Services read it and may not write there.
+MODELS: Final = f"{SOFTWARE}/models"
 
 # Made by the node when somebody cordons it, and by a rollout when that somebody is the rollout.
 CORDONED: Final = f"{NODE}/cordoned"
-DRAINED: Final = f"{HOME}/drained-for-rollout"
+DRAINED: Final = f"{SETTINGS}/drained-for-rollout"
 
 # Which of two instances of a service: an upgrade starts the other one beside the first.
 LETTERS: Final = ("a", "b")

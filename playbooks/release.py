@@ -69,6 +69,14 @@ def release_for(
     return Release(wheel=wheel, pins=pins_for(role, target, onnxruntime), target=target)
 
 
+def alone_text() -> str:
+    """Return a line that lets a script wait for one that a lost connection left running.
+
+    It would be in the same folder, and its failure would take this one's files away.
+    """
+    return f"exec 9<{sh(layout.RELEASES)} && flock 9"
+
+
 def install_text(release: Release, *, python: str) -> str:
     """Return the script that installs a release on a host without any network.
 
@@ -81,6 +89,7 @@ def install_text(release: Release, *, python: str) -> str:
     folder = layout.release(release.id)
     (pip,) = read_lock("pip")
     return script(
+        alone_text(),
         # Services run as another user than the one that installs.
         "umask 022",
         sh("trap", f"test $? -eq 0 || rm -rf {sh(folder, layout.WHEELS)}/*", "EXIT"),

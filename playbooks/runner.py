@@ -118,7 +118,7 @@ class Runner:
         self.records[host.name].skipped = reason
 
     def close(self) -> None:
-        """End the connections."""
+        """End the connections for good; who is still at work on a host gets no further."""
         for session in self._sessions.values():
             session.close()
 
@@ -131,9 +131,15 @@ class Runner:
                 work(host)
 
         with ThreadPoolExecutor(min(self.settings.parallel, len(hosts)), "host") as pool:
-            # Their own errors are kept by host; anything else is a defect and ends the run.
-            for future in [pool.submit(run, host) for host in hosts]:
-                future.result()
+            try:
+                # Their own errors are kept by host; anything else is a defect and ends the run.
+                for future in [pool.submit(run, host) for host in hosts]:
+                    future.result()
+            except BaseException:
+                # So does Ctrl-C, and nobody waits for commands that may take half an hour.
+                pool.shutdown(wait=False, cancel_futures=True)
+                self.close()
+                raise
 
     @contextmanager
     def _kept(self, host: Host) -> Iterator[None]:
@@ -177,12 +183,14 @@ class _Session:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
         self._known: dict[str, Any] = {}
+        self._ended = False
 
     def facts(self, wanted: Sequence[Fact[Any]]) -> Facts:
         missing = {fact.name: fact for fact in wanted if fact.name not in self._known}
         for sudo in (False, True):
             asked = [fact for fact in missing.values() if fact.sudo is sudo]
             if asked:
+                self._check_open()
                 told = self._transport.run(
                     Run(
                         text=question(asked),
@@ -195,6 +203,7 @@ class _Session:
         return Facts(self._known)
 
     def change(self, host: Host, command: Command) -> None:
+        self._check_open()
         # Even one that fails may have changed something.
         self._known.clear()
         if isinstance(command, Put):
@@ -205,7 +214,13 @@ class _Session:
             raise _failed(host, command, result)
 
     def close(self) -> None:
+        self._ended = True
         self._transport.close()
+
+    def _check_open(self) -> None:
+        # A transport would connect again.
+        if self._ended:
+            raise HostError("the run was ended", fix="run this again: it goes on where it stopped")
 
 
 def _failed(host: Host, command: Run, result: Result) -> CommandFailedError:

@@ -10,6 +10,12 @@ from playbooks.commands import sh
 # Where a unit keeps what it was started with: in memory, as a boot starts everything anew.
 STARTED: Final = "/run/farm-started"
 
+
+def retired(unit: str) -> str:
+    """Return the file by which an instance that was told to leave is not started again."""
+    return f"{STARTED}/{unit}.retired"
+
+
 # Prints one line that stands for the content of the files and the targets of the links it is
 # given. Part of every unit, so that a start by hand, at boot or after a crash counts too.
 STAMP_SCRIPT: Final = """\
@@ -24,11 +30,13 @@ done 2>/dev/null | sha256sum
 class Service:
     """A unit, and the paths of all that it reads when it starts: files, and links to releases.
 
-    `unit` is what systemd calls it, with the letter of its instance.
+    `unit` is what systemd calls it, with the letter of its instance. One that `reloads` takes
+    its inputs anew without a restart, which would restart the units that require it as well.
     """
 
     unit: str
     inputs: Sequence[str]
+    reloads: bool = False
 
     @property
     def marker(self) -> str:
@@ -62,7 +70,7 @@ def gateway(letter: str) -> Service:
 
 def firewall() -> Service:
     unit = "farm-firewall.service"
-    return Service(unit=unit, inputs=(f"{layout.UNITS}/{unit}", layout.FIREWALL))
+    return Service(unit=unit, inputs=(f"{layout.UNITS}/{unit}", layout.FIREWALL), reloads=True)
 
 
 def _instance(service: str, letter: str, config: str) -> Service:

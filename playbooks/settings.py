@@ -59,7 +59,7 @@ def gateway_settings(
 
 
 def memory_max_mb(host: Host, total_mb: int | None) -> int | None:
-    """Return what a host's services may take together: all but what its system needs."""
+    """Return what a service of a host may take: all but what its system needs."""
     if host.memory_max_mb is not None or total_mb is None:
         return host.memory_max_mb
     return max(total_mb - _SYSTEM_MB, total_mb // 2)

@@ -14,9 +14,7 @@ from playbooks.firewall import ruleset
 from playbooks.steps.base import Step
 from playbooks.steps.files import Folder, Link, files, folders, links
 from playbooks.steps.identity import certificate, trusted
-from playbooks.steps.services import mounted, no_firewall, started, unit_files
-
-_OWN = f"{layout.USER}:{layout.USER}"
+from playbooks.steps.services import mounted, no_firewall, unit_files, walled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +36,7 @@ class Shelf:
         gateway = self.inventory.farm.gateway
         called = (host.name, *(gateway.names if host.role.leads else ()))
         return (
-            *trusted(self.credentials.authority, self.credentials.token),
+            *trusted(host.name, self.credentials.authority, self.credentials.token),
             certificate(
                 host.name,
                 self.credentials.authority,
@@ -51,7 +49,7 @@ class Shelf:
 
     def ground(self) -> Sequence[Step]:
         """Return the steps that start what every service stands on."""
-        wall = (started(services.firewall(), anew=True),) if self._walled else ()
+        wall = (walled(),) if self._walled else ()
         return (*wall, mounted(units.RAY_MOUNT))
 
     def node(self, host: Host, release: str, cluster: str) -> Sequence[Step]:
@@ -80,14 +78,17 @@ class Shelf:
     def head(self, host: Host, release: str, cluster: str) -> Sequence[Step]:
         """Return what the host holds that leads: all but its gateway's settings."""
         config = settings.head_settings(host, address=self.addresses[host.name], cluster=cluster)
+        memory = settings.memory_max_mb(host, self.memory_mb.get(host.name))
         return (
             *self.common(host),
             files("settings", [Put(content=config, to=layout.head_config(cluster))]),
             unit_files(
                 {
                     **self._ground_units(),
-                    units.HEAD_TEMPLATE: units.head_unit(firewall=self._walled),
-                    units.GATEWAY_TEMPLATE: units.gateway_unit(memory_max_mb=None),
+                    units.HEAD_TEMPLATE: units.head_unit(
+                        memory_max_mb=memory, firewall=self._walled
+                    ),
+                    units.GATEWAY_TEMPLATE: units.gateway_unit(memory_max_mb=memory),
                 }
             ),
             links(
@@ -104,12 +105,12 @@ class Shelf:
         return (
             folders(
                 "model folders",
-                [Folder(path=f"{layout.MODELS}/{name}", owner=_OWN) for name in parents],
+                [Folder(path=f"{layout.MODELS}/{name}") for name in parents],
             ),
             files(
                 "models",
                 [
-                    Put(content=path, to=f"{layout.MODELS}/{name}", owner=_OWN)
+                    Put(content=path, to=f"{layout.MODELS}/{name}")
                     for path, name in zip(found, relative, strict=True)
                 ],
             ),

@@ -2,6 +2,7 @@
 
 import io
 import posixpath
+import re
 import shlex
 import socket
 from collections.abc import Iterator
@@ -12,8 +13,9 @@ from secrets import token_hex
 from typing import Any
 
 import paramiko
-from fabric import Config, Connection
-from invoke.exceptions import AuthFailure, CommandTimedOut
+from fabric import Connection
+from invoke.exceptions import CommandTimedOut, Failure, ResponseNotAccepted
+from invoke.watchers import FailingResponder
 
 from farm.inventory import Host
 from playbooks.commands import Put, Result, Run, sh
@@ -23,6 +25,7 @@ from playbooks.transport import (
     HostKeyError,
     HostUnreachableError,
 )
+from playbooks.trust import read_known_hosts
 
 # Beyond a command's own bound: for the host's word that it was cut, then for a host that is
 # silent. A peer that acknowledges nothing is given up after `_SILENCE_MS`.
@@ -35,8 +38,18 @@ _CUT = frozenset({124, 137})
 
 _BATCH = 32_768
 
-# Invoke's, by which it knows that sudo asks; sudo prints it before anything else.
+# What sudo asks with and says to a wrong answer, in English, and warns of before it does its work.
 _PROMPT = "[sudo] password: "
+_WRONG = "Sorry, try again."
+_HARMLESS = "unable to resolve host"
+
+# Where files land, each in a folder that nobody else can look into: what the SFTP server makes is
+# readable for all until it is told otherwise. And how to find what a lost connection left there.
+_LANDINGS = "/var/tmp"  # noqa: S108 - names there are not guessed, and nobody else's are opened
+_LEFT_BEHIND = sh(
+    *("find", _LANDINGS, "-maxdepth", "1", "-type", "d", "-name", "farm-????????????????"),
+    *("-mmin", "+60", "-exec", "rm", "-rf", "{}", "+"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,9 +76,16 @@ class SshTransport:
     def run(self, command: Run) -> Result:
         bound_s = max(command.timeout_s, 1.0)
         # The host itself ends what takes too long: closing a channel would let it run on.
-        text = sh(
-            "timeout", "-k", "5", f"{bound_s:g}", "sh", "-c", f"exec </dev/null\n{command.text}"
-        )
+        # Its words are told to the operator and looked at, so they are not to be translated.
+        inner = f"exec </dev/null\nexport LC_ALL=C\n{command.text}"
+        text = sh("timeout", "-k", "5", f"{bound_s:g}", "sh", "-c", inner)
+        watchers = []
+        if command.sudo:
+            password = self._settings.sudo_password
+            asking = ("-n",) if password is None else ("-S", "-p", _PROMPT)
+            text = f"{sh('env', 'LC_ALL=C', 'sudo', *asking)} {text}"
+            if password is not None:
+                watchers.append(FailingResponder(re.escape(_PROMPT), f"{password}\n", _WRONG))
         options: dict[str, Any] = {
             "hide": True,
             "warn": True,
@@ -73,15 +93,10 @@ class SshTransport:
             "in_stream": False,
             "encoding": "utf-8",
             "timeout": bound_s + _GRACE_S,
+            "watchers": watchers,
         }
         with self._errors():
-            connection = self._open()
-            if not command.sudo:
-                done = connection.run(text, **options)
-            elif self._settings.sudo_password is None:
-                done = connection.run(f"sudo -n {text}", **options)
-            else:
-                done = connection.sudo(text, **options)
+            done = self._open().run(text, **options)
         if done.exited < 0:
             raise self._lost()
         result = Result(stdout=done.stdout, stderr=done.stderr, exit_code=done.exited)
@@ -97,15 +112,15 @@ class SshTransport:
 
     def put(self, command: Put) -> None:
         """Send a file beside its place as the SSH user, then move it as root."""
-        name = posixpath.basename(command.to)
-        landing = f"/var/tmp/farm-{token_hex(8)}-{name}"  # noqa: S108 - a name nobody guesses
+        folder = f"{_LANDINGS}/farm-{token_hex(8)}"
+        landing = f"{folder}/{posixpath.basename(command.to)}"
         with self._errors():
-            self._send(command.content, landing)
+            self._send(command.content, folder, landing)
         mode, owner, group = f"{command.mode:04o}", *command.owner.split(":", 1)
         beside = f"{command.to}.farm-new"
         moved = self.run(
             Run(
-                text=f"trap {shlex.quote(sh('rm', '-f', landing, beside))} EXIT\n"
+                text=f"trap {shlex.quote(sh('rm', '-rf', folder, beside))} EXIT\n"
                 + " && ".join(
                     (
                         sh("install", "-m", mode, "-o", owner, "-g", group, landing, beside),
@@ -125,20 +140,24 @@ class SshTransport:
             with suppress(Exception):
                 connection.close()
 
-    def _send(self, content: bytes | Path, landing: str) -> None:
+    def _send(self, content: bytes | Path, folder: str, landing: str) -> None:
         if self._sftp is None:
+            self.run(Run(text=_LEFT_BEHIND, shown="remove what an earlier run left"))
             self._sftp = self._open().sftp()
         source = io.BytesIO(content) if isinstance(content, bytes) else content.open("rb")
         try:
-            with source, self._sftp.open(landing, "wx") as file:
-                file.chmod(0o600)
-                file.set_pipelined(True)
-                while piece := source.read(_BATCH):
-                    file.write(piece)
+            with source:
+                self._sftp.mkdir(folder, 0o700)
+                with self._sftp.open(landing, "wx") as file:
+                    file.set_pipelined(True)
+                    while piece := source.read(_BATCH):
+                        file.write(piece)
         except OSError as error:
             self._raise_if_lost(error)
             with suppress(OSError, paramiko.SSHException):
                 self._sftp.remove(landing)
+            with suppress(OSError, paramiko.SSHException):
+                self._sftp.rmdir(folder)
             raise CommandFailedError(
                 f"{self._host.name}: {landing} could not be written ({error})",
                 fix="free space on the host's disk (`df -h /var/tmp` there), then run this again",
@@ -152,31 +171,54 @@ class SshTransport:
 
     def _connect(self) -> Connection:
         host, settings = self._host, self._settings
-        config = Config(overrides={"sudo": {"password": settings.sudo_password, "prompt": _PROMPT}})
-        key = {} if host.ssh_key is None else {"key_filename": str(host.ssh_key.expanduser())}
         connection = Connection(
             host.address,
             user=host.user,
             port=host.port,
-            config=config,
             connect_timeout=settings.connect_timeout_s,
             connect_kwargs={
                 "banner_timeout": settings.connect_timeout_s,
                 "auth_timeout": settings.connect_timeout_s,
-                **key,
+                **self._key(),
             },
         )
         # Fabric itself would accept any key, whatever known-hosts files say.
         client = connection.client
-        if settings.known_hosts.exists():
-            client.load_host_keys(str(settings.known_hosts))
+        for name, keys in read_known_hosts(settings.known_hosts).items():
+            for kind, key in keys.items():
+                client.get_host_keys().add(name, kind, key)
         client.set_missing_host_key_policy(paramiko.RejectPolicy())
-        connection.open()
+        try:
+            connection.open()
+        except BaseException:
+            client.close()
+            raise
         transport = connection.transport
         transport.set_keepalive(_KEEPALIVE_S)
         with suppress(OSError, AttributeError):
             transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _SILENCE_MS)
         return connection
+
+    def _key(self) -> dict[str, Any]:
+        """Return what to log in with. A key with a passphrase is left to the SSH agent."""
+        file = self._host.ssh_key
+        if file is None:
+            return {}
+        try:
+            # Paramiko itself would try a file as a key of each type, and tell of the last failure.
+            return {"pkey": paramiko.PKey.from_path(file), "look_for_keys": False}
+        except FileNotFoundError as error:
+            raise HostDeniedError(
+                f"{self._host.name}: the key file {file} does not exist here",
+                fix="correct `ssh_key` in the inventory, or make one: `ssh-keygen -t ed25519`",
+            ) from error
+        except (TypeError, paramiko.PasswordRequiredException):
+            return {"look_for_keys": False}
+        except (ValueError, OSError, paramiko.SSHException, paramiko.UnknownKeyType) as error:
+            raise HostDeniedError(
+                f"{self._host.name}: {file} cannot be used as a private key ({error})",
+                fix="correct `ssh_key` in the inventory; it names the file without `.pub`",
+            ) from error
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -195,40 +237,28 @@ class SshTransport:
                 " answers in its place",
             ) from error
         except paramiko.AuthenticationException as error:
-            raise HostDeniedError(
-                f"{host.name}: {where} refuses the login with"
-                f" {host.ssh_key or 'the keys of the SSH agent'}",
-                fix=f"put the public key there: `ssh-copy-id -i {host.ssh_key or 'KEY'}.pub"
-                f" -p {host.port} {host.user}@{host.address}`, or correct `user` and `ssh_key` in"
-                " the inventory",
-            ) from error
-        except AuthFailure as error:
+            raise self._refused() from error
+        except CommandTimedOut as error:
+            self.close()
+            raise self._lost() from error
+        except Failure as error:
+            if not isinstance(error.reason, ResponseNotAccepted):
+                raise
             raise HostDeniedError(
                 f"{host.name}: sudo refuses the password of {host.user}",
                 fix="give the right one at the prompt, or let the user run sudo without",
             ) from error
-        except CommandTimedOut as error:
-            self.close()
-            raise self._lost() from error
         except paramiko.SSHException as error:
             if "not found in known_hosts" in str(error):
                 raise HostKeyError(
                     f"{host.name}: the key of {where} is not known",
                     fix="look at its fingerprint and accept it: `farm hosts trust`",
                 ) from error
-            if isinstance(error, paramiko.ssh_exception.PasswordRequiredException):
-                raise HostDeniedError(
-                    f"{host.name}: the key {host.ssh_key} has a passphrase",
-                    fix="add it to the SSH agent first: `ssh-add`",
-                ) from error
+            if "No authentication methods available" in str(error):
+                raise self._refused() from error
             self.close()
             raise self._lost(str(error)) from error
         except (OSError, EOFError) as error:
-            if isinstance(error, FileNotFoundError) and host.ssh_key is not None:
-                raise HostDeniedError(
-                    f"{host.name}: the key file {host.ssh_key} does not exist here",
-                    fix="correct `ssh_key` in the inventory, or make one: `ssh-keygen -t ed25519`",
-                ) from error
             connected = self._connection is not None
             self.close()
             if connected:
@@ -238,6 +268,16 @@ class SshTransport:
                 fix="is it switched on, cabled, and at this address? `ping` it; is sshd enabled"
                 " (`sudo systemctl enable --now ssh` there)?",
             ) from error
+
+    def _refused(self) -> HostDeniedError:
+        host = self._host
+        key = host.ssh_key or "the keys of the SSH agent and of ~/.ssh"
+        return HostDeniedError(
+            f"{host.name}: {host.user}@{host.address}:{host.port} refuses the login with {key}",
+            fix=f"put the public key there: `ssh-copy-id -i {host.ssh_key or 'KEY'}.pub"
+            f" -p {host.port} {host.user}@{host.address}`, or correct `user` and `ssh_key` in the"
+            " inventory; a key with a passphrase must be in the SSH agent: `ssh-add`",
+        )
 
     def _raise_if_lost(self, error: Exception) -> None:
         connection = self._connection
@@ -253,7 +293,8 @@ class SshTransport:
 
     def _check_sudo(self, result: Result) -> None:
         """Raise what sudo itself said, if it never ran the command."""
-        said = result.stderr.removeprefix(_PROMPT).strip().partition("\n")[0]
+        lines = result.stderr.removeprefix(_PROMPT).strip().splitlines()
+        said = next((line for line in lines if _HARMLESS not in line), "")
         host = self._host
         if result.exit_code == 1 and said.startswith("sudo:") and "required" in said:
             raise HostDeniedError(

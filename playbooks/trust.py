@@ -10,8 +10,10 @@ from enum import StrEnum
 from pathlib import Path
 
 import paramiko
+from paramiko.hostkeys import InvalidHostKey
 
 from farm.core.errors import ConfigurationError, FarmError
+from farm.core.private_files import replace_file
 from farm.inventory import Host
 from playbooks.transport import HostUnreachableError
 
@@ -67,7 +69,7 @@ def read_known_hosts(file: Path) -> paramiko.HostKeys:
     if file.exists():
         try:
             keys.load(str(file))
-        except (OSError, paramiko.SSHException) as error:
+        except (OSError, paramiko.SSHException, InvalidHostKey) as error:
             raise ConfigurationError(
                 f"{file} cannot be read ({error}); remove it and run `farm hosts trust` again"
             ) from error
@@ -84,10 +86,12 @@ def accept(shown: Sequence[ShownKey], known_hosts: Path) -> None:
         with suppress(KeyError):
             del keys[name]
         keys.add(name, one.key.get_name(), one.key)
-    known_hosts.parent.mkdir(parents=True, exist_ok=True)
-    beside = known_hosts.with_name(f"{known_hosts.name}.new")
-    keys.save(str(beside))
-    beside.replace(known_hosts)
+    lines = (
+        f"{name} {kind} {key.get_base64()}\n"
+        for name, of_host in keys.items()
+        for kind, key in of_host.items()
+    )
+    replace_file(known_hosts, "".join(lines).encode())
 
 
 def _shown(host: Host, known: paramiko.HostKeys) -> ShownKey:

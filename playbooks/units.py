@@ -3,7 +3,7 @@
 from typing import Final
 
 from playbooks import layout, services
-from playbooks.services import STARTED, Service
+from playbooks.services import STARTED, Service, retired
 
 RAY_MOUNT: Final = "var-lib-farm-ray.mount"
 HEAD_TEMPLATE: Final = "farm-head@.service"
@@ -86,7 +86,7 @@ WantedBy=multi-user.target
 """
 
 
-def head_unit(*, firewall: bool) -> str:
+def head_unit(*, memory_max_mb: int | None, firewall: bool) -> str:
     """Return the template of Ray's head; its instance is the cluster's letter."""
     return f"""\
 [Unit]
@@ -107,7 +107,7 @@ TimeoutStartSec=300
 TimeoutStopSec=45
 KillMode=mixed
 SupplementaryGroups=video
-{_HARDENING}
+{_HARDENING}{_memory(memory_max_mb)}
 [Install]
 WantedBy=multi-user.target
 """
@@ -117,7 +117,8 @@ def gateway_unit(*, memory_max_mb: int | None) -> str:
     """Return the template of the gateway.
 
     It waits for no node at a boot: `TimeoutStartSec` covers the slowest shelf. It is sent
-    SIGUSR1 to hand over to the other instance, and exits 0 then; only failures restart it.
+    SIGUSR1 to hand over to the other instance, and exits 0 then; only failures restart it, and
+    none once it was told to leave.
     """
     return f"""\
 [Unit]
@@ -132,6 +133,7 @@ NotifyAccess=main
 {_stamped(services.gateway("%i"))}
 ExecStart={layout.SOFTWARE}/gateway-%i/bin/farm run gateway \
 --config {layout.SETTINGS}/gateway-%i.yaml
+ExecCondition=+/bin/sh -c '! test -e {retired("%n")}'
 Restart=on-failure
 RestartSec=2
 WatchdogSec=30
@@ -145,14 +147,17 @@ WantedBy=multi-user.target
 
 
 def firewall_unit() -> str:
-    """Return the unit that loads the farm's own table and leaves all others alone."""
+    """Return the unit that loads the farm's own table and leaves all others alone.
+
+    Debian's own, where it is enabled, begins with removing all there are.
+    """
     return f"""\
 [Unit]
 Description=Farm firewall: only the farm's machines reach Ray
 Before=network-pre.target
 Wants=network-pre.target
 DefaultDependencies=no
-After=local-fs.target
+After=local-fs.target nftables.service
 Conflicts=shutdown.target
 Before=shutdown.target
 
@@ -161,6 +166,8 @@ Type=oneshot
 RemainAfterExit=yes
 {_stamped(services.firewall())}
 ExecStart=/usr/sbin/nft -f {layout.FIREWALL}
+ExecReload=/usr/sbin/nft -f {layout.FIREWALL}
+{_stamped(services.firewall(), "ExecReload")}
 
 [Install]
 WantedBy=multi-user.target
@@ -189,10 +196,10 @@ def _ground(firewall: bool) -> str:
     return f"{RAY_MOUNT} {_FIREWALL}" if firewall else RAY_MOUNT
 
 
-def _stamped(service: Service) -> str:
+def _stamped(service: Service, when: str = "ExecStartPre") -> str:
     """Return the line by which a unit keeps what it is started with, written as root."""
     marker = f"{STARTED}/%n"
-    return f"ExecStartPre=+/bin/sh -c 'mkdir -p {STARTED} && {service.stamp} > {marker}'"
+    return f"{when}=+/bin/sh -c 'mkdir -p {STARTED} && {service.stamp} > {marker}'"
 
 
 def _memory(max_mb: int | None) -> str:

@@ -6,7 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from farm.client import AdminClient, ClientTls, FarmClient, ReceiptView
-from farm.core.errors import FarmError
+from farm.core.errors import (
+    ConfigurationError,
+    FarmError,
+    IntegrityError,
+    PermissionDeniedError,
+)
 from playbooks.golden_run import GoldenRun, run_goldens
 
 # A Pi 3 qualifies two small models in about a minute.
@@ -51,6 +56,10 @@ def await_nodes(
     """Wait until nodes take batches; return why some do not, by name, when the time is up.
 
     A cordoned node counts: an operator took it out of service.
+
+    Raises:
+        ConfigurationError, IntegrityError, PermissionDeniedError: the gateway does not take this
+            machine for an operator's, or this machine does not take it for the farm's.
     """
     waiting = dict.fromkeys(names, "the gateway does not know it")
     said = ""
@@ -59,6 +68,9 @@ def await_nodes(
         try:
             with AdminClient(gateway.address, tls=gateway.tls) as admin:
                 states = {node.node_id: node for node in admin.snapshot().nodes}
+        except (ConfigurationError, IntegrityError, PermissionDeniedError):
+            # No waiting mends what this machine was given to show, or is shown.
+            raise
         except FarmError as error:
             # Nobody has to be told twice that a gateway comes up.
             waiting = dict.fromkeys(waiting, error.message)

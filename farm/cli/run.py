@@ -44,11 +44,12 @@ def gateway(config: Config) -> None:
     SIGUSR1 makes it leave its clients to the gateway that has been started beside it.
     """
     with farm_errors():
-        from farm.attached import run_attached
-        from farm.logs import configure_logging
         from farm.run_config import GatewayRunConfig, load_run_config
 
         settings = load_run_config(GatewayRunConfig, config)
+        from farm.attached import run_attached
+        from farm.logs import configure_logging
+
         log = configure_logging()
         # Ray prints on standard output when a worker dies.
         with redirect_stdout(sys.stderr):

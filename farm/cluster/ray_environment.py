@@ -32,6 +32,8 @@ _LOGS = {"RAY_ROTATION_MAX_BYTES": str(3 << 20), "RAY_ROTATION_BACKUP_COUNT": "1
 
 # As long as machines and actors go on without the head, and wait for it to come back.
 _HEADLESS_S = 600
+# An old Pi takes a minute to read Ray from its card.
+_WORKER_S = 180
 
 
 def secured(*, tls: HostTls, token: Path) -> Mapping[str, str]:
@@ -46,6 +48,7 @@ def secured(*, tls: HostTls, token: Path) -> Mapping[str, str]:
         "RAY_TLS_SERVER_CERT": str(tls.certificate),
         "RAY_TLS_SERVER_KEY": str(tls.key),
         "RAY_gcs_rpc_server_reconnect_timeout_s": str(_HEADLESS_S),
+        "RAY_worker_register_timeout_seconds": str(_WORKER_S),
         # Patch levels of Python differ between images of the same year.
         "RAY_DEFAULT_PYTHON_VERSION_MATCH_LEVEL": "minor",
     }

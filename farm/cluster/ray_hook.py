@@ -1,4 +1,4 @@
-"""What is changed in Ray's parameters before it starts."""
+"""What is changed in Ray's parameters, in the process of `ray start` before it starts anything."""
 
 from typing import Any
 

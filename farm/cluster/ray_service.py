@@ -39,6 +39,8 @@ _CHECK_EVERY_S = 10.0
 _LAST_LINES = 8
 _ANY = re.compile(r"\S")
 _DAMAGED = re.compile(r"Failed to open RocksDB at .*: Corruption: ")
+# What a raylet of Ray 2.60 dies of when its agents are not up after 15 s, a fixed bound.
+_SLOW = re.compile(r"Timed out waiting for file .*_port_")
 # Errors and worse in Ray's own logs: `[2026-11-22 09:06:17,304 E 31713 31713] ...`.
 _GRAVE = re.compile(r"^\[[-0-9]+ [:,0-9]+ [EFC] ")
 
@@ -164,6 +166,14 @@ class RayService:
         logs = self._machine.temp_dir / "session_latest" / "logs"
         if damage := _last_lines(logs / "gcs_server.err", only=_DAMAGED):
             self._give_tables_up(damage[-1])
+        for name in ("raylet.err", "raylet.out"):
+            if _last_lines(logs / name, only=_SLOW):
+                raise RefusalError(
+                    RefusalCode.START,
+                    "Ray's agents took longer than the 15 s that Ray gives them: this machine is"
+                    " too busy, or reads too slowly from its card; what was read once is quicker"
+                    " next time, and systemd tries again",
+                )
         for name in ("gcs_server.err", "gcs_server.out", "raylet.err", "raylet.out"):
             words += [f"{name}: {line}" for line in _last_lines(logs / name, only=_GRAVE)]
         raise RefusalError(RefusalCode.START, "\n".join(words))
@@ -195,6 +205,7 @@ class RayService:
         expected = {"raylet", "gcs_server"} if machine.gcs_dir is not None else {"raylet"}
         if missing := expected - set(vital.values()):
             self._fail(f"its {missing.pop()} has ended", machine.temp_dir / "ray-start.log")
+        ray_processes.end_dashboard()
         where = "leads the farm" if machine.gcs_dir is not None else f"joined {machine.head}"
         self._notifier.ready(where)
         every_s = self._notifier.feeding_s or _CHECK_EVERY_S

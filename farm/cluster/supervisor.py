@@ -31,7 +31,7 @@ class Heartbeats:
 
     interval_s: float = 1.0
     lost_after_s: float = 5.0
-    start_timeout_s: float = 60.0
+    start_timeout_s: float = 180.0
     restart_base_s: float = 0.5
     restart_max_s: float = 15.0
 

@@ -138,7 +138,10 @@ class HostSettings(Section):
     threads_per_slot: Annotated[int | None, Field(ge=1, le=64)] = None
     memory_max_mb: Annotated[
         int | None,
-        Field(ge=128, description="for the farm's services; without it, what the system leaves"),
+        Field(
+            ge=128,
+            description="for each of the farm's services; without it, what the system leaves",
+        ),
     ] = None
 
     @model_validator(mode="after")

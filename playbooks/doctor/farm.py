@@ -100,7 +100,7 @@ def _firewall(subject: Subject) -> Iterator[Verdict]:
         yield error(
             "the farm's firewall rules are not in force: everybody in its network reaches Ray's"
             " ports, where token and TLS alone are left",
-            f"`sudo systemctl restart {_FIREWALL}`; see who flushes the rules, for example"
+            f"`sudo systemctl reload {_FIREWALL}`; see who flushes the rules, for example"
             " nftables.service",
         )
     else:

@@ -28,8 +28,12 @@ class Link:
     target: str
 
 
-def folders(name: str, wanted: Sequence[Folder]) -> Step:
-    """Return a step that makes folders, outer ones first as they are listed."""
+def folders(name: str, wanted: Sequence[Folder], *, user: str = "root") -> Step:
+    """Return a step that makes folders, outer ones first as they are listed.
+
+    Those in a folder that a `user` can write to are made as that user, and are that user's: as
+    root it would follow a link that was put in their place, and give away what that leads to.
+    """
     states = file_states(*(folder.path for folder in wanted))
 
     def plan(facts: Facts) -> Iterator[Command]:
@@ -41,9 +45,13 @@ def folders(name: str, wanted: Sequence[Folder]) -> Step:
             if (state.kind, state.mode, state.owner) != as_wanted:
                 lacking.setdefault((folder.mode, folder.owner), []).append(folder.path)
         for (mode, owner), paths in lacking.items():
-            user, group = owner.split(":", 1)
-            made = sh("install", "-d", "-m", f"{mode:04o}", "-o", user, "-g", group, *paths)
-            yield Run(text=made, sudo=True)
+            made = ["install", "-d", "-m", f"{mode:04o}"]
+            if user == "root":
+                owning, group = owner.split(":", 1)
+                made += ["-o", owning, "-g", group]
+            else:
+                made = ["runuser", "-u", user, "--", *made]
+            yield Run(text=sh(*made, *paths), sudo=True)
 
     return Step(name=name, reads=[states], plan=plan)
 

@@ -10,17 +10,20 @@ from playbooks.commands import Command, Put
 from playbooks.facts.base import Facts
 from playbooks.facts.files import Kind, file_state, file_text
 from playbooks.steps.base import Step
-from playbooks.steps.files import Folder, files, folders
+from playbooks.steps.files import Folder, digest_of, files, folders
+from playbooks.transport import HostError
 
 _CERTIFICATE = file_text(layout.CERTIFICATE)
+_AUTHORITY = file_state(layout.CA)
 _KEY = file_state(layout.KEY)
 
 _SERVICES_ONLY = f"root:{layout.USER}"
 
 
-def trusted(authority: Authority, token: bytes) -> Sequence[Step]:
+def trusted(host: str, authority: Authority, token: bytes) -> Sequence[Step]:
     """Return the steps that bring what is the same on all hosts: the CA and Ray's secret."""
     return (
+        _nobody_elses(host, authority),
         folders("trust folder", [Folder(path=layout.TLS, mode=0o750, owner=_SERVICES_ONLY)]),
         files(
             "trust",
@@ -31,11 +34,26 @@ def trusted(authority: Authority, token: bytes) -> Sequence[Step]:
                     to=layout.RAY_TOKEN,
                     mode=0o600,
                     owner=f"{layout.USER}:{layout.USER}",
-                    secret=True,
                 ),
             ],
         ),
     )
+
+
+def _nobody_elses(host: str, authority: Authority) -> Step:
+    """Return the step that refuses a host of a farm that another machine bootstraps."""
+
+    def plan(facts: Facts) -> Iterator[Command]:
+        there = facts[_AUTHORITY]
+        if there.exists and there.sha256 != digest_of(authority.certificate_pem):
+            raise HostError(
+                f"{host}: it belongs to a farm whose CA is not that of '{authority.farm}' here",
+                fix="bootstrap it from the machine that has that CA; if that farm is no more,"
+                f" `sudo rm {layout.CA}` there and run this again",
+            )
+        yield from ()
+
+    return Step(name="farm", reads=[_AUTHORITY], plan=plan)
 
 
 def certificate(
@@ -61,9 +79,7 @@ def certificate(
             return
         issued = authority.issue(identity, now=now, addresses=addresses, names=names)
         # The key first: a sound certificate then never lies beside an older key.
-        yield Put(
-            content=issued.key_pem, to=layout.KEY, mode=0o640, owner=_SERVICES_ONLY, secret=True
-        )
+        yield Put(content=issued.key_pem, to=layout.KEY, mode=0o640, owner=_SERVICES_ONLY)
         yield Put(content=issued.certificate_pem, to=layout.CERTIFICATE)
 
     return Step(name="certificate", reads=[_CERTIFICATE, _KEY], plan=plan)

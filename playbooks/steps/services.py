@@ -5,9 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from playbooks import layout, services
 from playbooks.commands import Command, Put, Run, sh
 from playbooks.facts.base import Facts
+from playbooks.facts.firewall import FIREWALL
 from playbooks.facts.services import service_state
 from playbooks.facts.units import ABSENT, unit_state
-from playbooks.services import Service
+from playbooks.services import Service, retired
 from playbooks.steps.base import Step
 from playbooks.steps.files import absent, files
 
@@ -53,11 +54,26 @@ def started(service: Service, *, anew: bool = False) -> Step:
         state = facts[fact]
         if not state.unit.enabled:
             yield Run(text=sh("systemctl", "enable", "--quiet", service.unit), sudo=True)
-        if not state.active or (anew and state.stale):
+        if state.active and anew and state.stale and service.reloads:
+            yield _reload(service)
+        elif not state.active or (anew and state.stale):
             yield restart(service.unit)
 
     name = service.unit.removesuffix(".service")
     return Step(name=f"start {name}", reads=[fact], plan=plan)
+
+
+def walled() -> Step:
+    """Return the step after which the firewall's unit runs and its rules are in force."""
+    service = services.firewall()
+    start, state = started(service, anew=True), service_state(service)
+
+    def plan(facts: Facts) -> Iterator[Command]:
+        yield from start.plan(facts)
+        if facts[state].active and facts[FIREWALL] is False:
+            yield _reload(service)
+
+    return Step(name=start.name, reads=[*start.reads, FIREWALL], plan=plan)
 
 
 def no_firewall() -> Sequence[Step]:
@@ -100,7 +116,7 @@ def handed_over(old: Service, new: Service) -> Step:
             yield Run(text=sh("systemctl", "disable", "--quiet", old.unit), sudo=True)
         if facts[before].active:
             kill = ("systemctl", "kill", "--signal=SIGUSR1", "--kill-whom=main", old.unit)
-            yield Run(text=sh(*kill), sudo=True)
+            yield Run(text=f"{sh('touch', retired(old.unit))} && {sh(*kill)}", sudo=True)
 
     return Step(name="hand over", reads=[before, after], plan=plan)
 
@@ -122,9 +138,10 @@ def waited_for(unit: str) -> Step:
 
 def restart(unit: str) -> Run:
     """Return what starts a unit, anew if it runs, and says why it could not."""
-    words = sh("journalctl", "--no-pager", "-o", "cat", "-n", "8", "-u", unit)
+    # Its own: systemd's about it come last and say less.
+    words = sh("journalctl", "--no-pager", "-o", "cat", "-n", "3", f"_SYSTEMD_UNIT={unit}")
     return Run(
-        text=f"systemctl reset-failed {sh(unit)} 2>/dev/null\n"
+        text=f"{sh('rm', '-f', retired(unit))}; systemctl reset-failed {sh(unit)} 2>/dev/null\n"
         f"{sh('systemctl', 'restart', unit)} || {{ {words} >&2; exit 1; }}",
         shown=f"systemctl restart {unit}",
         sudo=True,
@@ -149,3 +166,7 @@ def stopped(units: Sequence[str]) -> Step:
                 )
 
     return Step(name="stop", reads=states, plan=plan)
+
+
+def _reload(service: Service) -> Run:
+    return Run(text=sh("systemctl", "reload", service.unit), sudo=True)

@@ -7,7 +7,7 @@ from playbooks.cache import CachedFile
 from playbooks.commands import Command, Put, Run, sh
 from playbooks.facts.base import Facts
 from playbooks.facts.files import FileState, tree
-from playbooks.release import Release, install_text
+from playbooks.release import Release, alone_text, install_text
 from playbooks.steps.base import Step
 from playbooks.transport import HostError
 
@@ -106,6 +106,7 @@ def _trial_text(folder: str) -> str:
     trial = sh("timeout", "-k", "5", str(_TRIAL_S), python, "-I", "-m", "farm.node.trial")
     # As the user that will run it; what kills the process is its exit code's to say.
     return (
+        f"{alone_text()}\n"
         f"cd /\n"
         f"{sh('runuser', '-u', layout.USER)} -- {trial} > {folder}/.trial 2>&1\n"
         f"ended=$?\n"

@@ -22,7 +22,7 @@ from farm.core.errors import ErrorCode, FarmError
 from farm.core.tensors import pack_strings
 from farm.pb.open_inference_pb2 import ModelInferRequest, ModelStreamInferResponse
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.faults]
 
 
 @pytest.mark.parametrize("fault", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "hung"])

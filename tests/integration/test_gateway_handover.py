@@ -19,7 +19,7 @@ import pytest
 from tritonclient.grpc import InferenceServerClient, InferInput
 from tritonclient.utils import InferenceServerException
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.faults]
 
 PROGRAM = Path(__file__).with_name("handover_gateway.py")
 FAKES = Path(__file__).parents[1] / "unit" / "engine"

@@ -23,7 +23,7 @@ from farm.client import AdminClient, AsyncFarmClient
 from farm.core.errors import ErrorCode, FarmError
 from farm.pb.farm_admin_pb2 import NodeSnapshot
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.faults]
 
 # Enough steps for requests to be seen waiting behind it.
 LONG = 120_000

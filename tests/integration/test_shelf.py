@@ -16,7 +16,7 @@ from shelf_services import Shelf
 from farm.client import AdminClient, AsyncFarmClient
 from farm.core.errors import FarmError
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.faults]
 
 
 def free_port() -> int:

@@ -1,15 +1,28 @@
 """Digits as developers ask for them: an unmodified tritonclient over mutual TLS."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import tritonclient.grpc as triton
+from numpy.typing import NDArray
 
 from farm import zoo
-from farm.goldens import Golden, difference, read_golden
+from farm.goldens import difference, read_golden
 
-GOLDEN = read_golden(zoo.models_dir() / "digits" / "1" / "golden" / "any" / "heldout.npz")
+GOLDENS = {
+    model: read_golden(zoo.models_dir() / model / "1" / "golden" / "any" / "heldout.npz")
+    for model in ("digits", "digits_int8")
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a model answered to the images of its golden, by name, and the node that did."""
+
+    node: str
+    outputs: Mapping[str, NDArray[Any]]
 
 
 def client(address: str, folder: Path) -> triton.InferenceServerClient:
@@ -23,12 +36,15 @@ def client(address: str, folder: Path) -> triton.InferenceServerClient:
     )
 
 
-def ask(connection: triton.InferenceServerClient, golden: Golden = GOLDEN) -> Mapping[str, Any]:
-    """Ask for the images of a golden and return the receipt of an answer that is right."""
+def ask(connection: triton.InferenceServerClient, model: str = "digits") -> Answer:
+    """Ask a model for the images of its golden and return its answer, which is right."""
+    golden = GOLDENS[model]
     images = golden.inputs["image"]
     given = triton.InferInput("image", list(images.shape), "FP32")
     given.set_data_from_numpy(images)
-    result = connection.infer("digits", [given])
+    result = connection.infer(model, [given])
+    outputs = {name: result.as_numpy(name) for name in golden.outputs}
     for name, expected in golden.outputs.items():
-        assert not difference(result.as_numpy(name), expected, golden), name
-    return result.get_response().parameters
+        assert not difference(outputs[name], expected, golden), name
+    node = result.get_response().parameters["farm_node"].string_param
+    return Answer(node=node, outputs=outputs)

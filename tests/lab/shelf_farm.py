@@ -12,7 +12,7 @@ from operator_machine import Ended, Operator
 class ShelfFarm:
     """`first` is how its bootstrap ended; `developer` a folder with what a developer is given.
 
-    `bare_files` are the paths of all files of each host before.
+    `bare_files` and `bare_packages` are what each host had before.
     """
 
     lab: Lab
@@ -21,6 +21,7 @@ class ShelfFarm:
     nodes: Sequence[Host]
     inventory: Path
     bare_files: Mapping[str, frozenset[str]]
+    bare_packages: Mapping[str, frozenset[str]]
     first: Ended
     developer: Path
 
@@ -32,6 +33,7 @@ class ShelfFarm:
         inventory = lab.write_inventory(head=head, nodes=nodes)
         operator.trust(inventory)
         bare_files = {host.name: cls.files(host) for host in (head, *nodes)}
+        bare_packages = {host.name: cls.packages(host) for host in (head, *nodes)}
         first = operator.bootstrap(inventory)
         assert first.exit_code == 0, first.said
         developer = lab.home / "for-alice"
@@ -44,6 +46,7 @@ class ShelfFarm:
             nodes=nodes,
             inventory=inventory,
             bare_files=bare_files,
+            bare_packages=bare_packages,
             first=first,
             developer=developer,
         )
@@ -61,3 +64,8 @@ class ShelfFarm:
     def files(host: Host) -> frozenset[str]:
         """Return the paths of everything on a host's disk."""
         return frozenset(host.shell("find / -xdev").splitlines())
+
+    @staticmethod
+    def packages(host: Host) -> frozenset[str]:
+        """Return the names of the distribution's packages that a host has."""
+        return frozenset(host.shell("dpkg-query --show --showformat '${Package}\n'").split())

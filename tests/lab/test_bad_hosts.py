@@ -53,7 +53,7 @@ FAULTS: Mapping[str, Fault] = {
     "full": Fault(
         arrange=lambda host: host.fill_disk(100 << 20),
         check="disk space",
-        meaning="104 MB of",
+        meaning="the farm needs 1.0 GB to be installed",
         fix="sudo du -xh",
     ),
     "outdated": Fault(
@@ -72,7 +72,7 @@ FAULTS: Mapping[str, Fault] = {
         arrange=Host.set_clock_1970,
         check="clock",
         meaning="its clock says 1970-01-01",
-        fix="sudo timedatectl set-ntp true",
+        fix="follows a time server",
     ),
     "nameless": Fault(
         arrange=Host.rename_unresolvable,

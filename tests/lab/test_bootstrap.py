@@ -45,8 +45,8 @@ def test_bare_hosts_become_a_farm(shelf: ShelfFarm) -> None:
 
 def test_digits_through_mutual_tls(shelf: ShelfFarm) -> None:
     with digit_requests.client(shelf.address, shelf.developer) as connection:
-        receipt = digit_requests.ask(connection)
-    assert receipt["farm_node"].string_param in {node.name for node in shelf.nodes}
+        answer = digit_requests.ask(connection)
+    assert answer.node in {node.name for node in shelf.nodes}
 
 
 def test_a_client_without_certificate_is_refused(shelf: ShelfFarm) -> None:
@@ -156,7 +156,7 @@ def newcomer(shelf: ShelfFarm) -> Host:
 def test_a_dry_run_changes_nothing(shelf: ShelfFarm, newcomer: Host) -> None:
     wider = shelf.lab.write_inventory(head=shelf.head, nodes=[*shelf.nodes, newcomer])
     shelf.operator.trust(wider)
-    everywhere = "find /etc /opt /var/lib/farm/models -printf '%p %s %m %U %C@\n'"
+    everywhere = "find /etc /opt -printf '%p %s %m %U %C@\n'"
     before = {host.name: host.shell(everywhere) for host in (*shelf.hosts, newcomer)}
     planned = shelf.operator.farm_at_terminal(
         newcomer.sudo_password,

@@ -98,7 +98,9 @@ def test_uninstall_leaves_what_it_says_and_nothing_else(shelf: ShelfFarm, remove
     assert "left on the hosts: the distribution's package nftables" in removed.stderr
     for host in shelf.hosts:
         left = shelf.files(host) - shelf.bare_files[host.name]
-        packaged = set(host.shell("dpkg -L nftables libnftables1 libnftnl11").split())
+        packages = shelf.packages(host) - shelf.bare_packages[host.name]
+        assert "nftables" in packages
+        packaged = set(host.shell(f"dpkg --listfiles {' '.join(packages)}").splitlines())
         assert {path for path in left - packaged if not OF_THE_SYSTEM.match(path)} == set()
         assert host.shell("getent passwd farm; getent group farm; :") == ""
         assert host.shell("nft list tables") == ""

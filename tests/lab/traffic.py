@@ -74,9 +74,9 @@ class Traffic:
 
     def _ask(self, connection: triton.InferenceServerClient) -> None:
         try:
-            receipt = digit_requests.ask(connection)
+            answer = digit_requests.ask(connection)
         except (triton.InferenceServerException, AssertionError) as error:
             self.failures.append(f"{time.strftime('%H:%M:%S')} {error}")
         else:
-            self.nodes.add(receipt["farm_node"].string_param)
+            self.nodes.add(answer.node)
             self.answered += 1

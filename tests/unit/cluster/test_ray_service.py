@@ -45,6 +45,13 @@ echo "Failed to open RocksDB at /gcs/tables: Corruption: no log_file_number in M
     > "$folder/session_latest/logs/gcs_server.err"
 exit 1
 """
+IS_SLOW = """#!/bin/sh
+for option; do case "$option" in --temp-dir=*) folder="${option#*=}";; esac; done
+mkdir -p "$folder/session_latest/logs"
+echo "Timed out waiting for file $folder/session_1/dashboard_agent_listen_port_ab12" \\
+    > "$folder/session_latest/logs/raylet.err"
+exit 1
+"""
 LINGERS = "#!/bin/sh\nsleep 600\n"
 
 
@@ -161,6 +168,12 @@ def test_a_start_that_fails_is_told_in_rays_own_words(run: Callable[..., Service
     assert "the raylet is unwell" in said
 
 
+def test_a_machine_that_is_too_slow_is_told_so(run: Callable[..., Service]) -> None:
+    code, said = run(IS_SLOW).end()
+    assert code == RefusalCode.START
+    assert "longer than the 15 s" in said
+
+
 def test_a_service_is_stopped_while_ray_starts(run: Callable[..., Service]) -> None:
     service = run(LINGERS)
     service.told("EXTEND_TIMEOUT")
@@ -179,3 +192,22 @@ def test_damaged_tables_are_put_aside_for_the_next_start(
     assert "Corruption: no log_file_number" in said
     assert not (tmp_path / "gcs").exists()
     assert (tmp_path / "gcs.damaged" / "precious").exists()
+
+
+def test_the_program_is_small() -> None:
+    code = "import sys, farm.cluster.ray_service; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30
+    ).stdout.split()
+    heavy = {
+        "grpc",
+        "numpy",
+        "onnxruntime",
+        "pydantic",
+        "ray",
+        "rich",
+        "structlog",
+        "typer",
+        "yaml",
+    }
+    assert heavy & {name.partition(".")[0] for name in loaded} == set()

@@ -1,5 +1,8 @@
 """Hosts for tests: this machine's shell in a folder of its own, and ways for it to fail."""
 
+import grp
+import os
+import pwd
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +10,9 @@ from pathlib import Path
 from farm.inventory import Host
 from playbooks.commands import Put, Result, Run
 from playbooks.transport import HostUnreachableError
+
+# Who runs the tests, as an owner of files.
+ME = f"{pwd.getpwuid(os.getuid()).pw_name}:{grp.getgrgid(os.getgid()).gr_name}"
 
 
 def host(name: str, **fields: object) -> Host:
@@ -16,6 +22,9 @@ def host(name: str, **fields: object) -> Host:
 
 class LocalHost:
     """A transport that runs commands here, in `folder`, and keeps what it was told.
+
+    There is no root: what would run as root runs as whoever runs the tests. Files are put where
+    they belong if that is in `folder`, and below it otherwise.
 
     The first command whose text holds `breaks_at` ends the connection before it runs, and
     `meets` is called before each command.
@@ -44,10 +53,14 @@ class LocalHost:
     def put(self, command: Put) -> None:
         self._begin(command, command.to)
         content = command.content
-        target = self.folder / command.to.lstrip("/")
+        target = Path(command.to)
+        if not target.is_relative_to(self.folder):
+            target = self.folder / command.to.lstrip("/")
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(content if isinstance(content, bytes) else content.read_bytes())
-        target.chmod(command.mode)
+        beside = target.with_name(f"{target.name}.farm-new")
+        beside.write_bytes(content if isinstance(content, bytes) else content.read_bytes())
+        beside.chmod(command.mode)
+        beside.replace(target)
 
     def close(self) -> None:
         self.closed += 1

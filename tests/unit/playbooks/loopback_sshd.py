@@ -20,6 +20,8 @@ USER = pwd.getpwuid(os.getuid()).pw_name
 # Asks as sudo does where it may not run without a password, and says what it says.
 _SUDO = """\
 #!/bin/sh
+[ -e {folder}/nameless ] &&
+  echo 'sudo: unable to resolve host pi-1: Name or service not known' >&2
 if [ "$1" = -n ]; then
   [ -e {folder}/password ] && { echo 'sudo: a password is required' >&2; exit 1; }
   shift
@@ -27,7 +29,8 @@ else
   [ "$1 $2" = '-S -p' ] || exit 99
   printf %s "$3" >&2
   read -r given
-  [ "$given" = "$(cat {folder}/password)" ] || { printf %s "$3" >&2; read -r given; exit 1; }
+  [ "$given" = "$(cat {folder}/password)" ] ||
+    { printf 'Sorry, try again.\\n%s' "$3" >&2; read -r given; exit 1; }
   shift 3
 fi
 [ -e {folder}/denied ] && { echo "sudo: nobody is not in the sudoers file." >&2; exit 1; }

@@ -6,14 +6,16 @@ from pathlib import Path
 
 from farm.contexts import FarmHome
 from farm.inventory import FarmSettings, Host, Inventory
+from playbooks import layout
 from playbooks.bootstrap import bootstrap
 from playbooks.cache import CachedFile, sha256_of
 from playbooks.deployment import Order, Report
+from playbooks.facts.files import Kind
 from playbooks.installation import Supplies
 from playbooks.requirements import Pin, Target
 from playbooks.runner import Runner, RunnerSettings
 from playbooks.wheelhouse import Wheelhouse
-from tests.unit.playbooks.model_host import ModelHost
+from tests.unit.playbooks.model_host import Entry, ModelHost
 from tests.unit.playbooks.shelf_gateway import ShelfGateway
 from tests.unit.playbooks.shelf_texts import sound_pi
 
@@ -66,11 +68,28 @@ class ModelShelf:
         self.models = folder / "models"
         (self.models / "digits" / "1").mkdir(parents=True, exist_ok=True)
         (self.models / "digits" / "1" / "model.onnx").write_bytes(b"onnx")
-        gateway.has(*(host.name for host in self.inventory.nodes))
+        # What keeps a node from serving, whatever its service says.
+        self.sick: dict[str, str] = {}
+        gateway.looks = self._tell_gateway
+        gateway.meets = self._cordon
 
     def bare(self, number: int) -> ModelHost:
         now = {"clock": f"{time.time():.9f}\n"}
         return ModelHost(sound_pi(number) | now)
+
+    def _tell_gateway(self) -> None:
+        for host in self.inventory.nodes:
+            model = self.hosts[host.name]
+            state = "cordoned" if layout.CORDONED in model.paths else "ready"
+            if not model.running() & {"farm-node.service", "farm-head@a.service"}:
+                state = "lost"
+            self.gateway.has(host.name, state=self.sick.get(host.name, state))
+
+    def _cordon(self, action: str, node: str) -> None:
+        paths = self.hosts[node].paths
+        paths.pop(layout.CORDONED, None)
+        if action == "cordon":
+            paths[layout.CORDONED] = Entry(kind=Kind.FILE)
 
     def replace(self, **fields: object) -> None:
         """Change the inventory's settings of the farm."""

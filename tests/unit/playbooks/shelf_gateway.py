@@ -14,16 +14,17 @@ from farm.pb.services import ADMIN_SERVICE, INFERENCE_SERVICE, methods
 
 
 class ShelfGateway:
-    """Tells of the nodes in `nodes`, which tests change, and keeps what was done to them.
+    """Tells of the nodes in `nodes`, and keeps what was done to them.
 
-    `meets` is called with each action and its node before it is carried out. An inference is
-    answered with `answer`, or with its inputs.
+    `looks` is called before it tells, `meets` with each action and its node before it is
+    carried out. Inferences are answered by `answer`.
     """
 
     def __init__(self) -> None:
         self.address = ""
         self.nodes: dict[str, admin.NodeSnapshot] = {}
         self.actions: list[tuple[str, str]] = []
+        self.looks: Callable[[], None] = lambda: None
         self.meets: Callable[[str, str], None] = lambda action, node: None
         self.answer: Callable[[oip.ModelInferRequest], oip.ModelInferResponse] | None = None
         self.models: list[tuple[str, str]] = []
@@ -73,6 +74,7 @@ class ShelfGateway:
         return self.answer(request)
 
     def _snapshot(self) -> admin.FarmSnapshot:
+        self.looks()
         return admin.FarmSnapshot(taken_unix_ns=1, nodes=list(self.nodes.values()))
 
 

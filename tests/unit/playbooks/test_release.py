@@ -65,6 +65,7 @@ def pushed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of wheels on a host, with the pip that installs them."""
     monkeypatch.setattr(layout, "WHEELS", str(tmp_path / "wheels"))
     monkeypatch.setattr(layout, "RELEASES", str(tmp_path / "releases"))
+    (tmp_path / "releases").mkdir()
     (locked,) = read_lock("pip")
     # This environment's pip, where the locked one would be: it is run the same way.
     stand_in = tmp_path / "wheels" / f"pip-{locked.version}-py3-none-any.whl"

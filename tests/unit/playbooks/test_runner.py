@@ -16,6 +16,8 @@ from playbooks.steps.base import Step
 from playbooks.transport import HostError
 from tests.unit.playbooks.hosts import LocalHost, host
 
+WAIT_S = 20.0
+
 
 def content(file: str) -> Fact[str]:
     return Fact(name=f"content {file}", command=f"cat {file} 2>/dev/null", parse=_stdout)
@@ -183,6 +185,28 @@ def test_at_most_so_many_hosts_are_worked_on_at_once(shelf: Shelf, parallel: int
     assert most <= parallel
 
 
+def test_an_interrupt_ends_the_work_on_all_hosts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf = Shelf(tmp_path, "ab")
+    at_work, closed = threading.Event(), threading.Event()
+
+    def interrupted(_: Run | Put) -> None:
+        assert at_work.wait(WAIT_S)
+        raise KeyboardInterrupt
+
+    def working(_: Run | Put) -> None:
+        at_work.set()
+        assert closed.wait(WAIT_S)
+
+    shelf.transports["a"].meets = interrupted
+    shelf.transports["b"].meets = working
+    monkeypatch.setattr(shelf.transports["b"], "close", closed.set)
+    with pytest.raises(KeyboardInterrupt):
+        shelf.run([holds("one", "1")])
+    assert shelf.transports["b"].questions == len(shelf.transports["b"].commands) == 1
+
+
 def test_a_plan_may_refuse_its_host(shelf: Shelf) -> None:
     def plan(_: Facts) -> Iterator[Command]:
         raise HostError("the host is too small", fix="take a larger one")
@@ -196,7 +220,7 @@ def test_a_plan_may_refuse_its_host(shelf: Shelf) -> None:
 
 def test_secrets_are_not_in_what_is_told(shelf: Shelf) -> None:
     def plan(_: Facts) -> Iterator[Command]:
-        yield Put(content=b"hush", to="/token", mode=0o600, secret=True)
+        yield Put(content=b"hush", to="/token", mode=0o600)
 
     runner = shelf.run([Step(name="token", plan=plan)])
     told = repr(shelf.told.events) + repr(runner.records) + repr(shelf.transports["a"].commands)

@@ -4,7 +4,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import paramiko
@@ -25,6 +25,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 WAIT_S = 20.0
+WRONG = "wrong horse"
 ECHO = Run(text="echo hello")
 # sshd run by root insists on it.
 _PRIVILEGE_SEPARATION = Path("/run/sshd")
@@ -59,9 +60,11 @@ def connect(sshd: Sshd, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..
         yield connect
 
 
-@pytest.fixture
-def transport(connect: Callable[..., SshTransport]) -> SshTransport:
-    return connect()
+@pytest.fixture(scope="module")
+def transport(sshd: Sshd) -> Iterator[SshTransport]:
+    """One connection for all tests that do nothing to it."""
+    with closing(SshTransport(sshd.host, SshSettings(known_hosts=sshd.known_hosts()))) as opened:
+        yield opened
 
 
 @pytest.fixture
@@ -120,26 +123,46 @@ def test_a_key_of_another_type_than_the_known_one_is_refused(
         connect(known_hosts=sshd.known_hosts(other)).run(ECHO)
 
 
-def test_a_refused_login(
-    sshd: Sshd, connect: Callable[..., SshTransport], tmp_path: Path
-) -> None:
+def test_a_refused_login(sshd: Sshd, connect: Callable[..., SshTransport], tmp_path: Path) -> None:
     sshd.new_key(tmp_path / "other")
     with pytest.raises(HostDeniedError, match="refuses the login") as caught:
         connect(ssh_key=tmp_path / "other").run(ECHO)
     assert f"ssh-copy-id -i {tmp_path}/other.pub" in caught.value.fix
 
 
-def test_a_key_file_that_is_not_there(
+def test_nothing_to_log_in_with(
+    connect: Callable[..., SshTransport], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(HostDeniedError, match=r"with the keys of the SSH agent and of ~/\.ssh"):
+        connect(ssh_key=None).run(ECHO)
+
+
+def test_a_key_with_a_passphrase_is_the_agents(
     connect: Callable[..., SshTransport], tmp_path: Path
 ) -> None:
+    key = paramiko.ECDSAKey.generate()
+    key.write_private_key_file(str(tmp_path / "id"), password=WRONG)
+    with pytest.raises(HostDeniedError, match="refuses the login") as caught:
+        connect(ssh_key=tmp_path / "id").run(ECHO)
+    assert "ssh-add" in caught.value.fix
+
+
+def test_a_public_key_in_place_of_the_private_one(
+    connect: Callable[..., SshTransport], tmp_path: Path
+) -> None:
+    (tmp_path / "id.pub").write_text("ssh-ed25519 AAAA pi\n")
+    with pytest.raises(HostDeniedError, match="cannot be used as a private key"):
+        connect(ssh_key=tmp_path / "id.pub").run(ECHO)
+
+
+def test_a_key_file_that_is_not_there(connect: Callable[..., SshTransport], tmp_path: Path) -> None:
     with pytest.raises(HostDeniedError, match="does not exist here"):
         connect(ssh_key=tmp_path / "none").run(ECHO)
 
 
-def test_a_host_that_does_not_answer(
-    sshd: Sshd, connect: Callable[..., SshTransport]
-) -> None:
-    with pytest.raises(HostUnreachableError, match="127.0.0.1:1 does not answer") as caught:
+def test_a_host_that_does_not_answer(sshd: Sshd, connect: Callable[..., SshTransport]) -> None:
+    with pytest.raises(HostUnreachableError, match=r"127\.0\.0\.1:1 does not answer") as caught:
         connect(port=1).run(ECHO)
     assert "switched on" in caught.value.fix
 
@@ -184,12 +207,12 @@ def test_root_with_a_password(connect: Callable[..., SshTransport], password: st
 
 def test_a_wrong_password(connect: Callable[..., SshTransport], password: str) -> None:
     with pytest.raises(HostDeniedError, match="sudo refuses the password") as caught:
-        connect(sudo_password="wrong").run(Run(text="echo hello", sudo=True))
-    assert "wrong" not in str(caught.value).replace("wrong password", "")
+        connect(sudo_password=WRONG).run(Run(text="echo hello", sudo=True))
+    assert WRONG not in str(caught.value)
 
 
 def test_a_password_that_nobody_gave(connect: Callable[..., SshTransport], password: str) -> None:
-    with pytest.raises(HostDeniedError, match="sudo asks .* for a password") as caught:
+    with pytest.raises(HostDeniedError, match=r"sudo asks \S+ for a password") as caught:
         connect().run(Run(text="echo hello", sudo=True))
     assert "--ask-sudo-password" in caught.value.fix
 
@@ -204,9 +227,28 @@ def test_a_user_who_may_not(sshd: Sshd, transport: SshTransport) -> None:
     assert f"usermod -aG sudo {USER}" in caught.value.fix
 
 
+@pytest.fixture
+def nameless(sshd: Sshd) -> Iterator[None]:
+    """The host cannot resolve its own name, of which sudo warns each time."""
+    (sshd.folder / "nameless").touch()
+    yield
+    (sshd.folder / "nameless").unlink()
+
+
+@pytest.mark.usefixtures("nameless")
+def test_a_warning_of_sudo_is_no_refusal(transport: SshTransport) -> None:
+    assert transport.run(Run(text="exit 1", sudo=True)).exit_code == 1
+
+
+@pytest.mark.usefixtures("nameless")
+def test_a_warning_of_sudo_hides_no_refusal(transport: SshTransport, password: str) -> None:
+    with pytest.raises(HostDeniedError, match=r"sudo asks \S+ for a password"):
+        transport.run(Run(text="exit 1", sudo=True))
+
+
 def test_settings_do_not_show_the_password() -> None:
-    shown = repr(SshSettings(known_hosts=Path("known"), sudo_password="hush"))
-    assert "hush" not in shown
+    shown = repr(SshSettings(known_hosts=Path("known"), sudo_password=WRONG))
+    assert WRONG not in shown
 
 
 @pytest.mark.parametrize("size", [0, 5, 300_000])
@@ -227,9 +269,22 @@ def test_a_file_of_the_operators(transport: SshTransport, tmp_path: Path) -> Non
     assert (tmp_path / "there").read_bytes() == b"wheel"
 
 
-def test_a_file_that_cannot_be_put_leaves_nothing(
-    transport: SshTransport, tmp_path: Path
-) -> None:
+def test_nobody_else_can_look_at_a_file_on_its_way(transport: SshTransport, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    os.mkfifo(source)
+    # More than the pipe holds: once it is written, the rest is on its way.
+    much = bytes(300_000)
+    with ThreadPoolExecutor(1) as pool:
+        putting = pool.submit(transport.put, put(source, tmp_path / "there"))
+        with source.open("wb") as begun:
+            begun.write(much)
+            assert [stat.S_IMODE(folder.stat().st_mode) for folder in landings()] == [0o700]
+        putting.result(WAIT_S)
+    assert (tmp_path / "there").read_bytes() == much
+    assert landings() == []
+
+
+def test_a_file_that_cannot_be_put_leaves_nothing(transport: SshTransport, tmp_path: Path) -> None:
     with pytest.raises(CommandFailedError, match="could not be written") as caught:
         transport.put(put(b"new", tmp_path / "no" / "folder"))
     assert f"see why {tmp_path}/no cannot be written" in caught.value.fix
