@@ -13,6 +13,7 @@ from farm.config import (
     ControlMode,
     Fairness,
     FarmConfig,
+    OperatorsConfig,
     SchedulingConfig,
     TlsConfig,
 )
@@ -37,7 +38,7 @@ from farm.engine.trace import TraceRecorder
 from farm.frontend.admin_service import AdminService
 from farm.frontend.inference_service import InferenceService
 from farm.frontend.repository_service import RepositoryService
-from farm.frontend.server import Frontend, FrontendSettings
+from farm.frontend.server import Frontend, FrontendSettings, Listening
 from farm.frontend.tls import TlsSettings
 from farm.logs import LogSwitches
 from farm.metrics.prometheus import PrometheusObserver
@@ -161,6 +162,7 @@ class Gateway:
                 address=config.grpc,
                 farm=config.name,
                 tls=_tls(config.tls),
+                operators=_listening(config.operators),
                 connection_age_s=_CONNECTION_AGE_S if config.handover else None,
                 max_receive_bytes=config.max_message_bytes,
             ),
@@ -310,6 +312,13 @@ def _tls(tls: TlsConfig | None) -> TlsSettings | None:
     return TlsSettings(
         certificate=tls.certificate, key=tls.key, clients_ca=tls.ca if asked else None
     )
+
+
+def _listening(operators: OperatorsConfig | None) -> Listening | None:
+    if operators is None:
+        return None
+    tls = TlsSettings(certificate=operators.certificate, key=operators.key, clients_ca=operators.ca)
+    return Listening(address=operators.grpc, tls=tls)
 
 
 def _limits(scheduling: SchedulingConfig) -> SchedulingLimits:

@@ -4,12 +4,15 @@ import asyncio
 import os
 import signal
 import sys
-import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import structlog
 
 from farm.app import Gateway
+from farm.core.errors import ConfigurationError
 from farm.core.nodes import NodeState
 from farm.logs import LogSwitches
 from farm.run_config import GatewayRunConfig
@@ -35,12 +38,25 @@ def run_attached(config: GatewayRunConfig, *, log: LogSwitches) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     try:
         with (
-            tempfile.TemporaryDirectory(prefix="farm-gateway-") as scratch,
+            _scratch() as scratch,
             config.cluster.attachment().attached(notifier.status),
         ):
-            _serve(config, Path(scratch), log, notifier)
+            _serve(config, scratch, log, notifier)
     except (KeyboardInterrupt, SystemExit):
         _log.info("stopped_while_starting")
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    try:
+        folder = TemporaryDirectory(prefix="farm-gateway-")
+    except OSError as error:
+        raise ConfigurationError(
+            f"no folder for temporary files can be made ({error.strerror}); if the disk is full"
+            " (`df -h`), free it: the gateway starts once there is room"
+        ) from error
+    with folder as path:
+        yield Path(path)
 
 
 def _serve(

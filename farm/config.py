@@ -117,6 +117,17 @@ class TlsConfig(_Section):
         return self
 
 
+class OperatorsConfig(_Section):
+    """An address of the gateway's on which everybody shows a certificate: for operators, where
+    clients of `grpc` have none.
+    """
+
+    grpc: Address
+    certificate: File
+    key: File
+    ca: File
+
+
 class Policy(StrEnum):
     """Which node gets a batch; see `farm.scheduling.placement`."""
 
@@ -203,6 +214,12 @@ class FarmConfig(_Section):
     metrics: Address = METRICS_ADDRESS
     tls: Annotated[
         TlsConfig | None, Field(description="of gRPC; without it connections are not encrypted")
+    ] = None
+    operators: Annotated[
+        OperatorsConfig | None,
+        Field(
+            description="one more gRPC address, for operators, where tls asks for no certificates"
+        ),
     ] = None
     handover: Annotated[
         bool,

@@ -9,7 +9,6 @@ from farm.client import ClientTls
 from farm.contexts import Context, FarmFolder, FarmHome
 from farm.core.identities import Identity, IdentityKind
 from farm.core.private_files import PRIVATE, read_private, replace_file
-from farm.inventory import Inventory, Tls
 from farm.pki import CA_FILE, Authority
 
 _TOKEN_BYTES = 32
@@ -53,6 +52,17 @@ class Credentials:
             key=self.folder.operator_key,
         )
 
+    def context(self, address: str) -> Context:
+        """Return how the operator's commands reach the farm's gateway from now on."""
+        tls = self.tls
+        return Context(
+            farm=self.authority.farm,
+            address=address,
+            ca=tls.ca,
+            certificate=tls.certificate,
+            key=tls.key,
+        )
+
     def _renew_operator(self, now: datetime) -> None:
         folder = self.folder
         identity = Identity(self.authority.farm, IdentityKind.OPERATOR, _OPERATOR)
@@ -63,13 +73,3 @@ class Credentials:
             issued = self.authority.issue(identity, now=now)
             replace_file(folder.operator_key, issued.key_pem, mode=PRIVATE)
             replace_file(folder.operator_certificate, issued.certificate_pem)
-
-
-def context_of(inventory: Inventory, credentials: Credentials, address: str) -> Context:
-    """Return how the operator's commands reach the farm's gateway from now on."""
-    farm, tls = inventory.farm, credentials.tls
-    if farm.gateway.tls is Tls.OFF:
-        return Context(farm=farm.name, address=address)
-    return Context(
-        farm=farm.name, address=address, ca=tls.ca, certificate=tls.certificate, key=tls.key
-    )

@@ -10,7 +10,7 @@ from farm.core.addresses import joined
 from farm.inventory import Host, Inventory, Role, Tls
 from playbooks import services
 from playbooks.addresses import ip_addresses
-from playbooks.credentials import Credentials, context_of
+from playbooks.credentials import Credentials
 from playbooks.doctor.examination import Examination
 from playbooks.doctor.table import FITNESS
 from playbooks.facts.cpu import CPU
@@ -77,14 +77,15 @@ class Deployment:
 
     @property
     def gateway(self) -> Gateway:
-        """How the gateway is reached from here."""
-        farm = self._order.inventory.farm
-        host, _, port = farm.gateway.grpc.rpartition(":")
+        """How an operator reaches the gateway."""
+        gateway = self._order.inventory.farm.gateway
+        # gRPC asks all clients of an address for certificates or none.
+        listens = gateway.grpc if gateway.tls is Tls.MUTUAL else gateway.operators
+        host, _, port = listens.rpartition(":")
         # Where it listens on all addresses, by the one that everybody knows.
         if host in ("0.0.0.0", "[::]"):  # noqa: S104
             host = self.shelf.addresses[self.head.name]
-        tls = None if farm.gateway.tls is Tls.OFF else self.shelf.credentials.tls
-        return Gateway(address=joined(host, int(port)), tls=tls)
+        return Gateway(address=joined(host, int(port)), tls=self.shelf.credentials.tls)
 
     def nodes(self) -> list[Host]:
         """Return the hosts that go on and serve without leading."""
@@ -155,7 +156,7 @@ class Deployment:
     def prove(self, report: Report) -> None:
         """Keep how the farm is reached, wait for its nodes, run its goldens."""
         order, gateway = self._order, self.gateway
-        order.home.write(context_of(order.inventory, self.shelf.credentials, gateway.address))
+        order.home.write(self.shelf.credentials.context(gateway.address))
         order.home.use(order.inventory.farm.name)
         nodes = {host.name: host for host in self.runner.going if host.role.serves}
         found = verify(gateway, nodes, order.models, tell=order.supplies.tell)

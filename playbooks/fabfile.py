@@ -17,12 +17,13 @@ _ON_HOSTS = {
 }
 _AS_ROOT = _ON_HOSTS | {"ask-sudo-password": "ask for the password that sudo wants on the hosts"}
 _CHANGING = _AS_ROOT | {"dry-run": "show what would be done, host by host, and do nothing"}
+_YES = {"yes": "do not ask"}
 
 
-@task(help=_ON_HOSTS, iterable=["limit"])
-def trust(_: Context, inventory: str, limit: Sequence[str]) -> None:
+@task(help=_ON_HOSTS | _YES, iterable=["limit"])
+def trust(_: Context, inventory: str, limit: Sequence[str], yes: bool = False) -> None:
     """Show the hosts' key fingerprints, ask, and write them down."""
-    _farm("hosts", "trust", inventory=inventory, limit=limit)
+    _farm("hosts", "trust", inventory=inventory, limit=limit, yes=yes)
 
 
 @task(help=_AS_ROOT, iterable=["limit"])
@@ -51,31 +52,22 @@ def bootstrap(
     )
 
 
-@task(help=_CHANGING, iterable=["limit"])
+@task(help={name: told for name, told in _CHANGING.items() if name != "limit"})
 def upgrade(
-    _: Context,
-    inventory: str,
-    limit: Sequence[str],
-    ask_sudo_password: bool = False,
-    dry_run: bool = False,
+    _: Context, inventory: str, ask_sudo_password: bool = False, dry_run: bool = False
 ) -> None:
-    """Bring this version of the farm to its hosts, one node at a time."""
-    _farm(
-        "upgrade",
-        inventory=inventory,
-        limit=limit,
-        ask_sudo_password=ask_sudo_password,
-        dry_run=dry_run,
-    )
+    """Move a farm that serves to this machine's version of it, one node at a time."""
+    _farm("upgrade", inventory=inventory, ask_sudo_password=ask_sudo_password, dry_run=dry_run)
 
 
-@task(help=_CHANGING, iterable=["limit"])
+@task(help=_CHANGING | _YES, iterable=["limit"])
 def uninstall(
     _: Context,
     inventory: str,
     limit: Sequence[str],
     ask_sudo_password: bool = False,
     dry_run: bool = False,
+    yes: bool = False,
 ) -> None:
     """Remove the farm from its hosts."""
     _farm(
@@ -84,22 +76,16 @@ def uninstall(
         limit=limit,
         ask_sudo_password=ask_sudo_password,
         dry_run=dry_run,
+        yes=yes,
     )
 
 
-def _farm(
-    *command: str,
-    inventory: str,
-    limit: Sequence[str],
-    ask_sudo_password: bool = False,
-    dry_run: bool = False,
-) -> None:
-    flags = {"--ask-sudo-password": ask_sudo_password, "--dry-run": dry_run}
+def _farm(*command: str, inventory: str, limit: Sequence[str] = (), **flags: bool) -> None:
     ended = subprocess.run(
         [
             *(sys.executable, "-m", "farm", *command, f"--inventory={inventory}"),
             *(f"--limit={hosts}" for hosts in limit),
-            *(flag for flag, given in flags.items() if given),
+            *(f"--{flag.replace('_', '-')}" for flag, given in flags.items() if given),
         ],
         check=False,
     )

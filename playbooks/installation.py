@@ -49,7 +49,7 @@ def install(runner: Runner, supplies: Supplies, *, firewall: bool) -> Mapping[st
     Returns the release that each host has then; hosts that failed have none.
     """
     _install_packages(runner, supplies, firewall=firewall)
-    runner.phase(lambda _: _ground())
+    runner.phase(_ground)
     return _install_releases(runner, supplies)
 
 
@@ -80,13 +80,13 @@ def _debs(
     return debs(supplies.cache, packages, state, tell=supplies.tell)
 
 
-def _ground() -> Sequence[Step]:
+def _ground(host: Host) -> Sequence[Step]:
     """Return the steps that make what everything else stands on."""
     public = (layout.SOFTWARE, layout.RELEASES, layout.WHEELS, layout.MODELS, layout.SETTINGS)
     # That for Ray's files is its mount's to make.
     inner = (layout.NODE, layout.GATEWAY, layout.GCS)
     return (
-        account(),
+        account(host.name),
         folders(
             "folders",
             [

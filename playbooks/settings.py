@@ -45,6 +45,8 @@ def gateway_settings(
             **_tls(),
             "clients": "required" if gateway.tls is Tls.MUTUAL else "none",
         }
+    if gateway.tls is not Tls.MUTUAL:
+        farm["operators"] = {"grpc": gateway.operators, **_tls()}
     return _yaml(
         {
             "farm": farm,

@@ -61,7 +61,8 @@ def _removed(_: Host) -> Sequence[Step]:
 
 def _no_user() -> Step:
     def plan(facts: Facts) -> Iterator[Command]:
-        if facts[_USER] is not None:
+        known = facts[_USER]
+        if known is not None and known.home == layout.HOME:
             yield Run(text=sh("userdel", layout.USER), sudo=True)
 
     return Step(name="user", reads=[_USER], plan=plan)

@@ -26,7 +26,7 @@ class Gateway:
     """How a gateway is reached from here."""
 
     address: str
-    tls: ClientTls | None
+    tls: ClientTls
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +72,7 @@ def await_nodes(
             # No waiting mends what this machine was given to show, or is shown.
             raise
         except FarmError as error:
-            # Nobody has to be told twice that a gateway comes up.
+            # It comes up, or hands over.
             waiting = dict.fromkeys(waiting, error.message)
         else:
             waiting = {

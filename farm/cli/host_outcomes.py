@@ -62,7 +62,8 @@ def end(records: "Sequence[HostRecord]", *, failed: bool = False) -> None:
         raise typer.Exit(Exit.PARTLY_FAILED)
     # All were kept from it by the same thing: what that is says more.
     codes = {exit_code(error) for error in errors}
-    raise typer.Exit(codes.pop() if len(codes) == 1 else Exit.FAILED)
+    same = len(errors) == len(records) and len(codes) == 1
+    raise typer.Exit(codes.pop() if same else Exit.FAILED)
 
 
 def _summary(record: "HostRecord") -> str:

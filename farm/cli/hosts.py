@@ -45,14 +45,15 @@ def trust(
         _report(shown, output)
         changed = [one for one in shown if one.standing is Standing.CHANGED]
         taken = [one for one in shown if one.key is not None and one.standing is Standing.NEW]
+        refused = changed
         if replace:
-            taken += changed
+            taken, refused = [*taken, *changed], []
         if taken and _agreed(taken, yes=yes):
             accept(taken, known_hosts)
             sys.stderr.write(f"{len(taken)} keys written to {known_hosts}\n")
-        elif taken:
-            changed = [*changed, *taken]
-        _end(shown, refused=[] if replace else changed)
+        else:
+            refused = [*refused, *taken]
+        _end(shown, refused=refused)
 
 
 def _agreed(taken: "Sequence[ShownKey]", *, yes: bool) -> bool:

@@ -15,6 +15,9 @@ from farm.core.host_tls import machine_of, shown_to_itself
 # Ray's parts look the name up again and again as they start: a slow answer is none.
 _RESOLVE_S = 5.0
 
+# What the head's tables need of a disk at least to be opened.
+_TABLES_BYTES = 16 << 20
+
 # OpenSSL's number for a certificate that is valid later (X509_V_ERR_CERT_NOT_YET_VALID).
 _NOT_YET_VALID = 9
 
@@ -113,6 +116,24 @@ def clear_folder(machine: Machine) -> None:
             f"{error.filename or folder} cannot be cleared or made for Ray ({error.strerror});"
             " free or repair it",
         ) from error
+
+
+def check_room(machine: Machine) -> None:
+    """Refuse a head whose disk is full: its tables could not be opened, and Ray tells no reason.
+
+    Raises:
+        RefusalError: it is.
+    """
+    if machine.gcs_dir is None:
+        return
+    free_bytes = shutil.disk_usage(machine.gcs_dir).free
+    if free_bytes < _TABLES_BYTES:
+        raise RefusalError(
+            RefusalCode.FOLDER,
+            f"{machine.gcs_dir}, where the cluster's tables are, has {free_bytes >> 20} MB left and"
+            f" they need {_TABLES_BYTES >> 20} MB: its disk is full; `sudo du -xh --max-depth=2 / |"
+            " sort -h | tail` shows what takes it, and the head starts once there is room",
+        )
 
 
 def check_ports(machine: Machine) -> None:

@@ -103,6 +103,7 @@ class RayService:
         self._await_clock()
         preflight.check_certificate(machine)
         preflight.clear_folder(machine)
+        preflight.check_room(machine)
         preflight.check_ports(machine)
         if machine.gcs_dir is None:
             self._await_head()

@@ -13,7 +13,7 @@ class RefusalCode(IntEnum):
     CLOCK = 12
     """Its clock is behind a time that has passed for certain."""
     FOLDER = 13
-    """What an earlier run left cannot be removed, or a folder cannot be written."""
+    """What an earlier run left cannot be removed, or a folder cannot be written or is full."""
     PORT = 14
     """Another program has one of Ray's ports."""
     HEAD = 15

@@ -37,23 +37,34 @@ NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Listening:
+    """An address beside the first one, with its own way of trusting."""
+
+    address: str
+    tls: TlsSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FrontendSettings:
     """Where to listen, how, and the largest message taken. Port 0 lets the system choose.
 
-    `farm` is the farm whose operators' certificates may call the control methods. With a
-    `connection_age_s` the address can be handed over to a newer process: connections end in
-    turn when they are that old, and clients open new ones without losing a call.
+    gRPC asks all clients of an address for certificates or none: `operators` is where
+    operators show theirs if clients of the first have none. `farm` is the farm whose
+    operators' certificates may call the control methods. With a `connection_age_s` the
+    addresses can be handed over to a newer process: connections end in turn when they are that
+    old, and clients open new ones without losing a call.
     """
 
     address: str
     farm: str
     tls: TlsSettings | None = None
+    operators: Listening | None = None
     connection_age_s: float | None = None
     max_receive_bytes: int = 64 << 20
 
 
 class Frontend:
-    """One gRPC server. `port` is known once it is bound."""
+    """One gRPC server. `port`, of the first address, is known once it is bound."""
 
     def __init__(
         self,
@@ -74,6 +85,8 @@ class Frontend:
             check_supported()
         self._settings = settings
         self._credentials = server_credentials(settings.tls) if settings.tls is not None else None
+        extra = settings.operators
+        self._operators = None if extra is None else server_credentials(extra.tls)
         self._inference = inference
         self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]
         self._guard = Guard(farm=settings.farm, on_error=observer.error_answered)
@@ -102,6 +115,7 @@ class Frontend:
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         _enable_reflection(self._server)
         self.port = 0
+        self._ports: list[int] = []
 
     async def start(self, *, serving: bool = False) -> None:
         """Listen. Health says at first what `serving` does.
@@ -111,20 +125,24 @@ class Frontend:
         Raises:
             ConfigurationError: the address cannot be bound.
         """
-        address = self._settings.address
-        try:
-            if self._credentials is None:
-                self.port = self._server.add_insecure_port(address)
-            else:
-                self.port = self._server.add_secure_port(address, self._credentials)
-        except RuntimeError as error:
-            raise port_error("gRPC", address) from error
+        self.port = self._bind(self._settings.address, self._credentials)
+        self._ports = [self.port]
+        if self._settings.operators is not None:
+            self._ports.append(self._bind(self._settings.operators.address, self._operators))
         await self.set_serving(serving)
         await self._server.start()
-        if self._settings.connection_age_s is not None and not take_port(self.port):
+        if self._settings.connection_age_s is not None and not all(map(take_port, self._ports)):
             _log.warning(
                 "handover_may_lose_requests", reason="this kernel cannot steer connections"
             )
+
+    def _bind(self, address: str, credentials: grpc.ServerCredentials | None) -> int:
+        try:
+            if credentials is None:
+                return self._server.add_insecure_port(address)
+            return self._server.add_secure_port(address, credentials)
+        except RuntimeError as error:
+            raise port_error("gRPC", address) from error
 
     async def set_serving(self, serving: bool) -> None:
         """Tell health checks whether requests are welcome."""
@@ -142,7 +160,7 @@ class Frontend:
             return
         loop = asyncio.get_running_loop()
         give_up_at = loop.time() + age_s * (1 + _AGE_SPREAD) + _AGE_MARGIN_S
-        while open_connections(self.port) and loop.time() < give_up_at:  # noqa: ASYNC110
+        while any(map(open_connections, self._ports)) and loop.time() < give_up_at:  # noqa: ASYNC110
             await asyncio.sleep(_LOOK_S)
 
     async def begin_drain(self) -> None:

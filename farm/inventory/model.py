@@ -170,6 +170,10 @@ class GatewaySettings(Section):
             description="mutual: clients need a certificate too; server: only the gateway has one"
         ),
     ] = Tls.MUTUAL
+    operators: Annotated[
+        ListenAddress,
+        Field(description="where operators show their certificates, unless all clients do"),
+    ] = "0.0.0.0:8003"
     names: Annotated[
         tuple[HostAddress, ...],
         Field(description="by which clients call the gateway, beside its host's name and address"),
@@ -177,8 +181,9 @@ class GatewaySettings(Section):
 
     @model_validator(mode="after")
     def _apart(self) -> Self:
-        if self.grpc.rpartition(":")[2] == self.metrics.rpartition(":")[2]:
-            raise ValueError("grpc and metrics need ports of their own")
+        ports = [each.rpartition(":")[2] for each in (self.grpc, self.metrics, self.operators)]
+        if len(set(ports)) < len(ports):
+            raise ValueError("grpc, metrics and operators need ports of their own")
         return self
 
 

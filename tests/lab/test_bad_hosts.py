@@ -175,6 +175,37 @@ def test_the_doctor_finds_nothing_else(spoilt: Spoilt) -> None:
     assert sick == set(FAULTS)
 
 
+@pytest.mark.parametrize(
+    ("name", "exit_code"), [("off", 4), ("stranger", 5), ("replaced", 6), ("full", 1)]
+)
+def test_exit_codes_tell_why_none_can_serve(spoilt: Spoilt, name: str, exit_code: int) -> None:
+    alone = spoilt.operator.farm("doctor", "-i", spoilt.inventory, "--limit", name)
+    assert alone.exit_code == exit_code, alone.said
+
+
+def test_a_password_does_not_make_an_administrator(spoilt: Spoilt) -> None:
+    (powerless,) = (host for host in spoilt.faulty if host.name == "powerless")
+    examined = spoilt.operator.farm_at_terminal(
+        powerless.sudo_password,
+        *("doctor", "-i", spoilt.inventory, "--limit", powerless.name, "--output", "json"),
+        "--ask-sudo-password",
+    )
+    assert examined.exit_code == 5, examined.said
+    assert "pi may not use sudo" in examined.stdout
+    assert "usermod -aG sudo pi" in examined.stdout
+    assert powerless.sudo_password not in examined.said
+
+
+def test_a_changed_key_takes_an_operator_who_means_it(spoilt: Spoilt) -> None:
+    trust = ("hosts", "trust", "-i", spoilt.inventory, "--limit", "replaced", "--yes")
+    refused = spoilt.operator.farm(*trust)
+    assert refused.exit_code == 6, refused.said
+    assert "somebody answers in its place" in refused.stderr
+    assert spoilt.operator.farm(*trust, "--replace").exit_code == 0
+    examine = ("doctor", "-i", spoilt.inventory, "--limit", "replaced", "--output", "json")
+    assert spoilt.operator.farm(*examine).exit_code == 0
+
+
 @pytest.mark.parametrize("name", FAULTS)
 def test_bootstrap_says_so_and_goes_on(spoilt: Spoilt, name: str) -> None:
     host = spoilt.bootstrapped.hosts[name]

@@ -93,6 +93,19 @@ def test_only_the_farms_hosts_reach_ray(shelf: ShelfFarm) -> None:
         )
 
 
+def test_rules_that_somebody_flushed_come_back(shelf: ShelfFarm) -> None:
+    node = shelf.nodes[0]
+    node.shell("nft flush ruleset")
+    examined = shelf.operator.farm("doctor", "-i", shelf.inventory, "--output", "json")
+    assert examined.exit_code == 3, examined.said
+    assert "the farm's firewall rules are not in force" in examined.stdout
+    assert is_reached(node.address, ClusterPorts(CLUSTER_BASES["a"]).node_manager)
+    mended = shelf.operator.bootstrap(shelf.inventory)
+    assert {name for name, host in mended.hosts.items() if host["changes"]} == {node.name}
+    assert not is_reached(node.address, ClusterPorts(CLUSTER_BASES["a"]).node_manager)
+    shelf.operator.await_nodes(*(each.name for each in shelf.nodes))
+
+
 def test_secrets_are_kept(shelf: ShelfFarm) -> None:
     kept = shelf.operator.home / "farms" / "shelf"
     token = (kept / "ray-token").read_text()

@@ -57,8 +57,9 @@ def active_units(host: Host) -> set[str]:
     return set(re.findall(r"^\S+", listed, re.MULTILINE))
 
 
-def test_while_files_are_sent(bare: Bare) -> None:
-    kill_once(bare, lambda: bare.node.await_process("sftp-server", timeout_s=300))
+def test_while_wheels_are_sent(bare: Bare) -> None:
+    moved = "install -m .* /opt/farm/wheels/"
+    kill_once(bare, lambda: bare.node.await_process(moved, timeout_s=300))
     assert not active_units(bare.node)
 
 

@@ -85,6 +85,7 @@ def test_a_changed_key_takes_more_than_yes(shelf: Shelf) -> None:
     assert ended.exit_code == 3
     assert "pi-2: its changed key was not accepted" in ended.stderr
     assert "somebody answers in its place" in ended.stderr
+    assert shelf.trust("--replace").exit_code == 3
     assert shelf.known_hosts.read_text() == before
     assert shelf.trust("--yes", "--replace").exit_code == 0
     assert shelf.trust().exit_code == 0

@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Thread
@@ -150,6 +151,15 @@ def test_a_folder_that_cannot_be_made(machine: Machine) -> None:
     machine.ray_dir.write_bytes(b"a file in its place")
     with refused(RefusalCode.FOLDER, "ray", "free or repair"):
         preflight.clear_folder(machine)
+
+
+def test_a_head_whose_disk_is_full(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    head = replace(machine, gcs_dir=machine.state_dir)
+    preflight.check_room(head)
+    monkeypatch.setattr(preflight, "_TABLES_BYTES", 1 << 60)
+    preflight.check_room(machine)
+    with refused(RefusalCode.FOLDER, str(head.gcs_dir), "its disk is full"):
+        preflight.check_room(head)
 
 
 def test_a_port_that_another_program_has(machine: Machine) -> None:

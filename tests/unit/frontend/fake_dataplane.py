@@ -41,7 +41,7 @@ from farm.engine.statistics import VersionStatistics
 from farm.frontend.admin_service import AdminService
 from farm.frontend.inference_service import InferenceService
 from farm.frontend.repository_service import RepositoryService
-from farm.frontend.server import Frontend, FrontendSettings
+from farm.frontend.server import Frontend, FrontendSettings, Listening
 from farm.frontend.tls import TlsSettings
 from farm.logs import LogSwitches
 from farm.pb.model_config_pb2 import ModelConfig
@@ -350,6 +350,7 @@ def make_frontend(
     address: str = "127.0.0.1:0",
     max_receive_bytes: int = 1 << 20,
     tls: TlsSettings | None = None,
+    operators: Listening | None = None,
     connection_age_s: float | None = None,
     notes: ErrorNotes | None = None,
     control: FakeControl | None = None,
@@ -361,6 +362,7 @@ def make_frontend(
             address=address,
             farm="shelf",
             tls=tls,
+            operators=operators,
             connection_age_s=connection_age_s,
             max_receive_bytes=max_receive_bytes,
         ),
@@ -388,12 +390,16 @@ def admin_service(cordons: FakeCordons | None = None) -> AdminService:
 
 
 @asynccontextmanager
-async def running_frontend(tls: TlsSettings | None = None) -> AsyncIterator[RunningFrontend]:
+async def running_frontend(
+    tls: TlsSettings | None = None, *, operators: Listening | None = None
+) -> AsyncIterator[RunningFrontend]:
     dataplane = FakeDataPlane()
     notes = ErrorNotes()
     control = FakeControl()
     cordons = FakeCordons()
-    frontend = make_frontend(dataplane, tls=tls, notes=notes, control=control, cordons=cordons)
+    frontend = make_frontend(
+        dataplane, tls=tls, operators=operators, notes=notes, control=control, cordons=cordons
+    )
     await frontend.start()
     running = RunningFrontend(frontend, dataplane, notes, control, cordons)
     try:

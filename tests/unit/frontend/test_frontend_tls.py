@@ -1,6 +1,7 @@
 """TLS between real clients and a real frontend: who is let in, and what the others are told."""
 
 import asyncio
+import socket
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,6 +23,7 @@ from farm.core.errors import (
     UnreachableError,
 )
 from farm.core.identities import Identity, IdentityKind
+from farm.frontend.server import Listening
 from farm.frontend.tls import TlsSettings
 from farm.pki import Authority
 
@@ -148,6 +150,28 @@ async def test_only_operators_change_the_farm_from_elsewhere(
             else:
                 with pytest.raises(PermissionDeniedError, match="is for operators"):
                     await asked
+
+
+@pytest.mark.parametrize("encrypted", [True, False])
+async def test_operators_have_an_address_where_clients_show_nothing(
+    encrypted: bool, files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("farm.frontend.guard.is_loopback", lambda _: False)
+    tls = files.server(ca=False) if encrypted else None
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    operators = Listening(address=address, tls=files.server())
+    async with running_frontend(tls, operators=operators) as farm:
+        trusted = ClientTls(ca=files.ca) if encrypted else None
+        assert await infer(farm.address, trusted) == [[1, 2]]
+        with (
+            AdminClient(farm.address, tls=trusted) as nobody,
+            pytest.raises(PermissionDeniedError),
+        ):
+            await asyncio.to_thread(nobody.version)
+        with AdminClient(address, tls=files.client(IdentityKind.OPERATOR, "ann")) as admin:
+            assert (await asyncio.to_thread(admin.version)).farm_name == "test farm"
+        assert isinstance(await refused(address, ClientTls(ca=files.ca)), UnreachableError)
 
 
 # -- who is not -----------------------------------------------------------------------------

@@ -186,8 +186,8 @@ def test_an_embedded_farm_has_no_hosts(file: Path) -> None:
          " of 1 to 65535, like 0.0.0.0:8001, not '0.0.0.0:080001'"),
         (("0.0.0.0:8001", "::1:8001"), "1: farm.gateway.grpc: must have an IPv6 address in"
          " brackets and no other, like [::]:8001, not '::1:8001'"),
-        (('"0.0.0.0:8001"', "0.0.0.0:8002"), "1: farm.gateway: grpc and metrics need ports of"
-         " their own"),
+        (('"0.0.0.0:8001"', "0.0.0.0:8002"), "1: farm.gateway: grpc, metrics and"
+         " operators need ports of their own"),
         (('"0.0.0.0:8001"', "0.0.0.0:6501"), "1: farm.gateway.grpc: has a port of 6500 to 6599,"
          " Ray's"),
         (("type: shelly", "type: shely"), "6: hosts.pi-17.meter.type: must be 'pmic', 'hwmon',"

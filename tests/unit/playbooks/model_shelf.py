@@ -1,10 +1,9 @@
 """A whole shelf in memory: an inventory's model hosts, their gateway, and what they are given."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from farm.contexts import FarmHome
 from farm.inventory import FarmSettings, Host, Inventory
 from playbooks import layout
 from playbooks.bootstrap import bootstrap
@@ -23,8 +22,8 @@ from tests.unit.playbooks.shelf_texts import sound_pi
 class OneWheel(Wheelhouse):
     """A wheelhouse where everything is one small wheel, and what `lacks` names is missing."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
+    def __init__(self, folder: Path, *, tell: Callable[[str], None] = lambda _: None) -> None:
+        super().__init__(folder, tell=tell)
         self.lacks: dict[str, Exception] = {}
         self.fetched: list[str] = []
         folder.mkdir(parents=True, exist_ok=True)
@@ -60,10 +59,10 @@ class ModelShelf:
             )
             for number, name in enumerate(names, 1)
         ]
-        settings = {"name": "shelf", "gateway": {"grpc": gateway.address, "tls": "off"}}
+        settings = {"name": "shelf", "gateway": {"grpc": gateway.address}}
         self.inventory = Inventory(farm=FarmSettings.model_validate(settings), hosts=tuple(hosts))
         self.hosts = {host.name: self.bare(number) for number, host in enumerate(hosts, 1)}
-        self.home = FarmHome(folder / "home")
+        self.home = gateway.home
         self.wheelhouse = OneWheel(folder / "cache")
         self.models = folder / "models"
         (self.models / "digits" / "1").mkdir(parents=True, exist_ok=True)

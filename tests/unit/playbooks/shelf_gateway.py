@@ -3,14 +3,18 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from threading import Event
 from typing import Any
 
 import grpc
 
+from farm.contexts import FarmHome
+from farm.core.identities import Identity, IdentityKind
 from farm.pb import farm_admin_pb2 as admin
 from farm.pb import open_inference_pb2 as oip
 from farm.pb.services import ADMIN_SERVICE, INFERENCE_SERVICE, methods
+from playbooks.credentials import Credentials
 
 
 class ShelfGateway:
@@ -20,7 +24,8 @@ class ShelfGateway:
     carried out. Inferences are answered by `answer`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, home: FarmHome) -> None:
+        self.home = home
         self.address = ""
         self.nodes: dict[str, admin.NodeSnapshot] = {}
         self.actions: list[tuple[str, str]] = []
@@ -78,9 +83,23 @@ class ShelfGateway:
         return admin.FarmSnapshot(taken_unix_ns=1, nodes=list(self.nodes.values()))
 
 
+def _credentials(home: FarmHome) -> grpc.ServerCredentials:
+    """Return what it shows, and that it takes only the farm's own clients."""
+    now = datetime.now(tz=UTC)
+    authority = Credentials.kept(home, "shelf", now=now).authority
+    identity = Identity("shelf", IdentityKind.NODE, "head")
+    issued = authority.issue(identity, now=now, addresses=["127.0.0.1"])
+    return grpc.ssl_server_credentials(
+        [(issued.key_pem, issued.certificate_pem)],
+        root_certificates=authority.certificate_pem,
+        require_client_auth=True,
+    )
+
+
 @contextmanager
-def running_gateway() -> Iterator[ShelfGateway]:
-    gateway = ShelfGateway()
+def running_gateway(home: FarmHome) -> Iterator[ShelfGateway]:
+    """Run the gateway of the farm `shelf`, whose operator's files are in `home`."""
+    gateway = ShelfGateway(home)
     server = grpc.server(ThreadPoolExecutor(8), options=[("grpc.so_reuseport", 0)])
     for service in (INFERENCE_SERVICE, ADMIN_SERVICE):
         handlers = {
@@ -95,7 +114,8 @@ def running_gateway() -> Iterator[ShelfGateway]:
             if hasattr(gateway, method.name)
         }
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
-    gateway.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    port = server.add_secure_port("127.0.0.1:0", _credentials(home))
+    gateway.address = f"127.0.0.1:{port}"
     server.start()
     try:
         yield gateway

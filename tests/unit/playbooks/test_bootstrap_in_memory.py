@@ -11,23 +11,10 @@ from playbooks.outcomes import HostStatus
 from playbooks.pip_failures import NoWheelError
 from playbooks.requirements import onnxruntime_versions
 from playbooks.runner import Runner
+from tests.unit.playbooks.minutes import Minutes
 from tests.unit.playbooks.model_host import ModelHost
 from tests.unit.playbooks.model_shelf import ModelShelf
 from tests.unit.playbooks.shelf_gateway import ShelfGateway, running_gateway
-
-
-class Minutes:
-    """A clock on which every look takes a minute."""
-
-    def __init__(self) -> None:
-        self._now_s = 0.0
-
-    def monotonic(self) -> float:
-        self._now_s += 60.0
-        return self._now_s
-
-    def sleep(self, _: float) -> None:
-        return
 
 
 HEAD = {"farm-head@a.service", "farm-gateway@a.service"}
@@ -37,9 +24,9 @@ VERSIONS = onnxruntime_versions("cortex-a72")
 
 
 @pytest.fixture
-def gateway(monkeypatch: pytest.MonkeyPatch) -> Iterator[ShelfGateway]:
+def gateway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ShelfGateway]:
     monkeypatch.setattr(rollout, "_SETTLE_S", 0.0)
-    with running_gateway() as running:
+    with running_gateway(FarmHome(tmp_path / "home")) as running:
         yield running
 
 
@@ -84,9 +71,8 @@ def test_the_operators_machine_knows_the_farm_afterwards(
     shelf: ModelShelf, gateway: ShelfGateway
 ) -> None:
     shelf.run()
-    home = FarmHome(shelf.folder / "home")
-    assert home.current() == "shelf"
-    assert home.context("shelf").address == gateway.address
+    assert gateway.home.current() == "shelf"
+    assert gateway.home.context("shelf").address == gateway.address
 
 
 def test_one_machine_can_be_all_of_it(tmp_path: Path, gateway: ShelfGateway) -> None:

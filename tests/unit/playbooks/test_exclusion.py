@@ -47,7 +47,7 @@ def test_another_process_keeps_it_until_it_ends_however_it_ends(home: FarmHome) 
         assert other.stdout is not None
         assert other.stdout.readline() == b"held\n"
         with (
-            pytest.raises(FarmInUseError, match="another farm command .* is changing farm 'shelf'"),
+            pytest.raises(FarmInUseError, match=r"another .* is changing farm 'shelf'"),
             alone(home.folder("shelf")),
         ):
             raise AssertionError("two at once")

@@ -1,13 +1,20 @@
 """Fabric's own command leads to the same commands."""
 
+import inspect
 import os
 import subprocess
 import sys
 from pathlib import Path
 
-import playbooks
+import pytest
+from invoke.context import Context
+from typer.testing import CliRunner
 
-FOLDER = Path(playbooks.__file__).parent
+from farm.cli.main import app
+from playbooks import fabfile
+
+FOLDER = Path(fabfile.__file__).parent
+COMMANDS = ("bootstrap", "doctor", "trust", "uninstall", "upgrade")
 
 
 def fab(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -23,7 +30,29 @@ def fab(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 def test_every_command_for_hosts_is_there(tmp_path: Path) -> None:
     listed = fab("--list", folder=tmp_path).stdout.split()
-    assert {"bootstrap", "doctor", "trust", "uninstall", "upgrade"} <= set(listed)
+    assert set(COMMANDS) <= set(listed)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_is_one_of_the_commands(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[list[str]] = []
+
+    def run(arguments: list[str], *, check: bool) -> subprocess.CompletedProcess[str]:
+        begun.append(arguments)
+        return subprocess.CompletedProcess(arguments, 0)
+
+    monkeypatch.setattr(fabfile.subprocess, "run", run)
+    task = getattr(fabfile, command)
+    options = set(inspect.signature(task.body).parameters) - {"_", "inventory", "limit"}
+    given = dict.fromkeys(options, True) | {"inventory": "none.yaml"}
+    if "limit" in inspect.signature(task.body).parameters:
+        given["limit"] = ["a", "b"]
+    task(Context(), **given)
+    assert begun[0][:3] == [sys.executable, "-m", "farm"]
+    ended = CliRunner().invoke(app, begun[0][3:])
+    # It is past its options once it misses the inventory.
+    assert ended.exit_code == 2
+    assert ended.stderr.startswith("farm: none.yaml cannot be read"), ended.stderr
 
 
 def test_arguments_and_exit_codes_are_the_commands_own(tmp_path: Path) -> None:

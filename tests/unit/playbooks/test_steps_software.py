@@ -106,17 +106,22 @@ def test_releases_that_nobody_goes_back_to_are_removed() -> None:
     ("known", "command"),
     [
         (None, "sudo useradd "),
-        (known_user("/home/farm", "/bin/bash"), "sudo usermod "),
+        (known_user(layout.HOME, "/bin/bash"), "sudo usermod "),
         (known_user(layout.HOME, "/usr/sbin/nologin"), ""),
     ],
 )
 def test_the_farms_user_cannot_log_in(known: User | None, command: str) -> None:
-    commands = told(account(), (user(layout.USER), known))
+    commands = told(account("pi-1"), (user(layout.USER), known))
     assert bool(commands) == bool(command)
     for each in commands:
         assert each.startswith(command)
         assert "--shell /usr/sbin/nologin" in each
-        assert f"{layout.HOME} " in each
+
+
+def test_a_user_of_somebodys_own_is_left_alone() -> None:
+    known = known_user("/home/farm", "/bin/bash")
+    with pytest.raises(HostError, match="pi-1: it has a user 'farm' already"):
+        told(account("pi-1"), (user(layout.USER), known))
 
 
 def test_packages_are_installed_from_what_was_brought(wheel: CachedFile) -> None:
