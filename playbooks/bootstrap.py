@@ -26,11 +26,15 @@ def bootstrap(order: Order, runner: Runner) -> Report:
         for host in runner.going:
             runner.skip(host, f"the head {farm.head.name} does not run")
         return report
-    running = {host.name for host in farm.running_nodes()}
-    fresh = [host for host in farm.nodes() if host.name not in running]
+    running = farm.running_nodes()
+    fresh = [host for host in farm.nodes() if host not in running]
     runner.phase(lambda host: farm.node_steps(host, cluster, anew=False), fresh)
     farm.bring_models()
+    report.notes += farm.taken_out()
     farm.start_gateway(cluster)
+    if not runner.settings.dry_run:
+        # A new host changes the rules everywhere, which is no reason to drain the others.
+        runner.phase(lambda _: farm.shelf.wall(), running)
     stale = farm.stale_nodes(cluster)
     if runner.settings.dry_run:
         runner.phase(lambda host: farm.node_steps(host, cluster, anew=True), stale)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from farm.contexts import FarmHome
 from farm.core.addresses import joined
+from farm.core.errors import FarmError
 from farm.inventory import Host, Inventory, Role, Tls
 from playbooks import services
 from playbooks.addresses import ip_addresses
@@ -23,7 +24,7 @@ from playbooks.release import Release
 from playbooks.runner import Runner
 from playbooks.shelf import Shelf
 from playbooks.steps.base import Step
-from playbooks.steps.services import handed_over, started
+from playbooks.steps.services import handed_over, left, started
 from playbooks.transport import HostError
 from playbooks.verification import Gateway, Verification, verify
 
@@ -128,6 +129,17 @@ class Deployment:
         )
         return [host for host in nodes if host.name in changing]
 
+    def taken_out(self) -> list[str]:
+        """Return what to tell of nodes that the gateway knows and the inventory does not."""
+        named = {host.name for host in self._order.inventory.hosts}
+        return [
+            f"{name}: the inventory does not name it any more, so it gets no requests; where the"
+            " farm was not removed from it before, it still has the farm's secrets: run `farm"
+            f" uninstall --limit {name}` with an inventory that names it"
+            for name in self.instances().nodes
+            if name not in named
+        ]
+
     def bring_models(self) -> None:
         models = self._order.models
         if models is not None:
@@ -152,6 +164,9 @@ class Deployment:
             new = other(now.gateway)
             change = handed_over(services.gateway(now.gateway), services.gateway(new))
             runner.phase(lambda _: (*steps(new), change), [self.head])
+        else:
+            # A run that was interrupted in a handover may not have told the old one.
+            runner.phase(lambda _: [left(services.gateway(other(now.gateway)))], [self.head])
 
     def prove(self, report: Report) -> None:
         """Keep how the farm is reached, wait for its nodes, run its goldens."""
@@ -159,7 +174,18 @@ class Deployment:
         order.home.write(self.shelf.credentials.context(gateway.address))
         order.home.use(order.inventory.farm.name)
         nodes = {host.name: host for host in self.runner.going if host.role.serves}
-        found = verify(gateway, nodes, order.models, tell=order.supplies.tell)
+        try:
+            found = verify(gateway, nodes, order.models, tell=order.supplies.tell)
+        except FarmError as error:
+            self.runner.give_up(
+                self.head,
+                HostError(
+                    f"{self.head.name}: its gateway at {gateway.address} does not serve this"
+                    f" machine: {error.message}",
+                    fix="its last words: `journalctl -u 'farm-gateway@*'` there",
+                ),
+            )
+            return
         report.verification = found
         for name, reason in found.not_ready.items():
             unit = services.head("a").unit if nodes[name].role.leads else services.node().unit

@@ -70,7 +70,8 @@ class Rollout:
                 self._one(host, change, stays=stays)
             except FarmError as error:
                 fix = error.fix if isinstance(error, HostError) else ""
-                self._runner.give_up(host, HostError(error.message, fix=f"{fix} {go_back}".strip()))
+                ways = (f"{way.rstrip('.')}." for way in (fix, go_back) if way)
+                self._runner.give_up(host, HostError(error.message, fix=" ".join(ways)))
             if not self._runner.records[host.name].going:
                 for left in hosts[position + 1 :]:
                     self._runner.skip(left, f"{host.name} is not well after its change")
@@ -84,6 +85,9 @@ class Rollout:
             return
         self._drain(host)
         runner.phase(lambda host: (stopped_and_released(), *change(host)), [host])
+        failure = runner.records[host.name].error
+        if failure is not None:
+            raise failure
         if not runner.records[host.name].going or not stays:
             return
         late = await_nodes(self._gateway, [host.name], tell=self._tell)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from farm.core.errors import FarmError
+from farm.core.text import printable
 from farm.inventory import Host
 from playbooks.commands import Command, Put, Result, Run
 from playbooks.facts.base import Fact, Facts
@@ -18,6 +19,9 @@ from playbooks.steps.base import Step
 from playbooks.transport import CommandFailedError, HostError, Transport
 
 T = TypeVar("T")
+
+# Of what a host says when a command fails.
+_LINE = 300
 
 # Facts are asked in one go; each has a bound of its own in the script.
 _FACTS_TIMEOUT_S = 120.0
@@ -224,7 +228,8 @@ class _Session:
 
 
 def _failed(host: Host, command: Run, result: Result) -> CommandFailedError:
-    said = " / ".join((result.stderr.strip() or result.stdout.strip()).splitlines()[-3:])
+    words = (result.stderr.strip() or result.stdout.strip()).splitlines()[-3:]
+    said = " / ".join(printable(line, _LINE) for line in words)
     full = "No space left on device" in result.stderr + result.stdout
     return CommandFailedError(
         f"{host.name}: `{command}` ended with exit code {result.exit_code}: {said or 'no word'}",

@@ -12,6 +12,7 @@ from playbooks import layout
 
 # What the system and Ray need beside inference, of a host's memory.
 _SYSTEM_MB = 200
+_ROUNDED_MB = 64
 
 
 def node_settings(host: Host, *, head: str, address: str, cluster: str) -> bytes:
@@ -64,7 +65,8 @@ def memory_max_mb(host: Host, total_mb: int | None) -> int | None:
     """Return what a service of a host may take: all but what its system needs."""
     if host.memory_max_mb is not None or total_mb is None:
         return host.memory_max_mb
-    return max(total_mb - _SYSTEM_MB, total_mb // 2)
+    # Rounded, as kernels differ by some megabytes in what they say, and a changed unit restarts.
+    return max(total_mb - _SYSTEM_MB, total_mb // 2) // _ROUNDED_MB * _ROUNDED_MB
 
 
 def _serving(host: Host, cores: int, cluster: str) -> dict[str, Any]:

@@ -47,6 +47,13 @@ class Shelf:
             *self._firewall(),
         )
 
+    def wall(self) -> Sequence[Step]:
+        """Return the steps that bring the rules of the firewall up to date, and stop nothing."""
+        if not self._walled:
+            return ()
+        units_of_wall = {services.firewall().unit: units.firewall_unit()}
+        return (*self._firewall(), unit_files(units_of_wall), walled())
+
     def ground(self) -> Sequence[Step]:
         """Return the steps that start what every service stands on."""
         wall = (walled(),) if self._walled else ()

@@ -52,7 +52,10 @@ def _removed(_: Host) -> Sequence[Step]:
     return (
         stopped(_UNITS),
         absent(
-            "units", [f"{layout.UNITS}/{name}" for name in _UNIT_FILES], then=[reload, NO_TABLE]
+            "units",
+            [f"{layout.UNITS}/{name}" for name in _UNIT_FILES],
+            first=[NO_TABLE],
+            then=[reload],
         ),
         absent("files", [layout.SETTINGS, layout.SOFTWARE, layout.HOME, STARTED]),
         _no_user(),

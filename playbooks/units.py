@@ -46,7 +46,7 @@ Wants=network-online.target
 After=network-online.target time-sync.target"""
 
 # A mount belongs to root whoever it is for.
-_OWN_MEMORY = f"ExecStartPre=+/bin/chown {layout.USER}: {layout.RAY}"
+_OWN_MEMORY = f"ExecStartPre=+/bin/chown --no-dereference {layout.USER}: {layout.RAY}"
 
 # A Pi that is switched off and on again must come back whatever happened before.
 _LASTING = """\

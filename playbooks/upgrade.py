@@ -61,6 +61,7 @@ class Upgrade:
                 " upgrade; `farm bootstrap` brings it up"
             )
         farm.bring_models()
+        report.notes += farm.taken_out()
         if self._fits(farm, before):
             whole = self._in_place(farm, before.cluster)
         else:

@@ -11,6 +11,7 @@ from farm.core.errors import (
     FarmError,
     IntegrityError,
     PermissionDeniedError,
+    UnreachableError,
 )
 from playbooks.golden_run import GoldenRun, run_goldens
 
@@ -31,10 +32,13 @@ class Gateway:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
-    """What was found: why nodes do not serve, by name, and what the goldens gave."""
+    """What was found: whether requests are answered at all, why nodes do not serve, by name, and
+    what the goldens gave.
+    """
 
+    serves: bool
     not_ready: Mapping[str, str]
-    goldens: tuple[GoldenRun, ...]
+    goldens: tuple[GoldenRun, ...] = ()
 
     @property
     def receipt(self) -> ReceiptView | None:
@@ -82,7 +86,7 @@ def await_nodes(
                 for name in waiting
                 if name not in states or states[name].state not in (_READY, "cordoned")
             }
-        line = "; ".join(f"{name} is {state}" for name, state in waiting.items())
+        line = "; ".join(f"{name}: {state}" for name, state in waiting.items())
         if line and line != said:
             said = line
             tell(f"waiting for nodes: {line}")
@@ -100,16 +104,26 @@ def verify(
 ) -> Verification:
     """Wait for the nodes, then run the goldens of every version that is served.
 
-    Without a repository there are no goldens to run.
+    Without a repository there are no goldens to run. A gateway that does not answer is why the
+    nodes are not ready.
 
     Raises:
-        FarmError: the gateway does not answer.
+        FarmError: as `await_nodes`; or the gateway does not answer, and nobody waited for a node.
     """
     not_ready = await_nodes(gateway, nodes, tell=tell)
-    if repository is None:
-        return Verification(not_ready=not_ready, goldens=())
+    try:
+        with FarmClient(gateway.address, tls=gateway.tls) as client:
+            if not client.ready():
+                return Verification(serves=False, not_ready=not_ready)
+            goldens = _goldens(gateway, client, repository) if repository is not None else ()
+    except UnreachableError:
+        if not not_ready:
+            raise
+        return Verification(serves=False, not_ready=not_ready)
+    return Verification(serves=True, not_ready=not_ready, goldens=goldens)
+
+
+def _goldens(gateway: Gateway, client: FarmClient, repository: Path) -> tuple[GoldenRun, ...]:
     with AdminClient(gateway.address, tls=gateway.tls) as admin:
         served = {(model.name, model.version) for model in admin.index(ready=True)}
-    with FarmClient(gateway.address, tls=gateway.tls) as client:
-        goldens = run_goldens(client, repository, served)
-    return Verification(not_ready=not_ready, goldens=tuple(goldens))
+    return tuple(run_goldens(client, repository, served))

@@ -85,7 +85,12 @@ def finish(runner: "Runner", report: "Report", output: Output) -> None:
     print_outcomes(records, output, more=_as_json(report))
     if output is Output.TABLE:
         _print_proof(report)
-    end(records, failed=report.verification is not None and bool(report.verification.problems))
+    found = report.verification
+    end(
+        records,
+        failed=found is not None and bool(found.problems or not found.serves),
+        partly=found is not None and found.serves,
+    )
 
 
 def _as_json(report: "Report") -> dict[str, object]:

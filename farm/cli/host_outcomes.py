@@ -52,14 +52,17 @@ def print_plan(records: "Sequence[HostRecord]", output: Output) -> None:
                 sys.stdout.write(f"    {line}\n")
 
 
-def end(records: "Sequence[HostRecord]", *, failed: bool = False) -> None:
-    """End the command with the code that says how it went; `failed` beside the hosts."""
+def end(records: "Sequence[HostRecord]", *, failed: bool = False, partly: bool = True) -> None:
+    """End the command with the code that says how it went; `failed` beside the hosts.
+
+    Where some hosts failed, `partly` says that what the command is for was done all the same.
+    """
     errors = [record.error for record in records if record.error is not None]
     lost = [record for record in records if record.error is not None or record.skipped]
     if not lost:
         raise typer.Exit(Exit.FAILED if failed else Exit.OK)
     if len(lost) < len(records):
-        raise typer.Exit(Exit.PARTLY_FAILED)
+        raise typer.Exit(Exit.PARTLY_FAILED if partly else Exit.FAILED)
     # All were kept from it by the same thing: what that is says more.
     codes = {exit_code(error) for error in errors}
     same = len(errors) == len(records) and len(codes) == 1

@@ -77,8 +77,8 @@ def import_(
 ) -> None:
     """Print an Ansible inventory as one of the farm's, and on stderr what it leaves out."""
     with farm_errors():
+        from farm.core.text import printable
         from farm.inventory.ansible import import_ansible
-        from farm.inventory.problems import printable
         from farm.inventory.yaml_tree import read_text
 
         imported = import_ansible(read_text(file), file=file, head=head, farm_name=name)

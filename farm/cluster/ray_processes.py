@@ -1,6 +1,7 @@
 """Ray's processes on a machine, all of which belong to the one that started them."""
 
 import ctypes
+import errno
 import os
 import signal
 from contextlib import suppress
@@ -18,15 +19,20 @@ _GOODBYE_S: Final = 10.0
 _LOOK_EVERY_S: Final = 0.1
 
 
-def adopt_orphans() -> None:
-    """Become the parent of all descendants whose own parent ends, as `ray start` does.
+def adopt_orphans() -> bool:
+    """Become the parent of all descendants whose own parent ends; return whether that is so.
+
+    Emulators of other CPUs know nothing of it. Then the service manager is their parent, and
+    ends what is left of them after this process.
 
     Raises:
         OSError: the kernel refuses.
     """
     libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+    refused = libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0
+    if refused and ctypes.get_errno() != errno.EINVAL:
         raise OSError(ctypes.get_errno(), "the kernel refuses to make this process a subreaper")
+    return not refused
 
 
 def vital_processes() -> dict[int, str]:

@@ -41,6 +41,7 @@ _ANY = re.compile(r"\S")
 _DAMAGED = re.compile(r"Failed to open RocksDB at .*: Corruption: ")
 # What a raylet of Ray 2.60 dies of when its agents are not up after 15 s, a fixed bound.
 _SLOW = re.compile(r"Timed out waiting for file .*_port_")
+_OTHER_TOKEN = re.compile(r"AuthenticationError: .*InvalidAuthToken")
 # Errors and worse in Ray's own logs: `[2026-11-22 09:06:17,304 E 31713 31713] ...`.
 _GRAVE = re.compile(r"^\[[-0-9]+ [:,0-9]+ [EFC] ")
 
@@ -58,6 +59,7 @@ class RayService:
         self._notifier = notifier
         self._floor = TimeFloor(machine.state_dir)
         self._stopping = False
+        self._adopts = False
         self._woken, self._waker = socket.socketpair()
         for end in (self._woken, self._waker):
             end.setblocking(False)
@@ -73,7 +75,7 @@ class RayService:
             signal.signal(number, self._stop)
         # Its handler does nothing, but an ended child wakes this process.
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        ray_processes.adopt_orphans()
+        self._adopts = ray_processes.adopt_orphans()
         try:
             self._check()
             self._start()
@@ -163,6 +165,13 @@ class RayService:
             self._fail(f"`ray start` ended with exit code {starting.returncode}", output)
 
     def _fail(self, reason: str, output: Path) -> NoReturn:
+        if _last_lines(output, only=_OTHER_TOKEN):
+            raise RefusalError(
+                RefusalCode.HEAD,
+                f"the farm's head at {self._machine.head} refuses the secret in"
+                f" {self._machine.token}: it is not this farm's; run `farm bootstrap` again, which"
+                " brings the right one",
+            )
         words = [f"Ray did not start: {reason}. Its last words:", *_last_lines(output)]
         logs = self._machine.temp_dir / "session_latest" / "logs"
         if damage := _last_lines(logs / "gcs_server.err", only=_DAMAGED):
@@ -204,7 +213,7 @@ class RayService:
         machine = self._machine
         vital = ray_processes.vital_processes()
         expected = {"raylet", "gcs_server"} if machine.gcs_dir is not None else {"raylet"}
-        if missing := expected - set(vital.values()):
+        if self._adopts and (missing := expected - set(vital.values())):
             self._fail(f"its {missing.pop()} has ended", machine.temp_dir / "ray-start.log")
         ray_processes.end_dashboard()
         where = "leads the farm" if machine.gcs_dir is not None else f"joined {machine.head}"

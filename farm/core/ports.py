@@ -53,11 +53,6 @@ class ClusterPorts:
         return self.base + 6
 
     @property
-    def ray_client(self) -> int:
-        """Of the head alone, which listens there whether or not anybody wants it to."""
-        return self.base + 7
-
-    @property
     def workers(self) -> tuple[int, int]:
         """The first and the last port of workers and drivers."""
         return self.base + 10, self.base + 59

@@ -70,8 +70,8 @@ def _check_roles(tree: Tree, hosts: Sequence[Listed]) -> None:
 
 
 def _check_gateway(tree: Tree, gateway: GatewaySettings) -> None:
-    for key, address in (("grpc", gateway.grpc), ("metrics", gateway.metrics)):
-        port = int(address.rpartition(":")[2])
+    for key in ("grpc", "metrics", "operators"):
+        port = int(getattr(gateway, key).rpartition(":")[2])
         for ports in map(ClusterPorts, CLUSTER_BASES.values()):
             if ports.first <= port <= ports.last:
                 tree.blame(

@@ -5,10 +5,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from farm.core.text import printable
 from farm.inventory.form import HostForm
 from farm.inventory.form_problems import blame
 from farm.inventory.model import Host, HostSettings
-from farm.inventory.problems import printable
 from farm.inventory.ranges import expanded
 from farm.inventory.words import name_problem
 from farm.inventory.yaml_tree import Key, Tree

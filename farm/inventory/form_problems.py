@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from farm.inventory.problems import nearest, printable
+from farm.core.text import printable
+from farm.inventory.problems import nearest
 from farm.inventory.words import PATTERN_MEANINGS, HoldsSecretError
 from farm.inventory.yaml_tree import Key, Tree
 

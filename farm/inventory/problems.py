@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from typing import Final
 
 from farm.core.errors import ConfigurationError
+from farm.core.text import printable
 
 # More than anybody reads; beyond it only the number is told.
 _MOST_SHOWN: Final = 50
@@ -36,12 +37,6 @@ def refusal(file: str, problems: Sequence[Problem]) -> ConfigurationError:
     if len(told) > 1:
         told.insert(0, f"{file} has {len(unique)} problems:")
     return ConfigurationError("\n".join(told))
-
-
-def printable(text: str, most: int = 80) -> str:
-    """Return text fit for one line of a message, cut where it is long."""
-    cut = text if len(text) <= most else text[: most - 1] + "…"
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in cut)
 
 
 def nearest(word: str, known: Sequence[str]) -> str:

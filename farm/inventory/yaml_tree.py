@@ -12,7 +12,8 @@ from typing import Any, Final, TypeAlias
 import yaml
 
 from farm.core.errors import ConfigurationError
-from farm.inventory.problems import Problem, printable, refusal
+from farm.core.text import printable
+from farm.inventory.problems import Problem, refusal
 
 MAX_BYTES: Final = 1 << 20
 # Values after aliases are followed, and levels: a few lines of YAML can stand for billions.

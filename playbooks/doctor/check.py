@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from farm.core.text import printable
 from farm.inventory import FarmSettings, Host
 from playbooks.facts.base import Fact, Facts
 from playbooks.facts.clock import Clock
 from playbooks.findings import Finding, Severity
 
 MB = 1_000_000
+_LONGEST = 2_000
 GB = 1_000_000_000
 
 
@@ -55,7 +57,8 @@ class Check:
                 host=subject.host.name,
                 check=self.name,
                 severity=verdict.severity,
-                meaning=verdict.meaning,
+                # It may quote the host, whose words are not the terminal's to obey.
+                meaning=printable(verdict.meaning, _LONGEST),
                 fix=verdict.fix,
             )
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 
 from farm.core.ports import CLUSTER_BASES, ClusterPorts
+from farm.inventory import Tls
 from playbooks import layout
 from playbooks.doctor.check import Check, Subject, Verdict, error, info, ok, unknown, warning
 from playbooks.facts.board import BOARD
@@ -122,6 +123,8 @@ def _wanted(subject: Subject) -> dict[int, str]:
         gateway = subject.farm.gateway
         wanted[int(gateway.grpc.rpartition(":")[2])] = "the gateway's for gRPC"
         wanted[int(gateway.metrics.rpartition(":")[2])] = "the gateway's for metrics"
+        if gateway.tls is not Tls.MUTUAL:
+            wanted[int(gateway.operators.rpartition(":")[2])] = "the gateway's for operators"
     return wanted
 
 

@@ -88,13 +88,20 @@ def links(name: str, wanted: Sequence[Link]) -> Step:
     return Step(name=name, reads=[states], plan=plan)
 
 
-def absent(name: str, paths: Sequence[str], *, then: Sequence[Run] = ()) -> Step:
-    """Return a step that removes files and whole folders, and runs `then` if it removed any."""
+def absent(
+    name: str, paths: Sequence[str], *, first: Sequence[Run] = (), then: Sequence[Run] = ()
+) -> Step:
+    """Return a step that removes files and whole folders, between `first` and `then`.
+
+    Nothing is run where nothing is removed. So what no interruption may leave undone, as
+    long as something is there to tell of it, belongs into `first`.
+    """
     states = file_states(*paths)
 
     def plan(facts: Facts) -> Iterator[Command]:
         found = [path for path in paths if path in facts[states]]
         if found:
+            yield from first
             yield Run(text=sh("rm", "-rf", "--one-file-system", "--", *found), sudo=True)
             yield from then
 

@@ -5,9 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from playbooks import layout, services
 from playbooks.commands import Command, Put, Run, sh
 from playbooks.facts.base import Facts
+from playbooks.facts.files import file_state
 from playbooks.facts.firewall import FIREWALL
 from playbooks.facts.services import service_state
-from playbooks.facts.units import ABSENT, unit_state
+from playbooks.facts.units import ABSENT, unit_state, unit_states
 from playbooks.services import Service, retired
 from playbooks.steps.base import Step
 from playbooks.steps.files import absent, files
@@ -28,17 +29,19 @@ def unit_files(units: Mapping[str, str]) -> Step:
         "units",
         [Put(content=text.encode(), to=f"{layout.UNITS}/{name}") for name, text in units.items()],
     )
-    # Of a template systemd tells nothing.
-    states = [unit_state(name) for name in units if "@." not in name]
+    # Of a template systemd tells nothing, but of its instances.
+    states = unit_states(
+        *(name.replace("@.", f"@{letter}.") for name in units for letter in _letters(name))
+    )
 
     def plan(facts: Facts) -> Iterator[Command]:
         stale = list(put.plan(facts))
         yield from stale
         # A run that was interrupted before the reload is completed too.
-        if stale or any(facts[state].needs_reload for state in states):
+        if stale or any(state.needs_reload for state in facts[states].values()):
             yield _RELOAD
 
-    return Step(name="units", reads=[*put.reads, *states], plan=plan)
+    return Step(name="units", reads=[*put.reads, states], plan=plan)
 
 
 def started(service: Service, *, anew: bool = False) -> Step:
@@ -82,7 +85,10 @@ def no_firewall() -> Sequence[Step]:
     return (
         stopped([unit]),
         absent(
-            "no firewall", [f"{layout.UNITS}/{unit}", layout.FIREWALL], then=[NO_TABLE, _RELOAD]
+            "no firewall",
+            [f"{layout.UNITS}/{unit}", layout.FIREWALL],
+            first=[NO_TABLE],
+            then=[_RELOAD],
         ),
     )
 
@@ -100,25 +106,34 @@ def mounted(mount: str) -> Step:
 
 
 def handed_over(old: Service, new: Service) -> Step:
-    """Return the step after which a service runs in place of another instance of it.
-
-    The new one takes the old one's clients; the old one is told to leave them to it, ends by
-    itself when the last has gone over, and does not start at a boot again.
-    """
-    before, after = service_state(old), service_state(new)
+    """Return the step after which a service runs in place of another instance of it."""
+    after, leaving = service_state(new), left(old)
 
     def plan(facts: Facts) -> Iterator[Command]:
         if not facts[after].active or facts[after].stale:
             yield restart(new.unit)
         if not facts[after].unit.enabled:
             yield Run(text=sh("systemctl", "enable", "--quiet", new.unit), sudo=True)
-        if facts[before].unit.enabled:
+        yield from leaving.plan(facts)
+
+    return Step(name="hand over", reads=[after, *leaving.reads], plan=plan)
+
+
+def left(old: Service) -> Step:
+    """Return the step after which an instance leaves its clients to the other one.
+
+    It ends by itself when the last has gone over, and does not start at a boot again.
+    """
+    state, told = service_state(old), file_state(retired(old.unit))
+
+    def plan(facts: Facts) -> Iterator[Command]:
+        if facts[state].unit.enabled:
             yield Run(text=sh("systemctl", "disable", "--quiet", old.unit), sudo=True)
-        if facts[before].active:
+        if facts[state].active and not facts[told].exists:
             kill = ("systemctl", "kill", "--signal=SIGUSR1", "--kill-whom=main", old.unit)
             yield Run(text=f"{sh('touch', retired(old.unit))} && {sh(*kill)}", sudo=True)
 
-    return Step(name="hand over", reads=[before, after], plan=plan)
+    return Step(name="leave", reads=[state, told], plan=plan)
 
 
 def waited_for(unit: str) -> Step:
@@ -170,3 +185,7 @@ def stopped(units: Sequence[str]) -> Step:
 
 def _reload(service: Service) -> Run:
     return Run(text=sh("systemctl", "reload", service.unit), sudo=True)
+
+
+def _letters(unit: str) -> Sequence[str]:
+    return layout.LETTERS if "@." in unit else ("",)

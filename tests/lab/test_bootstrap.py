@@ -1,6 +1,7 @@
 """`farm bootstrap` makes a farm of bare hosts that serves, stays, and is closed to others."""
 
 import socket
+import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -144,6 +145,20 @@ def test_services_may_do_no_more_than_they_need(shelf: ShelfFarm) -> None:
     assert 1024 < int(bound) / 2**20 < 2048
     for host in shelf.hosts:
         assert host.shell("findmnt -no FSTYPE,SIZE /var/lib/farm/ray").split() == ["tmpfs", "128M"]
+
+
+def test_a_service_that_hangs_is_started_anew(shelf: ShelfFarm) -> None:
+    node = shelf.nodes[0]
+    started = "systemctl show farm-node --property ExecMainPID --value"
+    before = node.shell(started)
+    node.shell("systemctl kill --kill-whom=main --signal=STOP farm-node")
+    # Its watchdog's 30 s, then those that it is given to end.
+    deadline = time.monotonic() + 180
+    while node.shell(started) == before:
+        assert time.monotonic() < deadline, "nobody misses it"
+        time.sleep(1)
+    assert "Watchdog timeout" in node.shell("journalctl --unit farm-node --output cat")
+    shelf.operator.await_nodes(*(each.name for each in shelf.nodes))
 
 
 def test_a_node_that_loses_power_comes_back(shelf: ShelfFarm) -> None:

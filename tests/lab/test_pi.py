@@ -11,12 +11,17 @@ from operator_machine import Ended, Operator
 from farm.goldens import difference
 from playbooks.requirements import onnxruntime_versions
 
-pytestmark = [pytest.mark.pi, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.pi, pytest.mark.timeout(2700)]
+
+# Ray's agents may miss the 15 s that Ray gives them, which no emulator is made for; what was
+# read once is quicker the next time.
+ATTEMPTS = 3
 
 
 @pytest.fixture(scope="module")
 def pi(lab: Lab) -> Host:
-    return lab.host("pi-arm64", arch="arm64")
+    # Emulated cores are slow enough without a quota.
+    return lab.host("pi-arm64", arch="arm64", cpus=2.0)
 
 
 def test_it_is_a_64_bit_pi_4(pi: Host) -> None:
@@ -35,13 +40,13 @@ def test_sessions_sudo_and_units_run_on_its_cpu(pi: Host) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MixedFarm:
-    """A head that serves on x86-64, and the Pi; `first` is how their bootstrap ended."""
+    """A head that serves on x86-64, and the Pi; `last` is how their bootstrap ended."""
 
     operator: Operator
     inventory: Path
     both: Host
     pi: Host
-    first: Ended
+    last: Ended
 
 
 @pytest.fixture(scope="module")
@@ -51,13 +56,16 @@ def farm(lab: Lab, pi: Host) -> MixedFarm:
     # The emulator knows nothing of the kernel's packet filter.
     inventory = lab.write_inventory(head=both, nodes=[both, pi], farm={"firewall": False})
     operator.trust(inventory)
-    first = operator.bootstrap(inventory)
-    assert first.exit_code == 0, first.said
-    return MixedFarm(operator=operator, inventory=inventory, both=both, pi=pi, first=first)
+    for _ in range(ATTEMPTS):
+        last = operator.bootstrap(inventory)
+        if last.exit_code == 0:
+            break
+    assert last.exit_code == 0, last.said
+    return MixedFarm(operator=operator, inventory=inventory, both=both, pi=pi, last=last)
 
 
 def test_it_becomes_a_node(farm: MixedFarm) -> None:
-    assert not [golden for golden in farm.first.document["run"]["goldens"] if golden["problem"]]
+    assert not [golden for golden in farm.last.document["run"]["goldens"] if golden["problem"]]
     described = farm.operator.farm("nodes", "describe", farm.pi.name, "--output", "json")
     node = described.document["node"]
     assert (node["state"], node["architecture"]) == ("ready", "aarch64")

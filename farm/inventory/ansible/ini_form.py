@@ -5,8 +5,9 @@ import shlex
 from collections.abc import Callable
 from typing import TypeAlias
 
+from farm.core.text import printable
 from farm.inventory.ansible.groups import UNGROUPED, Groups
-from farm.inventory.problems import Problem, printable, refusal
+from farm.inventory.problems import Problem, refusal
 
 # Reads one line of a group's section into the groups; raises ValueError if it cannot.
 _LineReader: TypeAlias = Callable[[Groups, str, str], None]

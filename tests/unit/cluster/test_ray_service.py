@@ -52,6 +52,11 @@ echo "Timed out waiting for file $folder/session_1/dashboard_agent_listen_port_a
     > "$folder/session_latest/logs/raylet.err"
 exit 1
 """
+# The last words of Ray 2.60 where the head has another token.
+IS_REFUSED = """#!/bin/sh
+echo "ray.exceptions.AuthenticationError: RPC error: InvalidAuthToken: it is incorrect" >&2
+exit 1
+"""
 LINGERS = "#!/bin/sh\nsleep 600\n"
 
 
@@ -192,6 +197,13 @@ def test_damaged_tables_are_put_aside_for_the_next_start(
     assert "Corruption: no log_file_number" in said
     assert not (tmp_path / "gcs").exists()
     assert (tmp_path / "gcs.damaged" / "precious").exists()
+
+
+def test_a_token_that_the_head_refuses(run: Callable[..., Service], tmp_path: Path) -> None:
+    code, said = run(IS_REFUSED).end()
+    assert code == RefusalCode.HEAD
+    assert f"the secret in {tmp_path / 'token'}" in said
+    assert "farm bootstrap" in said
 
 
 def test_the_program_is_small() -> None:

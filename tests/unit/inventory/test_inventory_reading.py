@@ -190,6 +190,8 @@ def test_an_embedded_farm_has_no_hosts(file: Path) -> None:
          " operators need ports of their own"),
         (('"0.0.0.0:8001"', "0.0.0.0:6501"), "1: farm.gateway.grpc: has a port of 6500 to 6599,"
          " Ray's"),
+        (('"0.0.0.0:8001"', '0.0.0.0:8001, operators: "[::]:6401"'), "1: farm.gateway.operators:"
+         " has a port of 6400 to 6499, Ray's"),
         (("type: shelly", "type: shely"), "6: hosts.pi-17.meter.type: must be 'pmic', 'hwmon',"
          " 'rapl', 'shelly', 'tasmota' or 'http', not 'shely'; did you mean 'shelly'?"),
         (("type: shelly", "type: pmic"), "6: hosts.pi-17.meter: a meter of type pmic is part of its"

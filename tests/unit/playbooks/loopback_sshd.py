@@ -115,11 +115,19 @@ class Sshd:
 
     def cut(self) -> None:
         """Kill what serves the connections, as a host does that loses its power."""
+        for session in self._sessions():
+            with suppress(psutil.NoSuchProcess):
+                session.kill()
+
+    def hang(self) -> None:
+        """Stop what serves the connections, which stay open, until `cut`."""
+        for session in self._sessions():
+            session.suspend()
+
+    def _sessions(self) -> list[psutil.Process]:
         assert self._process is not None
-        for session in psutil.Process(self._process.pid).children(recursive=True):
-            if session.name().startswith("sshd"):
-                with suppress(psutil.NoSuchProcess):
-                    session.kill()
+        children = psutil.Process(self._process.pid).children(recursive=True)
+        return [child for child in children if child.name().startswith("sshd")]
 
     def stop(self) -> None:
         process, self._process = self._process, None

@@ -256,27 +256,32 @@ class ModelHost:
                 assert self.user or owner == "root"
                 for path in paths:
                     self._assert_roots(path)
-                    self._folder(path, int(mode, 8), f"{owner}:{group}")
+                    self.add_folder(path, int(mode, 8), f"{owner}:{group}")
             case ["runuser", "-u", own, "--", "install", "-d", "-m", mode, *paths]:
                 for path in paths:
                     # Root would follow a link that such a user put there.
                     assert self.paths[path.rpartition("/")[0]].owner.startswith(f"{own}:")
-                    self._folder(path, int(mode, 8), f"{own}:{own}")
+                    self.add_folder(path, int(mode, 8), f"{own}:{own}")
             case ["runuser", "-u", owner, "--", "install", "-d", "-m", mode, *paths]:
                 for path in paths:
                     assert self.paths[path.rpartition("/")[0]].owner == f"{owner}:{owner}"
-                    self._folder(path, int(mode, 8), f"{owner}:{owner}")
+                    self.add_folder(path, int(mode, 8), f"{owner}:{owner}")
             case ["mkdir", "-p", *paths]:
                 for path in paths:
-                    self._folder(path, 0o755, "root:root")
+                    self.add_folder(path, 0o755, "root:root")
             case ["ln", "-sfn", target, beside]:
                 self.paths[beside] = Entry(kind=Kind.LINK, target=target)
             case ["mv", "-fT", beside, path]:
                 self.paths[path] = self.paths.pop(beside)
             case ["touch", path]:
                 self.paths[path] = Entry(kind=Kind.FILE)
-            case ["set", "-e"] | ["nft", "delete", *_]:
+            case ["set", "-e"]:
                 pass
+            case ["nft", "delete", "table", "inet", "farm", *_]:
+                self.filters = False
+            case ["userdel", name]:
+                assert name == self.user
+                self.user = ""
             case ["rm", "-rf", "--one-file-system", "--", *paths] | ["rm", "-rf" | "-f", *paths]:
                 for known in list(self.paths):
                     if any(f"{known}/".startswith(f"{path}/") for path in paths):
@@ -291,7 +296,7 @@ class ModelHost:
         parent = self.paths.get(path.rpartition("/")[0])
         assert parent is None or parent.owner.startswith("root:"), f"{path} is in a user's folder"
 
-    def _folder(self, path: str, mode: int, owner: str) -> None:
+    def add_folder(self, path: str, mode: int = 0o755, owner: str = "root:root") -> None:
         assert path.rpartition("/")[0] in self.paths, f"{path} has no folder to be in"
         self.paths[path] = Entry(kind=Kind.FOLDER, mode=mode, owner=owner)
 
@@ -314,6 +319,8 @@ class ModelHost:
                 self._of(name).enabled = False
                 if "--now" in flags:
                     self._of(name).active = False
+            case ["reset-failed"]:
+                pass
             case ["stop", name]:
                 self._of(name).active = False
             case ["reload", name]:
@@ -351,6 +358,8 @@ class ModelHost:
             self._of(other).active = True
         for path in service.inputs:
             self._check_whole(path)
+        self.paths.pop(services.retired(name), None)
+        self.paths[services.STARTED] = Entry(kind=Kind.FOLDER)
         unit = self._of(name)
         unit.active, unit.stamp = True, self._stamp(service)
         unit.starts += 1

@@ -96,6 +96,11 @@ class ModelShelf:
         self.inventory = self.inventory.model_copy(update={"farm": farm})
 
     def run(self, *limit: str, **settings: object) -> tuple[Report, Runner]:
+        """Bootstrap the shelf, or the hosts of a limit."""
+        order, runner = self.order(*limit, **settings)
+        return bootstrap(order, runner), runner
+
+    def order(self, *limit: str, **settings: object) -> tuple[Order, Runner]:
         hosts = self.inventory.limited_to(limit)
         runner = Runner(
             hosts,
@@ -115,7 +120,7 @@ class ModelShelf:
             models=self.models,
             sudo_password=False,
         )
-        return bootstrap(order, runner), runner
+        return order, runner
 
     def errors(self, runner: Runner) -> Mapping[str, str]:
         records = runner.records.values()

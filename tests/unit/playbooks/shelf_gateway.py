@@ -62,6 +62,10 @@ class ShelfGateway:
         node.state = "cordoned" if node.cordoned else "ready"
         return admin.NodeActionResponse(node=node)
 
+    def ServerReady(self, _request: Any, _context: Any) -> oip.ServerReadyResponse:  # noqa: N802
+        ready = any(node.state == "ready" for node in self.nodes.values())
+        return oip.ServerReadyResponse(ready=ready)
+
     def RepositoryIndex(  # noqa: N802
         self, _request: Any, _context: Any
     ) -> oip.RepositoryIndexResponse:

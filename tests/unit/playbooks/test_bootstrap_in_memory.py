@@ -16,7 +16,6 @@ from tests.unit.playbooks.model_host import ModelHost
 from tests.unit.playbooks.model_shelf import ModelShelf
 from tests.unit.playbooks.shelf_gateway import ShelfGateway, running_gateway
 
-
 HEAD = {"farm-head@a.service", "farm-gateway@a.service"}
 NODE = {"farm-node.service"}
 # What the model hosts, like a Pi 4, try in this order.
@@ -218,6 +217,22 @@ def test_what_runs_otherwise_is_drained_first(shelf: ModelShelf, gateway: ShelfG
         (("cordon", "b"), {"b": 2, "c": 1}),
         (("cordon", "b"), ("cordon", "c"), {"b": 2, "c": 2}),
     ]
+
+
+def test_a_host_that_is_taken_out_interrupts_no_other(
+    shelf: ModelShelf, gateway: ShelfGateway
+) -> None:
+    shelf.run()
+    a, b, _ = shelf.inventory.hosts
+    shelf.inventory = shelf.inventory.model_copy(update={"hosts": (a, b)})
+    report, runner = shelf.run()
+    assert shelf.errors(runner) == {}
+    (note,) = report.notes
+    assert "farm uninstall --limit c" in note
+    assert gateway.actions == []
+    assert shelf.hosts["b"].units["farm-node.service"].starts == 1
+    for name in "ab":
+        assert b"198.18.0.3" not in shelf.hosts[name].paths[layout.FIREWALL].content
 
 
 def test_a_gateway_is_handed_over_when_what_it_reads_has_changed(shelf: ModelShelf) -> None:

@@ -85,7 +85,7 @@ def test_what_an_operator_took_out_of_service_stays_out(
     shelf: ModelShelf, gateway: ShelfGateway
 ) -> None:
     shelf.hosts["c"].paths[layout.CORDONED] = Entry(kind=Kind.FILE)
-    whole, _, _ = roll(shelf)
+    whole, _, _ = roll(shelf, floor=0.3)
     assert whole
     assert cordoned(shelf) == {"c"}
     assert gateway.actions == [("cordon", "b"), ("cordon", "d")]
@@ -97,7 +97,7 @@ def test_it_stops_at_the_first_that_is_not_well_and_says_how_to_go_back(
 ) -> None:
     monkeypatch.setattr(verification, "time", Minutes())
     shelf.sick["c"] = "ejected"
-    whole, runner, _ = roll(shelf)
+    whole, runner, _ = roll(shelf, floor=0.3)
     assert not whole
     error = runner.records["c"].error
     assert error is not None
@@ -112,6 +112,9 @@ def test_a_change_that_fails_stops_it_too(shelf: ModelShelf) -> None:
     whole, runner, _ = roll(shelf)
     assert not whole
     assert runner.records["b"].status is HostStatus.FAILED
+    error = runner.records["b"].error
+    assert error is not None
+    assert error.fix.endswith(". Go back.")
     assert all(not shelf.hosts[name].changes for name in "cd")
 
 

@@ -74,7 +74,13 @@ def test_a_node_has_a_slot_however_few_its_cores_are(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("own", "total", "bound"),
-    [(None, 4000, 3800), (None, 300, 150), (None, None, None), (512, 4000, 512), (512, None, 512)],
+    [(None, 4000, 3776), (None, 300, 128), (None, None, None), (512, 4000, 512), (512, None, 512)],
 )
-def test_the_memory_of_services(own: int | None, total: int | None, bound: int | None) -> None:
+def test_the_memory_of_services_is_a_round_number(
+    own: int | None, total: int | None, bound: int | None
+) -> None:
     assert memory_max_mb(host(memory_max_mb=own), total) == bound
+
+
+def test_kernels_that_count_some_megabytes_differently_change_no_unit() -> None:
+    assert memory_max_mb(host(), 4018) == memory_max_mb(host(), 3990)

@@ -4,12 +4,13 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import paramiko
 import pytest
 
+from playbooks import ssh
 from playbooks.commands import Put, Run, sh
 from playbooks.ssh import SshSettings, SshTransport
 from playbooks.transport import (
@@ -31,16 +32,22 @@ ECHO = Run(text="echo hello")
 _PRIVILEGE_SEPARATION = Path("/run/sshd")
 
 
-@pytest.fixture(scope="module")
-def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
+@contextmanager
+def running_sshd(folder: Path) -> Iterator[Sshd]:
     with ExitStack() as ending:
         if os.getuid() == 0 and not _PRIVILEGE_SEPARATION.exists():
             _PRIVILEGE_SEPARATION.mkdir()
             ending.callback(_PRIVILEGE_SEPARATION.rmdir)
-        server = Sshd(tmp_path_factory.mktemp("sshd") / "server")
+        server = Sshd(folder)
         server.start()
         ending.callback(server.stop)
         yield server
+
+
+@pytest.fixture(scope="module")
+def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
+    with running_sshd(tmp_path_factory.mktemp("sshd") / "server") as running:
+        yield running
 
 
 @pytest.fixture
@@ -58,6 +65,14 @@ def connect(sshd: Sshd, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..
             return transport
 
         yield connect
+
+
+@pytest.fixture(autouse=True)
+def landings(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where files land on their way, in place of the host's own folder for it."""
+    folder = tmp_path_factory.mktemp("landings")
+    monkeypatch.setattr(ssh, "_LANDINGS", str(folder))
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -193,6 +208,21 @@ def test_a_connection_that_is_lost_in_mid_command(
     assert transport.run(ECHO).stdout == "hello\n", "the next call connects anew"
 
 
+def test_a_host_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ssh, "_GRACE_S", 0.5)
+    with running_sshd(tmp_path / "sshd") as own:
+        settings = SshSettings(known_hosts=own.known_hosts(), connect_timeout_s=1)
+        with closing(SshTransport(own.host, settings)) as one:
+            one.put(put(b"1", tmp_path / "file"))
+            own.hang()
+            with pytest.raises(HostUnreachableError, match="was lost"):
+                one.put(put(b"2", tmp_path / "file"))
+            assert one.run(ECHO).stdout == "hello\n", "the host itself is well"
+            own.hang()
+            with pytest.raises(HostUnreachableError, match="was lost"):
+                one.run(ECHO)
+
+
 def test_root_without_a_password(transport: SshTransport) -> None:
     assert transport.run(Run(text="echo hello", sudo=True)).stdout == "hello\n"
 
@@ -252,7 +282,9 @@ def test_settings_do_not_show_the_password() -> None:
 
 
 @pytest.mark.parametrize("size", [0, 5, 300_000])
-def test_a_file_is_moved_into_place(transport: SshTransport, tmp_path: Path, size: int) -> None:
+def test_a_file_is_moved_into_place(
+    transport: SshTransport, landings: Path, tmp_path: Path, size: int
+) -> None:
     target = tmp_path / "a file"
     target.write_bytes(b"old")
     content = os.urandom(size)
@@ -260,7 +292,7 @@ def test_a_file_is_moved_into_place(transport: SshTransport, tmp_path: Path, siz
     assert target.read_bytes() == content
     assert stat.S_IMODE(target.stat().st_mode) == 0o640
     assert [path.name for path in tmp_path.iterdir()] == ["a file"]
-    assert landings() == []
+    assert list(landings.iterdir()) == []
 
 
 def test_a_file_of_the_operators(transport: SshTransport, tmp_path: Path) -> None:
@@ -269,7 +301,9 @@ def test_a_file_of_the_operators(transport: SshTransport, tmp_path: Path) -> Non
     assert (tmp_path / "there").read_bytes() == b"wheel"
 
 
-def test_nobody_else_can_look_at_a_file_on_its_way(transport: SshTransport, tmp_path: Path) -> None:
+def test_nobody_else_can_look_at_a_file_on_its_way(
+    transport: SshTransport, landings: Path, tmp_path: Path
+) -> None:
     source = tmp_path / "source"
     os.mkfifo(source)
     # More than the pipe holds: once it is written, the rest is on its way.
@@ -278,18 +312,33 @@ def test_nobody_else_can_look_at_a_file_on_its_way(transport: SshTransport, tmp_
         putting = pool.submit(transport.put, put(source, tmp_path / "there"))
         with source.open("wb") as begun:
             begun.write(much)
-            assert [stat.S_IMODE(folder.stat().st_mode) for folder in landings()] == [0o700]
+            assert [stat.S_IMODE(folder.stat().st_mode) for folder in landings.iterdir()] == [0o700]
         putting.result(WAIT_S)
     assert (tmp_path / "there").read_bytes() == much
-    assert landings() == []
+    assert list(landings.iterdir()) == []
 
 
-def test_a_file_that_cannot_be_put_leaves_nothing(transport: SshTransport, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_put_leaves_nothing(
+    transport: SshTransport, landings: Path, tmp_path: Path
+) -> None:
     with pytest.raises(CommandFailedError, match="could not be written") as caught:
         transport.put(put(b"new", tmp_path / "no" / "folder"))
     assert f"see why {tmp_path}/no cannot be written" in caught.value.fix
     assert list(tmp_path.iterdir()) == []
-    assert landings() == []
+    assert list(landings.iterdir()) == []
+
+
+def test_what_a_lost_connection_left_is_removed_once_it_is_old(
+    connect: Callable[..., SshTransport], landings: Path, tmp_path: Path
+) -> None:
+    old, new = (landings / f"farm-{digit * 16}" for digit in "0f")
+    for folder in (old, new, landings / "others"):
+        folder.mkdir()
+        (folder / "half").touch()
+        os.utime(folder, (0, 0))
+    os.utime(new)
+    connect().put(put(b"1", tmp_path / "file"))
+    assert {path.name for path in landings.iterdir()} == {new.name, "others"}
 
 
 def test_a_file_goes_over_a_link_without_following_it(
@@ -304,7 +353,3 @@ def test_a_file_goes_over_a_link_without_following_it(
 
 def put(content: bytes | Path, to: Path, *, mode: int = 0o644) -> Put:
     return Put(content=content, to=str(to), mode=mode, owner=f"{USER}:{os.getgid()}")
-
-
-def landings() -> list[Path]:
-    return list(Path("/var/tmp").glob("farm-*"))  # noqa: S108

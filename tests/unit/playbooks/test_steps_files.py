@@ -124,6 +124,15 @@ def test_what_is_to_be_gone_is_gone(place: Place) -> None:
     assert [path.name for path in place.folder.iterdir()] == ["kept"]
 
 
+def test_what_must_not_be_forgotten_is_done_before_anything_is_removed(place: Place) -> None:
+    path = place.folder / "unit"
+    path.touch()
+    still = Run(text=f"test -e {path} && touch {place.folder}/first", sudo=True)
+    gone = Run(text=f"test ! -e {path} && touch {place.folder}/then", sudo=True)
+    place.settles(absent("x", [str(path)], first=[still], then=[gone]))
+    assert {each.name for each in place.folder.iterdir()} == {"first", "then"}
+
+
 def test_nothing_follows_where_nothing_was_removed(place: Place) -> None:
     step = absent("x", [str(place.folder / "never")], then=[Run(text="false", sudo=True)])
     assert place.run(step) == []

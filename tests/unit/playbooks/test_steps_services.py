@@ -6,13 +6,14 @@ import pytest
 
 from playbooks import layout, services, units
 from playbooks.commands import Run
-from playbooks.facts.files import FileState, Kind, file_states
+from playbooks.facts.files import FileState, Kind, file_state, file_states
 from playbooks.facts.firewall import FIREWALL
 from playbooks.facts.services import ServiceState, service_state
-from playbooks.facts.units import ABSENT, UnitState, unit_state
+from playbooks.facts.units import ABSENT, UnitState, unit_state, unit_states
 from playbooks.steps.files import digest_of
 from playbooks.steps.services import (
     handed_over,
+    left,
     mounted,
     restart,
     started,
@@ -88,15 +89,25 @@ HANDOVER = [
 ]
 
 
+TOLD = file_state(services.retired(OLD.unit))
+
+
 @pytest.mark.parametrize("done", range(5))
 def test_a_handover_goes_on_wherever_it_was_interrupted(done: int) -> None:
-    before = state("active" if done < 4 else "inactive", enabled=done < 3)
+    before = state(enabled=done < 3)
     after = state("active" if done > 0 else "inactive", enabled=done > 1)
     known = ((service_state(OLD), before), (service_state(NEW), after))
-    commands = told(handed_over(OLD, NEW), *known)
+    told_to_leave = FileState(kind=Kind.FILE) if done > 3 else FileState()
+    commands = told(handed_over(OLD, NEW), *known, (TOLD, told_to_leave))
     for command, (what, service) in zip(commands, HANDOVER[done:], strict=True):
         assert what in command
         assert service.unit in command
+
+
+def test_an_instance_that_is_still_leaving_is_told_once() -> None:
+    known = (service_state(OLD), state(enabled=False))
+    assert len(told(left(OLD), known, (TOLD, FileState()))) == 1
+    assert told(left(OLD), known, (TOLD, FileState(kind=Kind.FILE))) == []
 
 
 @pytest.mark.parametrize(("in_force", "reloads"), [(True, 0), (None, 0), (False, 1)])
@@ -149,18 +160,22 @@ TEXT = "[Unit]\n"
 THERE = FileState(kind=Kind.FILE, mode=0o644, owner="root:root", sha256=digest_of(TEXT.encode()))
 
 
+@pytest.mark.parametrize("unit", [NODE.unit, units.GATEWAY_TEMPLATE])
 @pytest.mark.parametrize(
     ("there", "needs_reload", "reloads", "puts"),
     [(True, False, 0, 0), (True, True, 1, 0), (False, False, 1, 1)],
 )
 def test_systemd_reads_units_that_have_changed_even_in_a_run_before(
-    there: bool, needs_reload: bool, reloads: int, puts: int
+    unit: str, there: bool, needs_reload: bool, reloads: int, puts: int
 ) -> None:
-    path = f"{layout.UNITS}/{NODE.unit}"
+    path = f"{layout.UNITS}/{unit}"
+    loaded = [unit] if unit == NODE.unit else [OLD.unit, NEW.unit]
+    states = {name: UnitState(loaded=True) for name in loaded}
+    states[loaded[0]] = UnitState(loaded=True, needs_reload=needs_reload)
     commands = planned(
-        unit_files({NODE.unit: TEXT}),
+        unit_files({unit: TEXT}),
         (file_states(path), {path: THERE} if there else {}),
-        (unit_state(NODE.unit), UnitState(loaded=True, needs_reload=needs_reload)),
+        (unit_states(*loaded), states),
     )
     assert commands.count(RELOAD) == reloads
     assert len(commands) == reloads + puts
