@@ -134,10 +134,12 @@ class Rollout:
         )
 
     def _keep_floor(self, host: Host, nodes: Collection["NodeSnapshot"]) -> None:
-        others = sum(node.state == _READY for node in nodes if node.node_id != host.name)
-        if others < self._settings.floor * len(nodes):
+        # What an operator took out of service is not missed.
+        meant = [node for node in nodes if node.node_id == host.name or not node.cordoned]
+        others = sum(node.state == _READY for node in meant if node.node_id != host.name)
+        if others < self._settings.floor * len(meant):
             raise HostError(
-                f"{host.name}: without it {others} of {len(nodes)} nodes would serve, and the floor"
+                f"{host.name}: without it {others} of {len(meant)} nodes would serve, and the floor"
                 f" is {self._settings.floor:.0%}; it was left as it is.",
                 fix="Bring the other nodes back first (`farm nodes ls`), or set a lower --floor.",
             )

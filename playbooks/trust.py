@@ -1,5 +1,6 @@
 """The farm's own known-hosts file: which key each host must show."""
 
+import logging
 import os
 import socket
 from collections.abc import Sequence
@@ -16,6 +17,9 @@ from farm.core.errors import ConfigurationError, FarmError
 from farm.core.private_files import replace_file
 from farm.inventory import Host
 from playbooks.transport import HostUnreachableError
+
+# It also raises all that it logs; without a handler Python would print its tracebacks.
+logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 _TIMEOUT_S = 10.0
 _PARALLEL = 32

@@ -67,7 +67,8 @@ def _services(subject: Subject) -> Iterator[Verdict]:
 
 def _wanted(subject: Subject) -> Iterator[tuple[str, ...]]:
     """Return the units that a host of this role runs, those that stand for one together."""
-    yield (_FIREWALL,)
+    if subject.farm.firewall:
+        yield (_FIREWALL,)
     yield (RAY_MOUNT,)
     if subject.host.role.leads:
         yield _HEADS

@@ -10,6 +10,7 @@ import pytest
 from click.testing import Result
 from commands import farm
 
+from farm.cli import deployment
 from farm.contexts import FarmHome
 from farm.inventory import Host
 from playbooks import ssh, wheelhouse
@@ -24,20 +25,16 @@ from tests.unit.playbooks.shelf_gateway import running_gateway
 
 @pytest.fixture
 def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModelShelf]:
-    """The hosts a, the head, and b; `shelf.yaml` in the current folder is their inventory."""
+    """The hosts a, the head, and b, of whatever inventory is named."""
     with running_gateway(FarmHome.of(os.environ)) as gateway:
         made = ModelShelf(tmp_path, gateway, "ab", both=False)
-        (tmp_path / "shelf.yaml").write_text(
-            f"farm: {{name: shelf, gateway: {{grpc: '{gateway.address}'}}}}\n"
-            "hosts:\n"
-            "  a: {address: 198.18.0.1, role: head}\n"
-            "  b: {address: 198.18.0.2}\n"
-        )
 
         def connect(host: Host, settings: SshSettings) -> ModelHost:
             return made.hosts[host.name]
 
         monkeypatch.chdir(tmp_path)
+        # No file may name a gateway on loopback.
+        monkeypatch.setattr(deployment, "read_inventory", lambda file: made.inventory)
         monkeypatch.setattr(ssh, "SshTransport", connect)
         monkeypatch.setattr(wheelhouse, "Wheelhouse", OneWheel)
         monkeypatch.setenv("FARM_CACHE", str(tmp_path / "cache"))
