@@ -92,10 +92,16 @@ def test_the_next_run_completes_it(bare: Bare) -> None:
         digit_requests.ask(connection)
 
 
-def test_nothing_is_left_of_the_killed_runs(bare: Bare) -> None:
+def test_what_killed_runs_left_is_closed_and_goes(bare: Bare) -> None:
+    landings = "find /var/tmp -maxdepth 1 -name 'farm-*'"
     for host in (bare.both, bare.node):
-        assert host.shell("ls -A /var/tmp | grep -v ^systemd-private- | grep farm- || :") == ""
-        releases = host.shell("ls /opt/farm/releases").split()
-        assert len(releases) == 1
-        left = "find /opt/farm /etc/farm /etc/systemd -name '*.farm-new'"
-        assert host.shell(left) == ""
+        assert len(host.shell("ls /opt/farm/releases").split()) == 1
+        assert host.shell("find /opt/farm /etc/farm /etc/systemd -name '*.farm-new'") == ""
+        assert set(host.shell(f"{landings} -printf '%m %u\n'").splitlines()) <= {"700 pi"}
+        # After an hour, when something is sent again.
+        host.shell(f"{landings} -exec touch -d '2 hours ago' {{}} +; rm /etc/farm/firewall.nft")
+    sent = bare.operator.bootstrap(bare.inventory)
+    assert sent.exit_code == 0, sent.said
+    for host in (bare.both, bare.node):
+        assert [change["step"] for change in sent.hosts[host.name]["changes"]] == ["firewall"]
+        assert host.shell(landings) == ""

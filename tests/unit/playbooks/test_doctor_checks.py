@@ -44,6 +44,7 @@ def judged(
     role: Role = Role.NODE,
     root: bool = True,
     sudo_password: bool = False,
+    firewall: bool = True,
 ) -> list[Finding]:
     """What all checks say of the host that answers so."""
     told = {
@@ -56,7 +57,7 @@ def judged(
     }
     subject = Subject(
         host=host("pi-1", address="198.18.0.1", role=role),
-        farm=FarmSettings(name="shelf"),
+        farm=FarmSettings(name="shelf", firewall=firewall),
         facts=Facts(known),
         clock=clock,
         now=NOW,
@@ -284,6 +285,16 @@ def test_a_head_needs_the_gateway_s_ports_and_services() -> None:
     meanings = [f.meaning for f in judged(farmed, role=Role.BOTH) if f.check == "services"]
     assert "farm-head@a.service runs" in meanings
     assert "there is no farm-gateway@a.service or farm-gateway@b.service" in meanings
+
+
+def test_a_firewall_that_is_not_wanted_is_not_missed() -> None:
+    without = units().replace("farm-firewall", "another")
+    no_table = Result(stderr="Error: No such file or directory\n", exit_code=1)
+    texts = farmed_pi() | {named("units"): without, "firewall": no_table}
+    for firewall in (True, False):
+        found = judged(texts, firewall=firewall)
+        checks = {f.check for f in found if f.severity is E and "firewall" in f.meaning}
+        assert checks == ({"services", "firewall"} if firewall else set())
 
 
 def test_a_password_for_sudo_is_good_enough() -> None:
