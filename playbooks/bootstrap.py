@@ -1,13 +1,8 @@
 """Turns bare hosts into a farm that serves; run again it completes what is missing."""
 
 from playbooks.deployment import Deployment, Order, Report, prepare
-from playbooks.rollout import Rollout, RolloutSettings
+from playbooks.rollout import GO_BACK, Rollout, RolloutSettings
 from playbooks.runner import Runner
-
-_GO_BACK = (
-    "To go back, install the farm's version of before on this machine and run `farm upgrade`: its"
-    " release is still on the hosts."
-)
 
 
 def bootstrap(order: Order, runner: Runner) -> Report:
@@ -43,9 +38,7 @@ def bootstrap(order: Order, runner: Runner) -> Report:
         rollout = Rollout(
             runner, farm.gateway, settings=RolloutSettings(), tell=order.supplies.tell
         )
-        rollout.roll(
-            stale, lambda host: farm.node_steps(host, cluster, anew=True), go_back=_GO_BACK
-        )
+        rollout.roll(stale, lambda host: farm.node_steps(host, cluster, anew=True), go_back=GO_BACK)
         farm.prove(report)
     return report
 

@@ -5,16 +5,18 @@ import fcntl
 import hashlib
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, TextIO
 
 from platformdirs import user_cache_path
 
 from farm.core.errors import ConfigurationError
 
+_MOMENT_S: Final = 0.01
 _NOT_WRITABLE: Final = {
     *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM),
     *(errno.ENOTDIR, errno.EEXIST),
@@ -76,16 +78,7 @@ def staging(folder: Path, waiting: Callable[[], None]) -> Iterator[Path]:
     that was killed left behind is removed.
     """
     with (folder / ".lock").open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            if lock.read() != str(os.getpid()):
-                waiting()
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
+        _take(lock, waiting)
         empty = folder / ".staging"
         shutil.rmtree(empty, ignore_errors=True)
         empty.mkdir()
@@ -93,3 +86,26 @@ def staging(folder: Path, waiting: Callable[[], None]) -> Iterator[Path]:
             yield empty
         finally:
             shutil.rmtree(empty, ignore_errors=True)
+            lock.truncate(0)
+
+
+def _take(lock: TextIO, waiting: Callable[[], None]) -> None:
+    """Lock a file that says which process has it, for as long as one has."""
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except BlockingIOError:
+            lock.seek(0)
+            holder = lock.read()
+        if not holder:
+            # It has the lock since just now, or is about to let go.
+            time.sleep(_MOMENT_S)
+            continue
+        if holder != str(os.getpid()):
+            waiting()
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        break
+    lock.truncate(0)
+    lock.write(str(os.getpid()))
+    lock.flush()

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from farm.client import AdminClient
 from farm.core.errors import FarmError
@@ -16,6 +16,11 @@ from playbooks.verification import Gateway, await_nodes
 
 if TYPE_CHECKING:
     from farm.pb.farm_admin_pb2 import NodeSnapshot
+
+GO_BACK: Final = (
+    "To go back, install the farm's version of before on this machine and run `farm upgrade`: its"
+    " release is still on the hosts."
+)
 
 _DRAIN_S = 120.0
 _LOOK_S = 0.3

@@ -158,6 +158,7 @@ class Runner:
         session, record = self._sessions[host.name], self.records[host.name]
         # One question for all: a host that needs nothing is asked once.
         session.facts([fact for step in steps for fact in step.reads])
+        already = len(record.changes)
         for step in steps:
             if self._stopping.is_set():
                 record.skipped = "too many other hosts failed"
@@ -171,6 +172,10 @@ class Runner:
                 if not self.settings.dry_run:
                     session.change(host, command)
                 record.changes.append(Change(step=step.name, command=str(command)))
+            follows = self.settings.dry_run and len(record.changes) > already
+            if step.follows and follows and not changed:
+                changed = True
+                record.changes.append(Change(step=step.name, command=step.follows))
             self._tell(host, step.name, StepState.CHANGED if changed else StepState.UNCHANGED)
 
     def _begin(self, host: Host, step: str, state: StepState) -> None:

@@ -12,7 +12,7 @@ from playbooks.deployment import Deployment, Order, Report, prepare
 from playbooks.facts.installation import INSTALLATION
 from playbooks.facts.ray_runtime import RayRuntime
 from playbooks.instances import Instances, other
-from playbooks.rollout import Rollout, RolloutSettings
+from playbooks.rollout import GO_BACK, Rollout, RolloutSettings
 from playbooks.runner import Runner
 from playbooks.steps.base import Step
 from playbooks.steps.files import absent
@@ -20,11 +20,6 @@ from playbooks.steps.services import stopped, waited_for
 from playbooks.steps.software import pruned
 from playbooks.transport import HostError
 from playbooks.verification import await_nodes
-
-_GO_BACK = (
-    "To go back, install the farm's version of before on this machine and run `farm upgrade`: its"
-    " release is still on the hosts."
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,14 +105,7 @@ class Upgrade:
         farm.start_gateway(new)
         if not farm.leads():
             return False
-        late = await_nodes(
-            farm.gateway, [host.name for host in first], tell=self.order.supplies.tell
-        )
-        for host in first:
-            if host.name in late:
-                error = f"{host.name}: it does not serve in the second cluster: {late[host.name]}"
-                runner.give_up(host, HostError(error, fix=_GO_BACK))
-        if late:
+        if not self._arrived(farm, first):
             return False
         # Nothing is sent to the other nodes any more once the old gateway has let its last
         # client go.
@@ -125,6 +113,18 @@ class Upgrade:
         rest = [host for host in moving if host not in first]
         runner.phase(lambda host: farm.node_steps(host, new, anew=True), rest)
         return all(runner.records[host.name].going for host in (*rest, farm.head))
+
+    def _arrived(self, farm: Deployment, moved: Sequence[Host]) -> bool:
+        """Say whether nodes serve behind the new gateway; give up those that do not."""
+        if self.runner.settings.dry_run:
+            return True
+        names = [host.name for host in moved]
+        late = await_nodes(farm.gateway, names, tell=self.order.supplies.tell)
+        for host in moved:
+            if host.name in late:
+                error = f"{host.name}: it does not serve in the second cluster: {late[host.name]}"
+                self.runner.give_up(host, HostError(error, fix=GO_BACK))
+        return not late
 
     def _roll(
         self, farm: Deployment, hosts: Sequence[Host], cluster: str, *, stays: bool = True
@@ -138,7 +138,7 @@ class Upgrade:
         rollout = Rollout(
             self.runner, farm.gateway, settings=self.rollout, tell=self.order.supplies.tell
         )
-        return rollout.roll(hosts, change, go_back=_GO_BACK, stays=stays)
+        return rollout.roll(hosts, change, go_back=GO_BACK, stays=stays)
 
     def _clean_up(self, farm: Deployment, ran: Mapping[str, frozenset[str]]) -> None:
         """End the head that leads nothing any more; remove what nobody goes back to."""

@@ -18,9 +18,11 @@ class Step:
 
     Facts are read anew before the step if an earlier step changed the host. A step that a
     connection or power loss interrupts must, from whatever it left, be completed by the next
-    run. A plan that sees that its host cannot go on raises `HostError` with the fix.
+    run. A plan that sees that its host cannot go on raises `HostError` with the fix. `follows`
+    is what a dry run tells where earlier steps would change what this one looks at.
     """
 
     name: str
     reads: Sequence[Fact[Any]] = ()
     plan: Plan
+    follows: str = ""

@@ -63,7 +63,8 @@ def started(service: Service, *, anew: bool = False) -> Step:
             yield restart(service.unit)
 
     name = service.unit.removesuffix(".service")
-    return Step(name=f"start {name}", reads=[fact], plan=plan)
+    follows = f"sudo systemctl restart {service.unit}" if anew and not service.reloads else ""
+    return Step(name=f"start {name}", reads=[fact], plan=plan, follows=follows)
 
 
 def walled() -> Step:

@@ -288,7 +288,7 @@ def test_two_instances_take_two_slots(calls: Calls) -> None:
 @for_model("unbounded")
 def test_without_instances_the_slots_bound_a_model(calls: Calls) -> None:
     for position in range(5):
-        calls.send(f"{position}", LONG)
+        calls.send(f"{position}", 4 * LONG)
     # Behind each of both slots one may wait at the node.
     calls.wait(running=4, queued=1)
     calls.finish()

@@ -147,6 +147,22 @@ def releases_wanted(shelf: ModelShelf) -> set[str]:
     }
 
 
+@pytest.mark.parametrize("second_cluster", [False, True])
+def test_a_dry_run_tells_all_of_it_and_touches_nothing(
+    shelf: ModelShelf, second_cluster: bool
+) -> None:
+    another_version(shelf)
+    if second_cluster:
+        shelf.hosts["a"].units["farm-head@a.service"].stamp = "of an older certificate"
+    runner = upgraded(shelf, dry_run=True)
+    assert shelf.errors(runner) == {}
+    told = {name: [c.command for c in record.changes] for name, record in runner.records.items()}
+    assert all("sudo systemctl restart farm-node.service" in told[name] for name in "bc")
+    assert ("sudo systemctl restart farm-head@b.service" in told["a"]) is second_cluster
+    assert all(not host.changes for host in shelf.hosts.values())
+    assert shelf.gateway.actions == []
+
+
 def test_a_farm_that_does_not_serve_is_brought_up_first(shelf: ModelShelf) -> None:
     shelf.hosts["a"].units["farm-gateway@a.service"].active = False
     with pytest.raises(ConfigurationError, match="`farm bootstrap` brings it up"):
