@@ -77,9 +77,14 @@ class Session:
             raise ModelUnavailableError(
                 f"ONNX Runtime {ort.__version__} does not accept the model: {_clean(error)}"
             ) from error
-        required = [_spec(node, "input") for node in self._session.get_inputs()]
-        self.inputs = (*required, *_optional(self._session.get_overridable_initializers()))
-        self.outputs = tuple(_spec(node, "output") for node in self._session.get_outputs())
+        try:
+            required = [_spec(node, "input") for node in self._session.get_inputs()]
+            self.inputs = (*required, *_optional(self._session.get_overridable_initializers()))
+            self.outputs = tuple(_spec(node, "output") for node in self._session.get_outputs())
+        except UnicodeDecodeError as error:
+            raise ModelUnavailableError(
+                "the model names a tensor or an axis in bytes that are not UTF-8; export it anew"
+            ) from error
         self.output_names = [spec.name for spec in self.outputs]
         self._bf16_inputs = _bf16(self.inputs)
         self._bf16_outputs = _bf16(self.outputs)

@@ -50,6 +50,16 @@ def test_a_corrupt_model_is_refused_without_naming_the_nodes_paths(
     assert "\n" not in caught.value.message
 
 
+@pytest.mark.parametrize("part", ["input", "output"])
+def test_axes_must_be_named_in_utf8(tmp_path: Path, part: str) -> None:
+    graph = onnx.load_from_string(onnx_models.lookup())
+    (tensor,) = getattr(graph.graph, part)
+    tensor.type.tensor_type.shape.dim[0].dim_param = "axis-name"
+    data = graph.SerializeToString().replace(b"axis-name", b"axis-nam\xe8")
+    with pytest.raises(ModelUnavailableError, match="bytes that are not UTF-8"):
+        opened(tmp_path, data)
+
+
 @pytest.mark.parametrize(
     ("data", "feeds", "code", "words"),
     [
