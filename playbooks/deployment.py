@@ -35,11 +35,13 @@ _MB = 1_000_000
 class Report:
     """What a run found and did, beside the runner's records of the hosts.
 
+    `serves` says that the farm is known to answer requests, whatever became of single hosts.
     `notes` are what the operator should know and that is nobody's failure.
     """
 
     findings: Mapping[str, Sequence[Finding]] = field(default_factory=dict)
     verification: Verification | None = None
+    serves: bool = False
     notes: list[str] = field(default_factory=list)
 
 
@@ -186,7 +188,7 @@ class Deployment:
                 ),
             )
             return
-        report.verification = found
+        report.verification, report.serves = found, found.serves
         for name, reason in found.not_ready.items():
             unit = services.head("a").unit if nodes[name].role.leads else services.node().unit
             self.runner.give_up(

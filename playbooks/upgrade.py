@@ -55,6 +55,8 @@ class Upgrade:
                 f"the farm {self.order.inventory.farm.name} does not serve, so there is nothing to"
                 " upgrade; `farm bootstrap` brings it up"
             )
+        # It goes on to serve wherever this ends: that is what the order of things is for.
+        report.serves = True
         farm.bring_models()
         report.notes += farm.taken_out()
         if self._fits(farm, before):

@@ -86,11 +86,8 @@ def finish(runner: "Runner", report: "Report", output: Output) -> None:
     if output is Output.TABLE:
         _print_proof(report)
     found = report.verification
-    end(
-        records,
-        failed=found is not None and bool(found.problems or not found.serves),
-        partly=found is not None and found.serves,
-    )
+    failed = found is not None and bool(found.problems or not found.serves)
+    end(records, failed=failed, partly=report.serves)
 
 
 def _as_json(report: "Report") -> dict[str, object]:
