@@ -101,7 +101,10 @@ class BatchTiming:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchCompleted:
-    """A node's answer: `outputs[i]` belongs to `batch.members[i]`."""
+    """A node's answer: `outputs[i]` belongs to `batch.members[i]`.
+
+    `energy` and `cost` are what the gateway reckons that it took, in the farm's currency.
+    """
 
     batch_id: int
     node_id: str
@@ -109,6 +112,7 @@ class BatchCompleted:
     outputs: tuple[tuple[Tensor, ...], ...]
     timing: BatchTiming
     energy: EnergyReading | None = None
+    cost: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +147,7 @@ class Receipt:
     attempts: int
     policy: str
     energy: EnergyReading | None = None
+    cost: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +155,8 @@ class LedgerEntry:
     """One row a batch, for accounting: who ran what, how it ended, what it took.
 
     `requests` counts members answered by this batch; members that were cancelled or
-    expired in flight are `wasted`. `outcome` is "completed" or an error code.
+    expired in flight are `wasted`. `outcome` is "completed" or an error code. `clients` has the
+    rows of each client.
     """
 
     batch_id: int
@@ -165,3 +171,4 @@ class LedgerEntry:
     compute_s: float
     timing: BatchTiming | None
     energy: EnergyReading | None
+    clients: Mapping[str, int] = field(default_factory=dict)

@@ -1,7 +1,9 @@
 """Receipts for callers and ledger entries for the farm, from a settled batch."""
 
+from collections import Counter
+
 from farm.core.energy import EnergyReading
-from farm.core.requests import BatchCompleted, BatchTiming, LedgerEntry, Receipt
+from farm.core.requests import BatchCompleted, LedgerEntry, Receipt
 from farm.scheduling.nodes import Flight
 from farm.scheduling.tickets import Ticket
 
@@ -18,22 +20,26 @@ def energy_shares(flight: Flight, completed: BatchCompleted) -> list[EnergyReadi
 
 
 def receipt(
-    entry: Ticket, flight: Flight, timing: BatchTiming, energy: EnergyReading | None
+    entry: Ticket, flight: Flight, completed: BatchCompleted, energy: EnergyReading | None
 ) -> Receipt:
-    """Return what one answered request took. Compute time is its whole batch's.
+    """Return what one answered request took. Compute time is its whole batch's, cost its share.
 
     Waiting at the node for a slot is waiting in the queue, wherever the batch stood.
     """
+    cost = completed.cost
+    if cost is not None:
+        cost *= entry.request.rows / flight.batch.rows if flight.batch.rows else 1.0
     return Receipt(
         node_id=flight.node_id,
         route=ROUTE,
         digest=flight.batch.digest,
         batch_rows=flight.batch.rows,
         queue_s=_slot_at(flight) - entry.request.arrived_at,
-        compute_s=timing.compute_ns / 1e9,
+        compute_s=completed.timing.compute_ns / 1e9,
         attempts=entry.attempts,
         policy=flight.policy,
         energy=energy,
+        cost=cost,
     )
 
 
@@ -44,6 +50,9 @@ def ledger_entry(
     batch = flight.batch
     waiting = sum(entry is not None for entry in flight.tickets)
     answered = waiting if completed is not None else 0
+    clients: Counter[str] = Counter()
+    for member in batch.members:
+        clients[member.client] += member.rows
     return LedgerEntry(
         batch_id=batch.id,
         model=batch.model,
@@ -57,6 +66,7 @@ def ledger_entry(
         compute_s=completed.timing.compute_ns / 1e9 if completed else now - flight.dispatched_at,
         timing=completed.timing if completed else None,
         energy=completed.energy if completed else None,
+        clients=clients,
     )
 
 

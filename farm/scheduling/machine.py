@@ -215,7 +215,7 @@ class Machine:
         for entry, outputs, energy in zip(flight.tickets, completed.outputs, shares, strict=True):
             if entry is not None:
                 del state.tickets[entry.request.id]
-                answer = receipt(entry, flight, completed.timing, energy)
+                answer = receipt(entry, flight, completed, energy)
                 state.effects.append(ResolveRequest(entry.request.id, outputs, answer))
         state.outrun(flight)
         account = ledger_entry(flight, outcome="completed", completed=completed, now=now)

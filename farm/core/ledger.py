@@ -1,0 +1,151 @@
+"""What the ledger keeps: batches once they are settled, requests by the minute, incidents."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from farm.core.models import ModelKey
+
+# Upper bounds in seconds of the latency counts, one more counts what is above the last.
+LATENCY_BOUNDS_S = (
+    0.001, 0.0014, 0.002, 0.0028, 0.004, 0.0056, 0.008, 0.0113, 0.016, 0.0226, 0.032, 0.0453,
+    0.064, 0.0905, 0.128, 0.181, 0.256, 0.362, 0.512, 0.724, 1.02, 1.45, 2.05, 2.9, 4.1, 8.2,
+    16.4, 32.8, 65.5,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What work took: joules with their band and sources, node-seconds, money.
+
+    `measured_j` and `modelled_j` are parts of `joules`, the rest is assumed. `marginal_j` is
+    what it took beyond its share of what the farm draws idle. `node_s` is the time for which it
+    had a whole node. `cost` is in the farm's currency, None where nothing has a price.
+    """
+
+    joules: float = 0.0
+    low_j: float = 0.0
+    high_j: float = 0.0
+    measured_j: float = 0.0
+    modelled_j: float = 0.0
+    marginal_j: float = 0.0
+    node_s: float = 0.0
+    cost: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchRecord:
+    """One settled batch.
+
+    `requests` were answered by it and `wasted` were not; `clients` has the rows of each client.
+    `queue_s` is of all its members together. `outcome` is "completed" or an error code.
+    """
+
+    settled_unix_ns: int
+    batch_id: int
+    model: ModelKey
+    digest: str
+    node_id: str
+    route: str
+    outcome: str
+    rows: int
+    requests: int
+    wasted: int
+    queue_s: float
+    compute_s: float
+    usage: Usage
+    clients: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdleRecord:
+    """What the farm took in a window in which nothing ran."""
+
+    settled_unix_ns: int
+    window_s: float
+    usage: Usage
+
+
+class IncidentKind(StrEnum):
+    """What an operator would be told of."""
+
+    NODE_LOST = "node_lost"
+    NODE_EJECTED = "node_ejected"
+    METER_LOST = "meter_lost"
+    LEDGER_SET_ASIDE = "ledger_set_aside"
+    RECORDS_DROPPED = "records_dropped"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incident:
+    """Something that went wrong, and with what: a node, or nothing of the kind."""
+
+    unix_ns: int
+    kind: IncidentKind
+    subject: str
+    detail: str
+
+
+@dataclass(slots=True)
+class RequestCounts:
+    """What became of requests of one model and client in one minute.
+
+    `answered` counts those with an answer, `failed` those with an error by its code, refusals
+    included. Of those that named a deadline `in_time` were answered before it and `late` were
+    not. `latencies` counts answers by `LATENCY_BOUNDS_S`.
+    """
+
+    answered: int = 0
+    failed: dict[str, int] = field(default_factory=dict)
+    in_time: int = 0
+    late: int = 0
+    request_bytes: int = 0
+    response_bytes: int = 0
+    latency_s: float = 0.0
+    latencies: list[int] = field(default_factory=lambda: [0] * (len(LATENCY_BOUNDS_S) + 1))
+
+
+class GroupBy(StrEnum):
+    """By what the ledger's figures are summed up."""
+
+    TOTAL = "total"
+    MODEL = "model"
+    NODE = "node"
+    ROUTE = "route"
+    CLIENT = "client"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerQuery:
+    """Which figures: from one moment to another, by `group`, in steps of `step_s`.
+
+    Moments are rounded down to whole minutes. `step_s` 0 sums up the whole time; else it is a
+    multiple of 60.
+    """
+
+    since_unix_ns: int
+    until_unix_ns: int
+    group: GroupBy = GroupBy.TOTAL
+    step_s: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerFigures:
+    """The sums of one group in one step.
+
+    `usage` is all that was charged there; `wasted` the part of it whose work answered nobody:
+    failed and hedged batches, requests that were cancelled or expired in flight. Idle windows
+    are in the figures of TOTAL alone, as `idle`, and in `usage` too. Requests are not known by
+    node and by route: there `counts` has only `answered`.
+    """
+
+    start_unix_ns: int
+    key: str
+    batches: int = 0
+    rows: int = 0
+    queue_s: float = 0.0
+    compute_s: float = 0.0
+    usage: Usage = Usage()
+    wasted: Usage = Usage()
+    idle: Usage = Usage()
+    counts: RequestCounts = field(default_factory=RequestCounts)

@@ -1,0 +1,289 @@
+"""Whose joules they were: a window's energy and cost, shared out over the batches that ran.
+
+A host's joules in a window are its batches' marginal ones and the rest. What it drew above
+idle is its batches' in the share that their threads have of the CPU time of the whole host,
+split by thread-seconds (Kepler attributes active power by CPU time likewise). The rest, what
+idle hosts drew, the farm's overhead and the price of the boards' time are the base: they are
+reserved for whoever asks (the SCI specification counts reserved energy too), and are spread
+over all batches of the window by the node-seconds that each had. A window in which nothing ran
+keeps its base to itself. So the shares add up to what the farm drew, whatever happened.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from farm.core.requests import LedgerEntry
+from farm.energy.joules import NO_JOULES, Joules
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostWindow:
+    """What one host did in a window: its joules, and the CPU seconds of all that ran there.
+
+    `idle_w` is what it draws when it does nothing.
+    """
+
+    energy: Joules
+    idle_w: float
+    busy_core_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FarmWindow:
+    """What a whole farm drew and cost from `start` to `end`, in seconds of one clock.
+
+    `overhead` is what no host's meter sees. `tariff` is the price of a joule and `capital` that
+    of all boards' time in the window; None where there is no price.
+    """
+
+    start: float
+    end: float
+    hosts: Mapping[str, HostWindow]
+    overhead: Joules = NO_JOULES
+    tariff: float | None = None
+    capital: float | None = None
+
+    @property
+    def energy(self) -> Joules:
+        """All joules of the farm."""
+        return sum((host.energy for host in self.hosts.values()), self.overhead)
+
+    @property
+    def cost(self) -> float | None:
+        """What the window cost; None where neither joules nor boards have a price."""
+        return priced(self.energy.typical, self.tariff, self.capital)
+
+
+def priced(joules: float, tariff: float | None, capital: float | None) -> float | None:
+    """Return the cost of joules and of boards' time, None where neither has a price."""
+    if tariff is None and capital is None:
+        return None
+    return joules * (tariff or 0.0) + (capital or 0.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Charge:
+    """What something took: its own joules, its share of the base, node-seconds and money.
+
+    `node_s` is the time for which it had a whole node.
+    """
+
+    marginal: Joules = NO_JOULES
+    base: Joules = NO_JOULES
+    node_s: float = 0.0
+    cost: float | None = None
+
+    @property
+    def energy(self) -> Joules:
+        return self.marginal + self.base
+
+    def __add__(self, other: "Charge") -> "Charge":
+        known = [cost for cost in (self.cost, other.cost) if cost is not None]
+        return Charge(
+            marginal=self.marginal + other.marginal,
+            base=self.base + other.base,
+            node_s=self.node_s + other.node_s,
+            cost=sum(known) if known else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SettledBatch:
+    """A batch's account and what it took, once the last window that it ran in is closed."""
+
+    entry: LedgerEntry
+    charge: Charge
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rates:
+    """What a window charged, by which a receipt is reckoned before its own window closes.
+
+    `marginal` has joules a thread-second by node. `base` are the joules and `capital` the price
+    of the boards that the `node_s` node-seconds of the window shared; `tariff` is the price of
+    a joule.
+    """
+
+    marginal: Mapping[str, Joules] = field(default_factory=dict)
+    base: Joules = NO_JOULES
+    node_s: float
+    capital: float | None = None
+    tariff: float | None = None
+
+    def charge(
+        self, node_id: str, *, thread_s: float, node_s: float, among_s: float = 0.0
+    ) -> Charge:
+        """Return what a batch of so many seconds would have taken in that window.
+
+        Where more node-seconds share the base already than did then, `among_s` has them: what
+        one lonely request paid for is not asked of each in a crowd.
+        """
+        share = node_s / max(self.node_s, among_s, node_s)
+        marginal = self.marginal.get(node_id, NO_JOULES).times(thread_s)
+        base = self.base.times(share)
+        capital = None if self.capital is None else self.capital * share
+        return Charge(
+            marginal=marginal,
+            base=base,
+            node_s=node_s,
+            cost=priced(marginal.typical + base.typical, self.tariff, capital),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """A closed window: the batches that it completes, what nobody used, and its rates.
+
+    `idle` is the whole window's charge if nothing ran in it. `rates` is None then.
+    """
+
+    window: FarmWindow
+    batches: tuple[SettledBatch, ...]
+    idle: Charge | None
+    rates: Rates | None
+
+
+@dataclass(slots=True)
+class _Open:
+    """A batch that is not settled: where it runs, on how many threads of how many.
+
+    Seconds until `counted_to` have been charged already. `entry` and `span` (from, to) are
+    known once it came back.
+    """
+
+    host: str
+    node_id: str
+    threads: int
+    capacity: int
+    counted_to: float
+    charge: Charge = Charge()
+    entry: LedgerEntry | None = None
+    span: tuple[float, float] = (0.0, 0.0)
+
+    def seconds(self, start: float, end: float) -> float:
+        """Return for how long it ran between two moments, what was charged left out."""
+        begun, ended = self.span if self.entry is not None else (self.counted_to, end)
+        return max(0.0, min(ended, end) - max(begun, start, self.counted_to))
+
+
+class Account:
+    """Knows the batches that run, and charges each window to them.
+
+    Times are seconds of one clock that never falls. Windows are closed in their order, each
+    beginning where the one before ended.
+    """
+
+    def __init__(self) -> None:
+        self._open: dict[int, _Open] = {}
+
+    @property
+    def open_charge(self) -> Charge:
+        """What batches that are not settled have been charged so far."""
+        return sum((batch.charge for batch in self._open.values()), Charge())
+
+    def dispatched(
+        self, batch_id: int, *, host: str, node_id: str, threads: int, capacity: int, now: float
+    ) -> None:
+        """Note that a batch was sent to a node with `capacity` threads for inference."""
+        self._open[batch_id] = _Open(
+            host=host, node_id=node_id, threads=threads, capacity=capacity, counted_to=now
+        )
+
+    def returned(self, entry: LedgerEntry, *, ran_s: float, now: float) -> None:
+        """Note that a batch came back, after it had run for `ran_s`; unknown ones are ignored."""
+        batch = self._open.get(entry.batch_id)
+        if batch is not None:
+            batch.entry = entry
+            batch.span = (now - ran_s, now)
+
+    def close(self, window: FarmWindow) -> Settlement:
+        """Charge a window to the batches that ran in it; settle those that are back."""
+        running = [
+            _Running(batch, seconds)
+            for batch in self._open.values()
+            if (seconds := batch.seconds(window.start, window.end)) > 0
+        ]
+        rates = _rates(window, running) if running else None
+        for each in running if rates is not None else ():
+            each.batch.charge += rates.charge(
+                each.batch.node_id, thread_s=each.thread_s, node_s=each.node_s
+            )
+        for batch in self._open.values():
+            batch.counted_to = max(batch.counted_to, window.end)
+        return Settlement(
+            window=window,
+            batches=tuple(self._settle(window.end)),
+            idle=None if running else Charge(base=window.energy, cost=window.cost),
+            rates=rates,
+        )
+
+    def abandon(self) -> Charge:
+        """Forget the batches that are not settled; return what they were charged."""
+        left = self.open_charge
+        self._open.clear()
+        return left
+
+    def _settle(self, until: float) -> list[SettledBatch]:
+        """Take out the batches that came back before the window's end."""
+        settled = [
+            SettledBatch(batch.entry, batch.charge)
+            for batch in self._open.values()
+            if batch.entry is not None and batch.span[1] <= until
+        ]
+        for batch in settled:
+            del self._open[batch.entry.batch_id]
+        return settled
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """A batch and the seconds of a window in which it ran."""
+
+    batch: _Open
+    seconds: float
+
+    @property
+    def thread_s(self) -> float:
+        return self.seconds * self.batch.threads
+
+    @property
+    def node_s(self) -> float:
+        return self.thread_s / self.batch.capacity
+
+
+def _rates(window: FarmWindow, running: Sequence[_Running]) -> Rates:
+    """Return what a window charges for the seconds of those that ran in it."""
+    thread_s: defaultdict[str, float] = defaultdict(float)
+    for each in running:
+        thread_s[each.batch.host] += each.thread_s
+    base = window.overhead
+    by_host: dict[str, Joules] = {}
+    for name, host in window.hosts.items():
+        used_s = thread_s[name]
+        share = _marginal_share(host, used_s, window.end - window.start)
+        base += host.energy.times(1.0 - share)
+        if used_s > 0:
+            by_host[name] = host.energy.times(share / used_s)
+    node_s = sum(each.node_s for each in running)
+    return Rates(
+        marginal={
+            each.batch.node_id: by_host[each.batch.host]
+            for each in running
+            if each.batch.host in by_host
+        },
+        base=base,
+        node_s=node_s,
+        capital=window.capital,
+        tariff=window.tariff,
+    )
+
+
+def _marginal_share(host: HostWindow, thread_s: float, seconds: float) -> float:
+    """Return which part of a host's joules its batches caused."""
+    joules = host.energy.typical
+    above = joules - host.idle_w * seconds
+    if joules <= 0 or above <= 0 or thread_s <= 0:
+        return 0.0
+    theirs = min(1.0, thread_s / host.busy_core_s) if host.busy_core_s > 0 else 1.0
+    return above / joules * theirs

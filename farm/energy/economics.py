@@ -1,0 +1,48 @@
+"""What a farm's operator says of its nodes' power and of money."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from farm.core.energy import Band, EnergySource
+from farm.energy.joules import Joules
+from farm.energy.power import MeterAccuracy, PowerModel
+
+YEAR_S: Final = 365.25 * 86_400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostEconomics:
+    """One host: its power model, its meter and what it costs to have.
+
+    `price` is spread over `lifetime_years`. `power` None asks the board's own name, which the
+    node tells when it joins.
+    """
+
+    power: PowerModel | None = None
+    meter: MeterAccuracy | None = None
+    price: float | None = None
+    lifetime_years: float = 4.0
+
+    @property
+    def capital_per_s(self) -> float | None:
+        """What a second of it costs, used or not; None where it has no price."""
+        return None if self.price is None else self.price / (self.lifetime_years * YEAR_S)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Economics:
+    """Of a whole farm; money is in `currency`.
+
+    `tariff` returns the price of a joule at a moment of the calendar (Unix seconds).
+    `overhead_w` is what no host's meter sees, such as a switch.
+    """
+
+    currency: str | None = None
+    tariff: Callable[[float], float] | None = None
+    overhead_w: float = 0.0
+    hosts: Mapping[str, HostEconomics] = field(default_factory=dict)
+
+    def overhead(self, seconds: float) -> Joules:
+        """Return the joules of what no meter sees; the operator's word is an assumption."""
+        return Joules.of(Band.exactly(self.overhead_w * seconds), EnergySource.ASSUMED)

@@ -1,0 +1,250 @@
+"""What every batch took, in joules and money, while the farm runs.
+
+Heartbeats tell what hosts draw, the engine which batches run where. A window is closed a
+little after its end, when the heartbeats around it are in; then its batches are settled and go
+to the ledger. An answer does not wait for that: its receipt is reckoned by the rates of the
+window before.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from farm.core.clock import Clock
+from farm.core.energy import EnergyReading
+from farm.core.errors import ErrorCode
+from farm.core.ledger import BatchRecord, IdleRecord, Usage
+from farm.core.nodes import NodeProfile, NodeVitals
+from farm.core.requests import Batch, BatchCompleted, LedgerEntry
+from farm.energy.attribution import Account, Charge, FarmWindow, Rates, SettledBatch, Settlement
+from farm.energy.economics import Economics, HostEconomics
+from farm.energy.joules import NO_JOULES, Joules
+from farm.energy.power import HostPower, PowerModel
+
+# After a window's end, for the heartbeats that tell of it, of which one comes every second.
+_LAG_S: Final = 2.0
+
+# The route of what this farm's own nodes ran.
+_ROUTE: Final = "farm"
+
+
+class BoardPower(Protocol):
+    """Knows what boards draw."""
+
+    def __call__(self, board: str, *, cores: int) -> PowerModel:
+        """Return the model of a board by its id or the name its firmware gives it."""
+        ...
+
+
+class Records(Protocol):
+    """Where settled work goes: the ledger. Every method returns at once and never raises."""
+
+    def batch(self, record: BatchRecord) -> None: ...
+
+    def idle(self, record: IdleRecord) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """Where a node's batches run: its host, its threads, those of a batch by default."""
+
+    host: str
+    capacity: int
+    threads_per_slot: int
+
+
+class Accounting:
+    """Follows one gateway's batches. Everything here runs on the gateway's loop."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        economics: Economics,
+        boards: BoardPower,
+        records: Records,
+        window_s: float,
+    ) -> None:
+        self._clock = clock
+        self._economics = economics
+        self._boards = boards
+        self._records = records
+        self._window_s = window_s
+        self._account = Account()
+        self._hosts: dict[str, HostPower] = {}
+        self._places: dict[str, _Place] = {}
+        self._began_at = clock.monotonic()
+        self._rates: Rates | None = None
+        # Node-seconds of the receipts of the window that is open.
+        self._reckoned_s = 0.0
+        # All that was drawn in windows that are closed.
+        self.drawn = NO_JOULES
+
+    # -- what the fleet hears ---------------------------------------------------------
+
+    def joined(self, profile: NodeProfile) -> None:
+        """Note where a node's batches will run."""
+        known = self._economics.hosts.get(profile.node_id, HostEconomics())
+        host = profile.host or profile.node_id
+        self._places[profile.node_id] = _Place(
+            host=host, capacity=profile.capacity, threads_per_slot=profile.threads_per_slot
+        )
+        if host not in self._hosts:
+            power = known.power or self._boards(profile.board, cores=profile.cores)
+            self._hosts[host] = HostPower(power, cores=profile.cores, meter=known.meter)
+
+    def heard(self, node_id: str, vitals: NodeVitals) -> None:
+        """Take a heartbeat."""
+        place = self._places.get(node_id)
+        if place is not None:
+            self._hosts[place.host].heard(node_id, vitals, self._clock.monotonic())
+
+    # -- what the engine does ---------------------------------------------------------
+
+    def dispatched(self, batch: Batch, node_id: str) -> None:
+        """Note a batch that was sent."""
+        place = self._places.get(node_id)
+        if place is not None:
+            self._account.dispatched(
+                batch.id,
+                host=place.host,
+                node_id=node_id,
+                threads=batch.threads or place.threads_per_slot,
+                capacity=place.capacity,
+                now=self._clock.monotonic(),
+            )
+
+    def returned(self, entry: LedgerEntry) -> None:
+        """Note a batch that came back, one way or another."""
+        # A node that had no room did no work.
+        ran_s = 0.0 if entry.outcome == ErrorCode.NODE_BUSY else entry.compute_s
+        self._account.returned(entry, ran_s=ran_s, now=self._clock.monotonic())
+
+    def reckon(self, batch: Batch, completed: BatchCompleted) -> tuple[EnergyReading, float | None]:
+        """Return what a batch took, as far as it is known now, and what that costs."""
+        compute_s = completed.timing.compute_ns / 1e9
+        place = self._places.get(completed.node_id)
+        if place is None:
+            return NO_JOULES.reading(compute_s), None
+        thread_s = compute_s * (batch.threads or place.threads_per_slot)
+        node_s = thread_s / place.capacity
+        self._reckoned_s += node_s
+        rates = self._rates or self._first_rates()
+        charge = rates.charge(
+            completed.node_id, thread_s=thread_s, node_s=node_s, among_s=self._reckoned_s
+        )
+        return charge.energy.reading(compute_s), charge.cost
+
+    # -- windows ----------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Close windows until cancelled."""
+        while True:
+            ends_at = self._began_at + self._window_s
+            await asyncio.sleep(max(ends_at + _LAG_S - self._clock.monotonic(), 0.0))
+            self.close_window(ends_at)
+
+    def finish(self) -> None:
+        """Close the last window now; what still runs is nobody's."""
+        self.close_window(self._clock.monotonic())
+        left = self._account.abandon()
+        if left.energy.typical:
+            self._records.idle(self._idle_record(left, 0.0))
+
+    def close_window(self, ends_at: float) -> None:
+        """Charge all until a moment, and hand what is settled to the ledger."""
+        if ends_at <= self._began_at:
+            return
+        settlement = self._account.close(self._window(self._began_at, ends_at))
+        self._began_at = ends_at
+        self._reckoned_s = 0.0
+        self._rates = settlement.rates or self._rates
+        self.drawn += settlement.window.energy
+        self._record(settlement)
+
+    def _window(self, start: float, end: float) -> FarmWindow:
+        tariff = self._economics.tariff
+        seconds = end - start
+        return FarmWindow(
+            start=start,
+            end=end,
+            hosts={name: host.window(start, end) for name, host in self._hosts.items()},
+            overhead=self._economics.overhead(seconds),
+            tariff=None if tariff is None else tariff(self._clock.unix_ns() / 1e9),
+            capital=self._capital(seconds),
+        )
+
+    def _capital(self, seconds: float) -> float | None:
+        """Return what the time of all boards costs; None where none has a price."""
+        # Nodes that share a machine have its price once.
+        prices = {
+            self._places[node_id].host if node_id in self._places else node_id: host.capital_per_s
+            for node_id, host in self._economics.hosts.items()
+        }
+        known = [price for price in prices.values() if price is not None]
+        return sum(known) * seconds if known else None
+
+    def _first_rates(self) -> Rates:
+        """Return rates by the power models alone, as if all nodes were busy."""
+        base = self._economics.overhead(1.0)
+        marginal: dict[str, Joules] = {}
+        for host in self._hosts.values():
+            base += Joules.of(host.model.idle, host.model.source)
+        for node_id, place in self._places.items():
+            host = self._hosts[place.host]
+            marginal[node_id] = host.model.core_second(host.cores)
+        tariff = self._economics.tariff
+        return Rates(
+            marginal=marginal,
+            base=base,
+            node_s=float(len(self._places)),
+            capital=self._capital(1.0),
+            tariff=None if tariff is None else tariff(self._clock.unix_ns() / 1e9),
+        )
+
+    def _record(self, settlement: Settlement) -> None:
+        unix_ns = self._clock.unix_ns()
+        for batch in settlement.batches:
+            self._records.batch(_batch_record(batch, unix_ns))
+        if settlement.idle is not None:
+            window = settlement.window
+            self._records.idle(self._idle_record(settlement.idle, window.end - window.start))
+
+    def _idle_record(self, charge: Charge, seconds: float) -> IdleRecord:
+        return IdleRecord(
+            settled_unix_ns=self._clock.unix_ns(), window_s=seconds, usage=_usage(charge)
+        )
+
+
+def _batch_record(batch: SettledBatch, unix_ns: int) -> BatchRecord:
+    entry = batch.entry
+    return BatchRecord(
+        settled_unix_ns=unix_ns,
+        batch_id=entry.batch_id,
+        model=entry.model,
+        digest=entry.digest,
+        node_id=entry.node_id,
+        route=_ROUTE,
+        outcome=entry.outcome,
+        rows=entry.rows,
+        requests=entry.requests,
+        wasted=entry.wasted,
+        queue_s=entry.queue_s,
+        compute_s=entry.compute_s,
+        usage=_usage(batch.charge),
+        clients=entry.clients,
+    )
+
+
+def _usage(charge: Charge) -> Usage:
+    energy = charge.energy
+    return Usage(
+        joules=energy.band.typical,
+        low_j=energy.band.low,
+        high_j=energy.band.high,
+        measured_j=energy.measured,
+        modelled_j=energy.modelled,
+        marginal_j=charge.marginal.typical,
+        node_s=charge.node_s,
+        cost=charge.cost,
+    )

@@ -1,0 +1,199 @@
+"""Whatever batches do, what is charged adds up to what the farm drew and cost."""
+
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from farm.core.energy import Band, EnergySource
+from farm.core.models import ModelKey
+from farm.core.requests import LedgerEntry
+from farm.energy.attribution import Account, Charge, FarmWindow, HostWindow, Settlement
+from farm.energy.joules import Joules
+
+WINDOW_S = 10.0
+
+
+def entry(batch_id: int, node_id: str = "a", *, outcome: str = "completed") -> LedgerEntry:
+    return LedgerEntry(
+        batch_id=batch_id,
+        model=ModelKey("m", 1),
+        digest="d",
+        node_id=node_id,
+        rows=1,
+        requests=1,
+        wasted=0,
+        outcome=outcome,
+        queue_s=0.0,
+        compute_s=1.0,
+        timing=None,
+        energy=None,
+    )
+
+
+def joules(typical: float, source: EnergySource = EnergySource.MEASURED) -> Joules:
+    return Joules.of(Band(typical * 0.9, typical, typical * 1.2), source)
+
+
+def window(number: int = 0, /, **hosts: HostWindow) -> FarmWindow:
+    return FarmWindow(
+        start=number * WINDOW_S,
+        end=(number + 1) * WINDOW_S,
+        hosts=hosts,
+        overhead=joules(20.0, EnergySource.ASSUMED),
+        tariff=1e-7,
+        capital=0.002,
+    )
+
+
+def host(energy_j: float, *, idle_w: float = 2.0, busy_core_s: float = 0.0) -> HostWindow:
+    return HostWindow(energy=joules(energy_j), idle_w=idle_w, busy_core_s=busy_core_s)
+
+
+def total(settlements: list[Settlement], account: Account) -> Charge:
+    parts = [batch.charge for each in settlements for batch in each.batches]
+    parts += [each.idle for each in settlements if each.idle is not None]
+    return sum(parts, account.open_charge)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A batch: where, when it was sent, when it came back, for how long it ran, its threads."""
+
+    host: str
+    sent_at: float
+    back_at: float
+    ran_s: float
+    threads: int
+
+
+@st.composite
+def runs(draw: st.DrawFn) -> list[Run]:
+    found = []
+    for _ in range(draw(st.integers(0, 12))):
+        sent_at = draw(st.floats(0, 39))
+        took_s = draw(st.floats(0, 25))
+        found.append(
+            Run(
+                host=draw(st.sampled_from("abx")),
+                sent_at=sent_at,
+                back_at=sent_at + took_s,
+                ran_s=draw(st.floats(0, 1)) * took_s,
+                threads=draw(st.integers(1, 4)),
+            )
+        )
+    return found
+
+
+@given(
+    runs(),
+    st.lists(
+        st.tuples(st.floats(0, 300), st.floats(0, 300), st.floats(0, 40)), min_size=4, max_size=4
+    ),
+    st.floats(0, 15),
+)
+def test_every_joule_and_cent_is_charged_once(
+    batches: list[Run], draws: list[tuple[float, float, float]], lag_s: float
+) -> None:
+    account = Account()
+    moments = [(run.sent_at, 0, number) for number, run in enumerate(batches)]
+    moments += [(run.back_at, 1, number) for number, run in enumerate(batches)]
+    windows = [
+        window(number, a=host(one, busy_core_s=busy), b=host(other, busy_core_s=busy))
+        for number, (one, other, busy) in enumerate(draws)
+    ]
+    moments += [(each.end + lag_s, 2, number) for number, each in enumerate(windows)]
+    settlements = []
+    for at, what, number in sorted(moments):
+        if what == 0:
+            run = batches[number]
+            account.dispatched(
+                number, host=run.host, node_id=run.host, threads=run.threads, capacity=4, now=at
+            )
+        elif what == 1:
+            account.returned(entry(number), ran_s=batches[number].ran_s, now=at)
+        else:
+            settlements.append(account.close(windows[number]))
+    charged = total(settlements, account)
+    drawn = sum((each.energy for each in windows), Joules())
+    for name in ("low", "typical", "high"):
+        charged_j = getattr(charged.energy.band, name)
+        assert charged_j == pytest.approx(getattr(drawn.band, name), rel=1e-9)
+    assert charged.energy.measured == pytest.approx(drawn.measured, rel=1e-9)
+    assert charged.cost == pytest.approx(sum(each.cost or 0.0 for each in windows), rel=1e-9)
+    assert all(batch.charge.energy.band.low >= 0 for each in settlements for batch in each.batches)
+
+
+def close_with(*batches: tuple[str, float, int], **hosts: HostWindow) -> Settlement:
+    """Close one window in which batches of (node, seconds, threads) ended."""
+    account = Account()
+    for number, (node, seconds, threads) in enumerate(batches):
+        account.dispatched(
+            number, host=node, node_id=node, threads=threads, capacity=4, now=8.0 - seconds
+        )
+        account.returned(entry(number, node), ran_s=seconds, now=8.0)
+    return account.close(window(**hosts))
+
+
+def test_what_is_above_idle_is_the_batches_by_thread_seconds() -> None:
+    one, two = close_with(("a", 2.0, 1), ("a", 3.0, 2), a=host(60.0, busy_core_s=8.0)).batches
+    assert one.charge.marginal.typical == pytest.approx(10.0)
+    assert two.charge.marginal.typical == pytest.approx(30.0)
+
+
+def test_a_host_that_others_keep_busy_charges_batches_for_their_own_cpu_time_alone() -> None:
+    (batch,) = close_with(("a", 2.0, 1), a=host(60.0, busy_core_s=20.0)).batches
+    assert batch.charge.marginal.typical == pytest.approx(4.0)
+    assert batch.charge.base.typical == pytest.approx(56.0 + 20.0)
+
+
+def test_idle_hosts_and_overhead_are_spread_by_node_seconds() -> None:
+    one, two = close_with(("a", 2.0, 4), ("a", 4.0, 4), a=host(20.0), b=host(40.0)).batches
+    assert one.charge.base.typical == pytest.approx(80.0 / 3)
+    assert two.charge.base.typical == pytest.approx(160.0 / 3)
+
+
+def test_a_window_in_which_nothing_ran_keeps_its_joules() -> None:
+    settlement = close_with(a=host(20.0))
+    assert settlement.batches == ()
+    assert settlement.rates is None
+    assert settlement.idle is not None
+    assert settlement.idle.energy.typical == pytest.approx(40.0)
+
+
+def test_a_batch_that_runs_through_several_windows_is_charged_in_each() -> None:
+    account = Account()
+    account.dispatched(1, host="a", node_id="a", threads=4, capacity=4, now=5.0)
+    first = account.close(window(0, a=host(100.0)))
+    account.returned(entry(1), ran_s=8.0, now=13.0)
+    second = account.close(window(1, a=host(50.0)))
+    assert first.batches == ()
+    (batch,) = second.batches
+    assert batch.charge.energy.typical == pytest.approx(100.0 + 50.0 + 2 * 20.0)
+    assert batch.charge.node_s == pytest.approx(8.0)
+
+
+def test_a_batch_that_was_turned_away_is_settled_for_nothing() -> None:
+    account = Account()
+    account.dispatched(1, host="a", node_id="a", threads=4, capacity=4, now=5.0)
+    account.returned(entry(1, outcome="node_busy"), ran_s=0.0, now=5.1)
+    settlement = account.close(window(0, a=host(100.0)))
+    (batch,) = settlement.batches
+    assert batch.charge.energy.typical == 0
+    assert settlement.idle is not None
+
+
+def test_a_sum_is_worth_what_its_weakest_part_is() -> None:
+    (batch,) = close_with(("a", 2.0, 1), a=host(60.0)).batches
+    assert batch.charge.marginal.source is EnergySource.MEASURED
+    assert batch.charge.energy.source is EnergySource.ASSUMED
+
+
+def test_rates_foretell_what_the_same_batch_is_charged() -> None:
+    settlement = close_with(("a", 2.0, 2), ("b", 4.0, 4), a=host(60.0), b=host(90.0))
+    assert settlement.rates is not None
+    told = settlement.rates.charge("b", thread_s=16.0, node_s=4.0)
+    charged = settlement.batches[1].charge
+    assert told.energy.typical == pytest.approx(charged.energy.typical)
+    assert told.cost == pytest.approx(charged.cost)
