@@ -7,15 +7,18 @@ window before.
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from farm.core.clock import Clock
 from farm.core.energy import EnergyReading
 from farm.core.errors import ErrorCode
-from farm.core.ledger import BatchRecord, IdleRecord, Usage
+from farm.core.ledger import BatchRecord, IdleRecord, Incident, IncidentKind, Usage
+from farm.core.models import ModelKey
 from farm.core.nodes import NodeProfile, NodeVitals
-from farm.core.requests import Batch, BatchCompleted, LedgerEntry
+from farm.core.requests import Batch, BatchCompleted, InferenceRequest, LedgerEntry
+from farm.core.tensors import Tensor
 from farm.energy.attribution import Account, Charge, FarmWindow, Rates, SettledBatch, Settlement
 from farm.energy.economics import Economics, HostEconomics
 from farm.energy.joules import NO_JOULES, Joules
@@ -37,11 +40,33 @@ class BoardPower(Protocol):
 
 
 class Records(Protocol):
-    """Where settled work goes: the ledger. Every method returns at once and never raises."""
+    """Where what happened is kept: the ledger. Every method returns at once and never raises."""
 
-    def batch(self, record: BatchRecord) -> None: ...
+    def batch(self, record: BatchRecord) -> None:
+        """Keep a settled batch."""
+        ...
 
-    def idle(self, record: IdleRecord) -> None: ...
+    def idle(self, record: IdleRecord) -> None:
+        """Keep what a window took in which nothing ran."""
+        ...
+
+    def incident(self, incident: Incident) -> None:
+        """Keep something that went wrong."""
+        ...
+
+    def request(
+        self,
+        model: ModelKey,
+        client: str,
+        *,
+        code: ErrorCode | None,
+        latency_s: float,
+        in_time: bool | None,
+        request_bytes: int,
+        response_bytes: int,
+    ) -> None:
+        """Count a request; `code` is None for an answer, `in_time` where there is no telling."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +159,38 @@ class Accounting:
             completed.node_id, thread_s=thread_s, node_s=node_s, among_s=self._reckoned_s
         )
         return charge.energy.reading(compute_s), charge.cost
+
+    def answered(
+        self, request: InferenceRequest, outputs: Sequence[Tensor], latency_s: float
+    ) -> None:
+        """Count a request that got its answer."""
+        self._records.request(
+            request.model,
+            request.client,
+            code=None,
+            latency_s=latency_s,
+            in_time=True,
+            request_bytes=request.size_bytes,
+            response_bytes=sum(len(tensor.raw) for tensor in outputs),
+        )
+
+    def refused(self, request: InferenceRequest, code: ErrorCode, latency_s: float) -> None:
+        """Count a request that got an error."""
+        self._records.request(
+            request.model,
+            request.client,
+            code=code,
+            latency_s=latency_s,
+            in_time=False if code is ErrorCode.DEADLINE_EXCEEDED else None,
+            request_bytes=request.size_bytes,
+            response_bytes=0,
+        )
+
+    def went_wrong(self, kind: IncidentKind, subject: str, detail: str) -> None:
+        """Keep an incident."""
+        self._records.incident(
+            Incident(unix_ns=self._clock.unix_ns(), kind=kind, subject=subject, detail=detail)
+        )
 
     # -- windows ----------------------------------------------------------------------
 

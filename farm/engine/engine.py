@@ -2,18 +2,20 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
 
 from farm.core.clock import Clock
 from farm.core.errors import ErrorCode, FarmError, InternalError, ModelUnavailableError
+from farm.core.ledger import IncidentKind
 from farm.core.models import ModelKey
 from farm.core.observer import Observer
 from farm.core.pool import WorkerPool
 from farm.core.requests import Batch, BatchCompleted, BatchFailed, InferenceRequest, Receipt
 from farm.core.tensors import Tensor
+from farm.engine.accounting import Accounting
 from farm.engine.statistics import VersionStatistics
 from farm.engine.trace import TraceRecorder
 from farm.scheduling.effects import (
@@ -72,12 +74,14 @@ class Engine:
         pool: WorkerPool,
         clock: Clock,
         observer: Observer,
+        accounting: Accounting,
         recorder: TraceRecorder | None = None,
     ) -> None:
         self.machine = machine
         self._pool = pool
         self._clock = clock
         self._observer = observer
+        self._accounting = accounting
         self._recorder = recorder
         self._waiting: dict[int, tuple[InferenceRequest, asyncio.Future[Answer]]] = {}
         self._statistics: dict[ModelKey, VersionStatistics] = {}
@@ -225,6 +229,7 @@ class Engine:
             case RejectRequest(request_id, error):
                 self._reply(request_id, error)
             case DispatchBatch(batch, placement):
+                self._accounting.dispatched(batch, placement.node_id)
                 outcome = self._pool.execute(batch, placement.node_id)
                 self._keep(self._settle(batch, placement.node_id, outcome))
             case WakeAt(at):
@@ -241,6 +246,7 @@ class Engine:
                     seconds=round(until - self._clock.monotonic(), 1),
                     reason=reason,
                 )
+                self._accounting.went_wrong(IncidentKind.NODE_EJECTED, node_id, reason)
                 self._observer.node_ejected(node_id)
             case ProbeNode():
                 self._keep(self._probe(effect))
@@ -249,6 +255,7 @@ class Engine:
                 self._pool.replace(node_id, incarnation, reason)
             case AppendLedger(entry):
                 self._counts(entry.model).settled(entry, unix_ns=self._clock.unix_ns())
+                self._accounting.returned(entry)
                 self._observer.batch_settled(entry)
 
     def _keep(self, work: Coroutine[Any, Any, None]) -> None:
@@ -265,11 +272,13 @@ class Engine:
         statistics = self._counts(request.model)
         if isinstance(reply, Answer):
             statistics.answered(rows=request.rows, latency_s=latency_s, receipt=reply.receipt)
+            self._accounting.answered(request, reply.outputs, latency_s)
             self._observer.request_finished(request.model, None, latency_s, reply.receipt)
             if not future.done():
                 future.set_result(reply)
         else:
             statistics.refused(latency_s=latency_s)
+            self._accounting.refused(request, reply.code, latency_s)
             self._observer.request_finished(request.model, reply.code, latency_s, None)
             if not future.done():
                 future.set_exception(reply)
@@ -293,7 +302,11 @@ class Engine:
                 message="the gateway could not reach the node",
                 retryable=True,
             )
-        self.post(BatchFinished(settled) if isinstance(settled, BatchCompleted) else settled)
+        if isinstance(settled, BatchCompleted):
+            energy, cost = self._accounting.reckon(batch, settled)
+            self.post(BatchFinished(replace(settled, energy=energy, cost=cost)))
+        else:
+            self.post(settled)
 
     async def _probe(self, probe: ProbeNode) -> None:
         ok = await self._answers(probe.node_id, probe.digests[:_MODELS_PER_PROBE] or ("",))

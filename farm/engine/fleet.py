@@ -9,9 +9,11 @@ import structlog
 
 from farm.core.clock import Clock
 from farm.core.errors import FarmError, IntegrityError, ModelUnavailableError, NodeLostError
+from farm.core.ledger import IncidentKind
 from farm.core.models import ModelArtifact, ModelReport
 from farm.core.nodes import NodeProfile, NodeState, NodeVitals
 from farm.core.pool import BlobSource, NodeDown, NodeHeartbeat, NodeUp, WorkerPool
+from farm.engine.accounting import Accounting
 from farm.engine.catalog import Catalog
 from farm.engine.eligibility import ineligible
 from farm.engine.engine import Engine
@@ -38,6 +40,7 @@ class Fleet:
         catalog: Catalog,
         curves: KnownCurves,
         blobs: BlobSource,
+        accounting: Accounting,
         clock: Clock,
     ) -> None:
         self._pool = pool
@@ -45,6 +48,7 @@ class Fleet:
         self._catalog = catalog
         self._curves = curves
         self._blobs = blobs
+        self._accounting = accounting
         self._clock = clock
         self.members = {node_id: Member(node_id=node_id) for node_id in pool.node_ids}
         self._reconciling: dict[str, asyncio.Task[None]] = {}
@@ -191,6 +195,7 @@ class Fleet:
 
     def _hear(self, member: Member, vitals: NodeVitals) -> None:
         member.vitals, member.heard_at = vitals, self._clock.monotonic()
+        self._accounting.heard(member.node_id, vitals)
         self._engine.post(
             NodeHeard(node_id=member.node_id, incarnation=vitals.incarnation, speed=vitals.speed)
         )
@@ -203,6 +208,7 @@ class Fleet:
         member = self.members[profile.node_id]
         member.state, member.reason = NodeState.JOINING, "receiving models"
         member.profile = profile
+        self._accounting.joined(profile)
         member.cordoned = cordoned
         member.clear()
         member.heard_at = self._clock.monotonic()
@@ -218,6 +224,8 @@ class Fleet:
         self._engine.post(NodeLost(node_id=node_id, reason=reason))
         member = self.members[node_id]
         member.clear()
+        if member.state is not NodeState.LOST:
+            self._accounting.went_wrong(IncidentKind.NODE_LOST, node_id, reason)
         member.losses += 1
         await self._set_state(member, NodeState.LOST, reason)
 

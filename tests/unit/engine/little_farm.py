@@ -9,13 +9,18 @@ from typing import cast
 
 from fake_pool import FakePool
 
-from farm.core.clock import SystemClock
+from farm.core.clock import Clock, SystemClock
+from farm.core.energy import Band, EnergySource
 from farm.core.errors import ErrorCode, ModelNotFoundError
+from farm.core.ledger import BatchRecord, IdleRecord, Incident
 from farm.core.models import ModelArtifact, ModelFile, ModelKey, ModelState
 from farm.core.nodes import NodeVitals
 from farm.core.requests import LedgerEntry, Receipt
 from farm.core.snapshots import GatewayState
 from farm.core.tensors import Datatype, Tensor
+from farm.energy.economics import Economics
+from farm.energy.power import PowerModel
+from farm.engine.accounting import Accounting, Records
 from farm.engine.catalog import Catalog
 from farm.engine.control import ModelControl
 from farm.engine.curve_store import CurveStore
@@ -72,6 +77,62 @@ class Notes:
 
     def node_ejected(self, node_id: str) -> None:
         self.ejected.append(node_id)
+
+
+@dataclass(slots=True)
+class Book:
+    """`Records` that keeps everything."""
+
+    batches: list[BatchRecord] = field(default_factory=list)
+    idles: list[IdleRecord] = field(default_factory=list)
+    incidents: list[Incident] = field(default_factory=list)
+    # Model, client, error if any, whether in time, bytes there and back.
+    requests: list[tuple[ModelKey, str, ErrorCode | None, bool | None, int, int]] = field(
+        default_factory=list
+    )
+
+    def batch(self, record: BatchRecord) -> None:
+        self.batches.append(record)
+
+    def idle(self, record: IdleRecord) -> None:
+        self.idles.append(record)
+
+    def incident(self, incident: Incident) -> None:
+        self.incidents.append(incident)
+
+    def request(
+        self,
+        model: ModelKey,
+        client: str,
+        *,
+        code: ErrorCode | None,
+        latency_s: float,
+        in_time: bool | None,
+        request_bytes: int,
+        response_bytes: int,
+    ) -> None:
+        assert latency_s >= 0
+        self.requests.append((model, client, code, in_time, request_bytes, response_bytes))
+
+
+# Idles at 2 W, and takes 6 W with all cores busy.
+BOARD = PowerModel(idle=Band(1.0, 2.0, 3.0), load=Band(5.0, 6.0, 8.0), source=EnergySource.MODELLED)
+
+
+def accounting(
+    records: Records | None = None,
+    *,
+    clock: Clock | None = None,
+    economics: Economics | None = None,
+) -> Accounting:
+    """Return the accounting of a farm of boards like `BOARD`."""
+    return Accounting(
+        clock=clock or SystemClock(),
+        economics=economics or Economics(),
+        boards=lambda board, *, cores: BOARD,
+        records=records or Book(),
+        window_s=10.0,
+    )
 
 
 class NoBlobs:
@@ -174,7 +235,15 @@ class LittleFarm:
         self.machine = machine or Machine(
             limits=SchedulingLimits(), policy=LeastExpectedCompletion()
         )
-        self.engine = Engine(machine=self.machine, pool=self.pool, clock=clock, observer=self.notes)
+        self.book = Book()
+        self.accounting = accounting(self.book, clock=clock)
+        self.engine = Engine(
+            machine=self.machine,
+            pool=self.pool,
+            clock=clock,
+            observer=self.notes,
+            accounting=self.accounting,
+        )
         known = KnownCurves(catalog=self.catalog, store=CurveStore(curves_dir))
         self.fleet = Fleet(
             pool=self.pool,
@@ -182,6 +251,7 @@ class LittleFarm:
             catalog=self.catalog,
             curves=known,
             blobs=NoBlobs(),
+            accounting=self.accounting,
             clock=clock,
         )
         self.dataplane = DataPlane(

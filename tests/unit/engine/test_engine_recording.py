@@ -6,7 +6,7 @@ from threading import Event
 
 import pytest
 from fake_pool import FakePool
-from little_farm import Notes
+from little_farm import Notes, accounting
 from structlog.testing import capture_logs
 
 from farm.core.clock import SystemClock
@@ -29,6 +29,7 @@ async def test_a_request_and_its_reply_are_recorded(tmp_path: Path) -> None:
         pool=FakePool(["a"]),
         clock=SystemClock(),
         observer=Notes(),
+        accounting=accounting(),
         recorder=recorder,
     )
     request = InferenceRequest(
