@@ -54,9 +54,10 @@ class NodeVitals:
     `speed` is the present clock as a share of the highest, 1 where nothing throttles the
     node or nothing is known of it. `cordoned` is what the node itself remembers.
 
-    `metered_j` and `metered_s` count what its power meter told since the incarnation began:
-    joules as the meter has them, and the seconds over which it told them. `power_w` is what it
-    says now. `meter_fault` is why it says nothing, where it should.
+    `meter` is the type of its power meter, "" where it has none. `metered_j` and `metered_s`
+    count what it told since the incarnation began: joules as the meter has them, and the
+    seconds over which it told them. `power_w` is what it says now. `meter_fault` is why it says
+    nothing, where it should.
     """
 
     incarnation: str
@@ -73,6 +74,7 @@ class NodeVitals:
     throttle_flags: int | None = None
     speed: float = 1.0
     cordoned: bool = False
+    meter: str = ""
     metered_j: float = 0.0
     metered_s: float = 0.0
     power_w: float | None = None

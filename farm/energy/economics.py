@@ -6,23 +6,23 @@ from typing import Final
 
 from farm.core.energy import Band, EnergySource
 from farm.energy.joules import Joules
-from farm.energy.power import MeterAccuracy, PowerModel
 
 YEAR_S: Final = 365.25 * 86_400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostEconomics:
-    """One host: its power model, its meter and what it costs to have.
+    """One host: its board and what it costs to have.
 
-    `price` is spread over `lifetime_years`. `power` None asks the board's own name, which the
-    node tells when it joins.
+    `board` is an id such as "rpi5-8gb", or "" for what the host itself says that it is.
+    `price` and `embodied_kgco2e` (greenhouse gas of making it) are spread over
+    `lifetime_years`.
     """
 
-    power: PowerModel | None = None
-    meter: MeterAccuracy | None = None
+    board: str = ""
     price: float | None = None
     lifetime_years: float = 4.0
+    embodied_kgco2e: float | None = None
 
     @property
     def capital_per_s(self) -> float | None:

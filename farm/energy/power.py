@@ -1,6 +1,7 @@
 """What a host draws: what its meter told, and a model where none tells anything."""
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -93,11 +94,12 @@ class HostPower:
     """
 
     def __init__(
-        self, model: PowerModel, *, cores: int, meter: MeterAccuracy | None = None
+        self, model: PowerModel, *, cores: int, accuracy: Callable[[str], MeterAccuracy]
     ) -> None:
+        """Begin to listen; `accuracy` knows each type of meter."""
         self.model = model
         self.cores = cores
-        self._meter = meter
+        self._accuracy = accuracy
         self._spans: deque[_Span] = deque()
         self._teller = ""
         self._last: NodeVitals | None = None
@@ -125,8 +127,9 @@ class HostPower:
             told_j, told_s = told_j * seconds / told_s, seconds
         watts = self.model.watts(utilisation=now.cpu_fraction, speed=now.speed)
         energy = Joules.of(watts.times(seconds - told_s), self.model.source)
-        if told_s and self._meter is not None:
-            energy += Joules.of(self._meter.joules(told_j, told_s), EnergySource.MEASURED)
+        if told_s:
+            measured = self._accuracy(now.meter).joules(told_j, told_s)
+            energy += Joules.of(measured, EnergySource.MEASURED)
         return _Span(start, end, energy, now.cpu_fraction * self.cores * seconds)
 
     def window(self, start: float, end: float) -> HostWindow:

@@ -22,6 +22,7 @@ from farm.core.tensors import Tensor
 from farm.energy.attribution import Account, Charge, FarmWindow, Rates, SettledBatch, Settlement
 from farm.energy.economics import Economics, HostEconomics
 from farm.energy.joules import NO_JOULES, Joules
+from farm.energy.meters import accuracy
 from farm.energy.power import HostPower, PowerModel
 
 # After a window's end, for the heartbeats that tell of it, of which one comes every second.
@@ -115,8 +116,8 @@ class Accounting:
             host=host, capacity=profile.capacity, threads_per_slot=profile.threads_per_slot
         )
         if host not in self._hosts:
-            power = known.power or self._boards(profile.board, cores=profile.cores)
-            self._hosts[host] = HostPower(power, cores=profile.cores, meter=known.meter)
+            power = self._boards(known.board or profile.board, cores=profile.cores)
+            self._hosts[host] = HostPower(power, cores=profile.cores, accuracy=accuracy)
 
     def heard(self, node_id: str, vitals: NodeVitals) -> None:
         """Take a heartbeat."""

@@ -9,7 +9,12 @@ from farm.core.nodes import NodeVitals
 from farm.energy.power import HostPower, MeterAccuracy, PowerModel
 
 MODEL = PowerModel(idle=Band(1.0, 2.0, 3.0), load=Band(5.0, 6.0, 9.0), source=EnergySource.MODELLED)
+EXACT = MeterAccuracy(within=0.0, basis="a test")
 METER = MeterAccuracy(within=0.1, basis="a test", gain=1.2, offset_w=0.5)
+
+
+def host_power() -> HostPower:
+    return HostPower(MODEL, cores=4, accuracy=lambda kind: EXACT)
 
 
 def vitals(
@@ -56,7 +61,7 @@ def test_a_meter_is_corrected_as_its_accuracy_says() -> None:
 
 
 def test_heartbeats_that_come_unevenly_lose_no_measurement() -> None:
-    host = HostPower(MODEL, cores=4, meter=MeterAccuracy(within=0.0, basis="a test"))
+    host = host_power()
     host.heard("a", vitals(), 0.0)
     for number, at in enumerate((0.9, 2.1, 2.9, 4.0), start=1):
         host.heard("a", vitals(metered=(5.0 * number, float(number))), at)
@@ -66,7 +71,7 @@ def test_heartbeats_that_come_unevenly_lose_no_measurement() -> None:
 
 
 def test_a_meter_that_tells_of_half_the_time_leaves_the_rest_to_the_model() -> None:
-    host = HostPower(MODEL, cores=4, meter=MeterAccuracy(within=0.0, basis="a test"))
+    host = host_power()
     host.heard("a", vitals(), 0.0)
     host.heard("a", vitals(metered=(5.0, 1.0)), 2.0)
     energy = host.window(0.0, 2.0).energy
@@ -74,21 +79,21 @@ def test_a_meter_that_tells_of_half_the_time_leaves_the_rest_to_the_model() -> N
 
 
 def test_counters_of_a_new_incarnation_are_not_compared_with_those_of_the_old() -> None:
-    host = HostPower(MODEL, cores=4, meter=METER)
+    host = host_power()
     host.heard("a", vitals(metered=(500.0, 100.0)), 0.0)
     host.heard("a", vitals(metered=(600.0, 120.0), incarnation="2"), 1.0)
     assert host.window(0.0, 1.0).energy.measured == 0
 
 
 def test_counters_that_fall_are_not_believed() -> None:
-    host = HostPower(MODEL, cores=4, meter=METER)
+    host = host_power()
     host.heard("a", vitals(metered=(500.0, 100.0)), 0.0)
     host.heard("a", vitals(metered=(400.0, 101.0)), 1.0)
     assert host.window(0.0, 1.0).energy.measured == 0
 
 
 def test_when_the_node_that_tells_falls_silent_another_takes_over() -> None:
-    host = HostPower(MODEL, cores=4, meter=METER)
+    host = host_power()
     host.heard("a", vitals(cpu=0.0), 0.0)
     host.heard("b", vitals(cpu=1.0), 0.5)
     for second in range(1, 9):
@@ -107,7 +112,7 @@ def test_windows_lose_and_double_nothing(
     pauses: list[float], loads: list[float], cuts: list[float]
 ) -> None:
     def told() -> HostPower:
-        host, now = HostPower(MODEL, cores=4), 0.0
+        host, now = host_power(), 0.0
         host.heard("a", vitals(), now)
         for pause, cpu in zip(pauses, loads, strict=False):
             now += pause

@@ -10,12 +10,10 @@ from farm.core.models import ModelKey
 from farm.core.nodes import NodeProfile, NodeVitals
 from farm.core.requests import Batch, InferenceRequest, LedgerEntry
 from farm.energy.economics import Economics, HostEconomics
-from farm.energy.power import MeterAccuracy
 from farm.engine.accounting import Accounting
 from farm.engine.dataplane import InferenceCall
 
 KEY = ModelKey("m", 1)
-METER = MeterAccuracy(within=0.1, basis="a test")
 
 
 class HandClock:
@@ -75,6 +73,7 @@ class Shelf:
             digests=(),
             metered_j=metered_w * self._metered_s,
             metered_s=self._metered_s if metered_w else 0.0,
+            meter="shelly",
         )
 
     def batch(self, rows: int = 1) -> Batch:
@@ -133,7 +132,7 @@ def test_a_window_is_charged_to_what_ran_in_it() -> None:
 
 
 def test_a_meter_is_believed_and_its_loss_falls_to_the_model() -> None:
-    shelf = Shelf(Economics(hosts={"a": HostEconomics(meter=METER)}))
+    shelf = Shelf()
     shelf.join("a")
     shelf.beat("a", seconds=1, metered_w=5.0)
     shelf.accounting.close_window(shelf.clock.now)
@@ -148,7 +147,7 @@ def test_a_meter_is_believed_and_its_loss_falls_to_the_model() -> None:
 
 
 def test_nodes_of_one_host_share_what_it_draws() -> None:
-    shelf = Shelf(Economics(hosts={name: HostEconomics(meter=METER) for name in "ab"}))
+    shelf = Shelf()
     shelf.join("a", host="pi")
     shelf.join("b", host="pi")
     shelf.beat("a", "b", seconds=1, metered_w=5.0)
