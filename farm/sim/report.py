@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from farm.sim.energy import EnergyReport
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Latency:
@@ -49,7 +51,7 @@ class Report:
     in time, failed (an error, or an answer past its deadline) or, when time was up, `lost`:
     without any reply. `rows_per_s` counts answers between the warm-up and the last arrival;
     `capacity_rows_per_s` is what the boards can do together. `wasted_rows` ran in batches
-    that nobody got an answer from. A kind of request is its model and its client. `recorded`
+    that nobody got an answer from; `energy` is None where a board has no power model. A kind of request is its model and its client. `recorded`
     is what a trace says of the real run.
     """
 
@@ -70,6 +72,7 @@ class Report:
     hedges: int
     wasted_rows: int
     joules_per_row: float | None
+    energy: EnergyReport | None
     nodes: tuple[NodeReport, ...]
     recorded: Mapping[str, float]
 

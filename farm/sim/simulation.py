@@ -20,6 +20,7 @@ from farm.scheduling.effects import (
     WakeAt,
 )
 from farm.scheduling.events import Event, ModelChanged, RequestArrived, TimerFired
+from farm.sim.energy import SimulatedEnergy
 from farm.sim.faults import Faults
 from farm.sim.pool import SimulatedPool
 from farm.sim.report import Report
@@ -68,6 +69,8 @@ class Simulation:
         self._pool = SimulatedPool(setup, timeline=self._timeline, post=self._inbox_put)
         self._workload = setup.workload.begin(setup.seed)
         self._tally = Tally(warmup_s=setup.warmup_s)
+        modelled = all(plan.idle_w is not None for plan in setup.nodes)
+        self._energy = SimulatedEnergy(self._pool.nodes) if modelled else None
         # Requests that wait for their reply.
         self._open: dict[int, InferenceRequest] = {}
         self._requests = 0
@@ -83,7 +86,7 @@ class Simulation:
             EjectNode: lambda e: self._tally.ejected(e.node_id),
             ProbeNode: self._pool.probe,
             ReplaceNode: self._replace,
-            AppendLedger: lambda e: self._tally.settled(e.entry),
+            AppendLedger: self._settle,
         }
 
     def run(self, policy: str) -> Report:
@@ -110,6 +113,7 @@ class Simulation:
             ended_at=timeline.now,
             lost=len(self._open),
             nodes=self._pool.nodes,
+            energy=self._energy.report(timeline.now) if self._energy is not None else None,
         )
 
     def _inbox_put(self, event: Event) -> None:
@@ -189,7 +193,14 @@ class Simulation:
     def _dispatch(self, effect: DispatchBatch) -> None:
         batch, node_id = effect.batch, effect.placement.node_id
         self._tally.dispatched(batch)
+        if self._energy is not None:
+            self._energy.dispatched(batch, node_id, self._timeline.now)
         self._pool.execute(batch, node_id)
+
+    def _settle(self, effect: AppendLedger) -> None:
+        self._tally.settled(effect.entry)
+        if self._energy is not None:
+            self._energy.returned(effect.entry, self._timeline.now)
 
     def _replace(self, effect: ReplaceNode) -> None:
         self._tally.replaced(effect.node_id)

@@ -7,6 +7,7 @@ from math import ceil
 
 from farm.core.errors import ErrorCode
 from farm.core.requests import Batch, InferenceRequest, LedgerEntry, Receipt
+from farm.sim.energy import EnergyReport
 from farm.sim.nodes import SimulatedNode
 from farm.sim.report import Latency, NodeReport, Report
 from farm.sim.setup import Setup
@@ -87,6 +88,7 @@ class Tally:
         ended_at: float,
         lost: int,
         nodes: Mapping[str, SimulatedNode],
+        energy: EnergyReport | None,
     ) -> Report:
         """Return everything that was counted; `lost` requests have had no reply at the end."""
         window_s = self._window_ends - self._warmup_s
@@ -117,6 +119,7 @@ class Tally:
             hedges=self._hedges,
             wasted_rows=self._wasted_rows,
             joules_per_row=sum(known) / rows if rows and len(known) == len(nodes) else None,
+            energy=energy,
             nodes=tuple(
                 NodeReport(
                     node=node_id,

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pytest import approx
 
 from farm.sim.from_scenario import read_scenario, setup_of
 from farm.sim.report import Report
@@ -39,4 +40,12 @@ def report_on(folder: Path, *, policy: str = "least_expected_completion", **chan
     assert report.accepted == report.answered + sum(report.failed.values()) + report.lost
     assert report.answered == sum(node.requests for node in report.nodes)
     assert all(0 <= node.utilisation <= 1 + 1e-9 for node in report.nodes)
+    energy = report.energy
+    assert energy is not None
+    charged_j = energy.settled_j + energy.idle_j + energy.open_j
+    assert charged_j == approx(energy.drawn_j, rel=1e-9)
+    rows = sum(node.rows for node in report.nodes)
+    if report.joules_per_row is not None:
+        assert energy.drawn_j == approx(report.joules_per_row * rows, rel=1e-6)
+    assert 0 <= energy.wasted_j <= energy.settled_j
     return report

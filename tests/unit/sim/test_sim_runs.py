@@ -69,6 +69,21 @@ def test_no_scheduler_gets_more_threads_than_a_board_has(tmp_path: Path, policy:
     assert report.share_of_capacity <= 1.05
 
 
+def test_joules_are_conserved_and_waste_is_seen_when_nodes_fail(tmp_path: Path) -> None:
+    report = report_on(
+        tmp_path,
+        requests=400,
+        faults=[
+            {"kind": "die", "node": "rpi5-1", "at_s": 1.0, "for_s": 3.0},
+            {"kind": "flaky", "node": "rpi5-2", "at_s": 0.5, "for_s": 4.0, "fraction": 0.4},
+        ],
+    )
+    assert report.retries > 0
+    assert report.energy is not None
+    assert report.energy.wasted_j > 0
+    assert report.to_json()["energy"]["wasted_j"] > 0
+
+
 def test_a_seed_is_another_run_and_the_same_seed_the_same(tmp_path: Path) -> None:
     one, same, other = (report_on(tmp_path, seed=seed).to_json() for seed in (1, 1, 2))
     assert one == same
