@@ -204,11 +204,13 @@ class Account:
             for batch in self._open.values()
             if (seconds := batch.seconds(window.start, window.end)) > 0
         ]
-        rates = _rates(window, running) if running else None
-        for each in running if rates is not None else ():
-            each.batch.charge += rates.charge(
-                each.batch.node_id, thread_s=each.thread_s, node_s=each.node_s
-            )
+        rates = None
+        if running:
+            rates = _rates(window, running)
+            for each in running:
+                each.batch.charge += rates.charge(
+                    each.batch.node_id, thread_s=each.thread_s, node_s=each.node_s
+                )
         for batch in self._open.values():
             batch.counted_to = max(batch.counted_to, window.end)
         return Settlement(

@@ -7,7 +7,7 @@ window before.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -15,7 +15,7 @@ from farm.core.clock import Clock
 from farm.core.energy import EnergyReading
 from farm.core.errors import ErrorCode
 from farm.core.ledger import BatchRecord, IdleRecord, Incident, IncidentKind, Usage
-from farm.core.models import ModelKey
+from farm.core.models import LatencyCurve, ModelKey
 from farm.core.nodes import NodeProfile, NodeVitals
 from farm.core.requests import Batch, BatchCompleted, InferenceRequest, LedgerEntry
 from farm.core.tensors import Tensor
@@ -24,6 +24,7 @@ from farm.energy.economics import Economics, HostEconomics
 from farm.energy.joules import NO_JOULES, Joules
 from farm.energy.meters import accuracy
 from farm.energy.power import HostPower, PowerModel
+from farm.engine.thrift import Thrift
 
 # After a window's end, for the heartbeats that tell of it, of which one comes every second.
 _LAG_S: Final = 2.0
@@ -97,6 +98,7 @@ class Accounting:
         self._records = records
         self._window_s = window_s
         self._account = Account()
+        self._thrift = Thrift()
         self._hosts: dict[str, HostPower] = {}
         self._places: dict[str, _Place] = {}
         self._began_at = clock.monotonic()
@@ -195,12 +197,28 @@ class Accounting:
 
     # -- windows ----------------------------------------------------------------------
 
-    async def run(self) -> None:
-        """Close windows until cancelled."""
+    def joules_per_row(
+        self, node_id: str, ready: Mapping[str, LatencyCurve | None]
+    ) -> Mapping[str, float]:
+        """Return what a row of each digest takes on a node beyond idle, where it is known."""
+        place = self._places.get(node_id)
+        if place is None:
+            return {}
+        host = self._hosts[place.host]
+        return self._thrift.joules_per_row(
+            node_id,
+            ready,
+            threads=place.threads_per_slot,
+            core_second_j=host.model.core_second(host.cores).typical,
+        )
+
+    async def run(self, closed: Callable[[], None]) -> None:
+        """Close windows until cancelled; call `closed` after each."""
         while True:
             ends_at = self._began_at + self._window_s
             await asyncio.sleep(max(ends_at + _LAG_S - self._clock.monotonic(), 0.0))
             self.close_window(ends_at)
+            closed()
 
     def finish(self) -> None:
         """Close the last window now; what still runs is nobody's."""
@@ -263,6 +281,7 @@ class Accounting:
     def _record(self, settlement: Settlement) -> None:
         unix_ns = self._clock.unix_ns()
         for batch in settlement.batches:
+            self._thrift.settled(batch)
             self._records.batch(_batch_record(batch, unix_ns))
         if settlement.idle is not None:
             window = settlement.window

@@ -156,6 +156,15 @@ class Fleet:
             self._engine.post(NodeChanged(node_id=member.node_id, ready=dict(member.ready)))
         self.changed.set()
 
+    def tell_thrift(self) -> None:
+        """Let the machine know what rows take now on every node."""
+        for member in self.ready_members():
+            self._tell_thrift(member)
+
+    def _tell_thrift(self, member: Member) -> None:
+        joules = self._accounting.joules_per_row(member.node_id, member.ready)
+        self._engine.post(NodeChanged(node_id=member.node_id, joules_per_row=joules))
+
     @contextmanager
     def pinned(self, digests: frozenset[str]) -> Iterator[None]:
         """Keep digests on the nodes that have them, though no version wants them yet."""
@@ -253,6 +262,7 @@ class Fleet:
             return
         # Nothing is awaited between the last look and this, so no load can slip in between.
         self._engine.post(NodeJoined(profile=profile, ready=dict(member.ready)))
+        self._tell_thrift(member)
         if member.cordoned:
             self._engine.post(NodeChanged(node_id=member.node_id, cordoned=True))
         await self._set_state(member, NodeState.READY, "")

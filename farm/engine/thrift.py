@@ -1,0 +1,52 @@
+"""What a row of each model takes of each node, for placement by energy."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from farm.core.models import LatencyCurve
+from farm.energy.attribution import SettledBatch
+
+# How much a batch counts beside all before it.
+_WEIGHT: Final = 0.1
+
+
+class Thrift:
+    """Joules a row beyond what a node draws idle: as batches were charged, or foretold."""
+
+    def __init__(self) -> None:
+        # By node and digest.
+        self._found: dict[tuple[str, str], float] = {}
+
+    def settled(self, batch: SettledBatch) -> None:
+        """Learn from a batch that ran to its end."""
+        entry = batch.entry
+        if entry.outcome != "completed" or not entry.rows:
+            return
+        key = entry.node_id, entry.digest
+        joules = batch.charge.marginal.typical / entry.rows
+        before = self._found.get(key)
+        self._found[key] = joules if before is None else before + _WEIGHT * (joules - before)
+
+    def joules_per_row(
+        self,
+        node_id: str,
+        ready: Mapping[str, LatencyCurve | None],
+        *,
+        threads: int,
+        core_second_j: float,
+    ) -> dict[str, float]:
+        """Return what a row of each digest takes on a node that is `ready` for them.
+
+        Of one that it has not run yet it is foretold from the curve, at its best batch size, and
+        the joules of a busy core: a node of which nothing were known would never be tried. A
+        batch without threads of its own runs on `threads`.
+        """
+        known = {}
+        for digest, curve in ready.items():
+            found = self._found.get((node_id, digest))
+            if found is None and curve is not None:
+                row_s = min(seconds / rows for rows, seconds in curve.points)
+                found = core_second_j * (curve.threads or threads) * row_s
+            if found is not None:
+                known[digest] = found
+        return known

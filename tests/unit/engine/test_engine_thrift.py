@@ -1,0 +1,58 @@
+"""Joules a row, by which thrifty nodes are preferred."""
+
+import pytest
+from little_farm import LittleFarm, until
+
+from farm.core.energy import Band, EnergySource
+from farm.core.models import LatencyCurve, ModelKey
+from farm.core.requests import LedgerEntry
+from farm.energy.attribution import Charge, SettledBatch
+from farm.energy.joules import Joules
+from farm.engine.thrift import Thrift
+
+
+def settled(joules: float, *, rows: int = 2, outcome: str = "completed") -> SettledBatch:
+    entry = LedgerEntry(
+        batch_id=1,
+        model=ModelKey("m", 1),
+        digest="d",
+        node_id="a",
+        rows=rows,
+        requests=1,
+        wasted=0,
+        outcome=outcome,
+        queue_s=0.0,
+        compute_s=1.0,
+        timing=None,
+        energy=None,
+    )
+    marginal = Joules.of(Band.exactly(joules), EnergySource.MEASURED)
+    return SettledBatch(entry, Charge(marginal=marginal))
+
+
+def test_what_was_never_run_is_foretold_by_its_curve() -> None:
+    curve = LatencyCurve(((1, 0.010), (4, 0.020)), threads=2)
+    known = Thrift().joules_per_row("a", {"d": curve, "e": None}, threads=1, core_second_j=1.5)
+    assert known == {"d": pytest.approx(1.5 * 2 * 0.005)}
+
+
+def test_batches_teach_what_a_row_takes() -> None:
+    thrift = Thrift()
+    thrift.settled(settled(4.0))
+    thrift.settled(settled(8.0))
+    thrift.settled(settled(1000.0, outcome="node_lost"))
+    thrift.settled(settled(1000.0, rows=0))
+    known = thrift.joules_per_row("a", {"d": None}, threads=1, core_second_j=1.5)
+    assert known == {"d": pytest.approx(2.2)}
+
+
+async def test_the_machine_is_told_of_every_node_that_joins() -> None:
+    async with LittleFarm("a") as farm:
+        await farm.start_nodes()
+        node = farm.machine._state.nodes.get("a")
+        assert node is not None
+        farm.fleet.members["a"].ready = {"digest of echo:1": LatencyCurve(((1, 0.01),))}
+        farm.fleet.tell_thrift()
+        await until(lambda: node.joules_per_row)
+        # BOARD takes 4 W more with its core busy.
+        assert node.joules_per_row["digest of echo:1"] == pytest.approx(0.04)
