@@ -46,6 +46,14 @@ class Band:
 NOTHING = Band(0.0, 0.0, 0.0)
 
 
+@dataclass(frozen=True, slots=True)
+class Power:
+    """Watts at one moment, and where they come from."""
+
+    watts: Band
+    source: EnergySource
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnergyReading:
     """Joules over a window of `window_s` seconds, with the band [low, high]."""

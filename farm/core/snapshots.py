@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from farm.core.energy import Power
 from farm.core.models import ModelKey, ModelState
 from farm.core.nodes import NodeProfile, NodeState, NodeVitals
 
@@ -19,7 +20,8 @@ class GatewayState(StrEnum):
 class NodeSnapshot:
     """A node and the age of what is known of it; None where nothing is known yet.
 
-    `inflight_batches` are those of this gateway alone.
+    `inflight_batches` are those of this gateway alone. `power` is its host's, which nodes on one
+    host have in common.
     """
 
     node_id: str
@@ -30,6 +32,7 @@ class NodeSnapshot:
     heartbeat_age_s: float | None
     cordoned: bool = False
     inflight_batches: int = 0
+    power: Power | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +52,20 @@ class ModelSnapshot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EnergyTotals:
+    """What the farm drew and cost since its gateway began, as far as windows are closed.
+
+    `cost` is in `currency`; None where nothing has a price.
+    """
+
+    measured_j: float = 0.0
+    modelled_j: float = 0.0
+    assumed_j: float = 0.0
+    cost: float | None = None
+    currency: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FarmSnapshot:
     """Everything an operator's screen shows."""
 
@@ -59,3 +76,4 @@ class FarmSnapshot:
     models: tuple[ModelSnapshot, ...]
     queued_requests: int
     inflight_batches: int
+    energy: EnergyTotals = EnergyTotals()

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from farm.core.energy import Band, EnergySource
+from farm.core.energy import Band, EnergySource, Power
 from farm.core.nodes import NodeVitals
 from farm.energy.attribution import HostWindow
 from farm.energy.joules import NO_JOULES, Joules
@@ -131,6 +131,13 @@ class HostPower:
             measured = self._accuracy(now.meter).joules(told_j, told_s)
             energy += Joules.of(measured, EnergySource.MEASURED)
         return _Span(start, end, energy, now.cpu_fraction * self.cores * seconds)
+
+    def power(self) -> Power | None:
+        """Return what it drew between its latest two heartbeats; None before there were two."""
+        if not self._spans:
+            return None
+        span = self._spans[-1]
+        return Power(span.energy.band.times(1 / (span.end - span.start)), span.energy.source)
 
     def window(self, start: float, end: float) -> HostWindow:
         """Return what it took between two moments; what is before `start` is forgotten.

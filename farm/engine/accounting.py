@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from farm.core.clock import Clock
-from farm.core.energy import EnergyReading
+from farm.core.energy import EnergyReading, Power
 from farm.core.errors import ErrorCode
 from farm.core.ledger import BatchRecord, IdleRecord, Incident, IncidentKind, Usage
 from farm.core.models import LatencyCurve, ModelKey
 from farm.core.nodes import NodeProfile, NodeVitals
 from farm.core.requests import Batch, BatchCompleted, InferenceRequest, LedgerEntry
+from farm.core.snapshots import EnergyTotals
 from farm.core.tensors import Tensor
 from farm.energy.attribution import Account, Charge, FarmWindow, Rates, SettledBatch, Settlement
 from farm.energy.economics import Economics, HostEconomics
@@ -105,8 +106,8 @@ class Accounting:
         self._rates: Rates | None = None
         # Node-seconds of the receipts of the window that is open.
         self._reckoned_s = 0.0
-        # All that was drawn in windows that are closed.
-        self.drawn = NO_JOULES
+        # Of all windows that are closed.
+        self._totals = Charge()
 
     # -- what the fleet hears ---------------------------------------------------------
 
@@ -126,6 +127,22 @@ class Accounting:
         place = self._places.get(node_id)
         if place is not None:
             self._hosts[place.host].heard(node_id, vitals, self._clock.monotonic())
+
+    def power(self, node_id: str) -> Power | None:
+        """Return what a node's host draws now; None where nothing is known yet."""
+        place = self._places.get(node_id)
+        return self._hosts[place.host].power() if place is not None else None
+
+    def totals(self) -> EnergyTotals:
+        """Return what the farm drew and cost in all windows that are closed."""
+        energy = self._totals.energy
+        return EnergyTotals(
+            measured_j=energy.measured,
+            modelled_j=energy.modelled,
+            assumed_j=energy.assumed,
+            cost=self._totals.cost,
+            currency=self._economics.currency or "",
+        )
 
     # -- what the engine does ---------------------------------------------------------
 
@@ -235,7 +252,8 @@ class Accounting:
         self._began_at = ends_at
         self._reckoned_s = 0.0
         self._rates = settlement.rates or self._rates
-        self.drawn += settlement.window.energy
+        window = settlement.window
+        self._totals += Charge(base=window.energy, cost=window.cost)
         self._record(settlement)
 
     def _window(self, start: float, end: float) -> FarmWindow:

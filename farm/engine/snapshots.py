@@ -6,6 +6,7 @@ from farm.core.clock import Clock
 from farm.core.models import ModelKey, ModelState
 from farm.core.nodes import NodeState
 from farm.core.snapshots import FarmSnapshot, ModelSnapshot, NodeSnapshot
+from farm.engine.accounting import Accounting
 from farm.engine.catalog import Catalog, Model, Version
 from farm.engine.dataplane import DataPlane
 from farm.engine.engine import Engine
@@ -32,6 +33,7 @@ class Snapshots:
         fleet: Fleet,
         catalog: Catalog,
         dataplane: DataPlane,
+        accounting: Accounting,
         clock: Clock,
     ) -> None:
         self.farm_name = farm_name
@@ -39,6 +41,7 @@ class Snapshots:
         self._fleet = fleet
         self._catalog = catalog
         self._dataplane = dataplane
+        self._accounting = accounting
         self._clock = clock
 
     def take(self) -> FarmSnapshot:
@@ -53,6 +56,7 @@ class Snapshots:
             models=tuple(sorted(models, key=lambda model: model.key)),
             queued_requests=sum(model.queued_requests for model in models),
             inflight_batches=self._engine.machine.inflight,
+            energy=self._accounting.totals(),
         )
 
     def node(self, node_id: str) -> NodeSnapshot:
@@ -79,6 +83,7 @@ class Snapshots:
             ),
             cordoned=member.cordoned,
             inflight_batches=machine.inflight_at(member.node_id),
+            power=self._accounting.power(member.node_id),
         )
 
     def model(self, version: Version) -> ModelSnapshot:

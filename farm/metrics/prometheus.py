@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from farm.core.energy import EnergySource
 from farm.core.errors import ErrorCode
 from farm.core.models import ModelKey
 from farm.core.nodes import NodeState
@@ -166,3 +167,37 @@ class _SnapshotCollector(Collector):
             ready.add_metric(labels, len(model.ready_nodes))
         yield queued
         yield ready
+        yield from _energy(snapshot)
+
+
+def _energy(snapshot: FarmSnapshot) -> Iterable[Metric]:
+    watts = GaugeMetricFamily(
+        "farm_node_power_watts",
+        "What a node's host draws; nodes on one host show the same.",
+        labels=("node", "source"),
+    )
+    for node in snapshot.nodes:
+        if node.power is not None:
+            watts.add_metric((node.node_id, node.power.source), node.power.watts.typical)
+    yield watts
+    joules = CounterMetricFamily(
+        "farm_energy_joules",
+        "What the farm drew in windows that are closed, by where the figure comes from.",
+        labels=("source",),
+    )
+    totals = snapshot.energy
+    for source, value in (
+        (EnergySource.MEASURED, totals.measured_j),
+        (EnergySource.MODELLED, totals.modelled_j),
+        (EnergySource.ASSUMED, totals.assumed_j),
+    ):
+        joules.add_metric((source,), value)
+    yield joules
+    if totals.cost is not None:
+        cost = CounterMetricFamily(
+            "farm_cost",
+            "What boards and power cost in windows that are closed.",
+            labels=("currency",),
+        )
+        cost.add_metric((totals.currency,), totals.cost)
+        yield cost

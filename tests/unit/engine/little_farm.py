@@ -267,6 +267,7 @@ class LittleFarm:
             fleet=self.fleet,
             catalog=self.catalog,
             dataplane=self.dataplane,
+            accounting=self.accounting,
             clock=clock,
         )
         self.curves = Curves(pool=self.pool, fleet=self.fleet, known=known, clock=clock)

@@ -4,6 +4,7 @@ import pytest
 from fake_pool import answer
 from little_farm import BOARD, Book, LittleFarm, accounting, tensor, until
 
+from farm.core.energy import EnergySource
 from farm.core.errors import ErrorCode, FarmError
 from farm.core.ledger import IncidentKind
 from farm.core.models import ModelKey
@@ -235,8 +236,20 @@ def test_what_runs_at_the_end_is_nobodys() -> None:
     shelf.beat("a", seconds=5, cpu=1.0)
     shelf.accounting.finish()
     assert shelf.book.batches == []
-    total = sum(idle.usage.joules for idle in shelf.book.idles)
-    assert total == pytest.approx(shelf.accounting.drawn.typical)
+    kept_j = sum(idle.usage.joules for idle in shelf.book.idles)
+    drawn = shelf.accounting.totals()
+    assert kept_j == pytest.approx(drawn.modelled_j + drawn.assumed_j)
+
+
+def test_a_host_shows_what_it_draws_now() -> None:
+    shelf = Shelf()
+    shelf.join("a")
+    assert shelf.accounting.power("a") is None
+    shelf.beat("a", seconds=2, cpu=1.0)
+    power = shelf.accounting.power("a")
+    assert power is not None
+    assert (power.watts.typical, power.source) == (pytest.approx(6.0), EnergySource.MODELLED)
+    assert shelf.accounting.power("unknown") is None
 
 
 async def test_answers_carry_energy_and_requests_are_counted() -> None:

@@ -1,0 +1,184 @@
+"""The ledger's file: how it is opened, and what becomes of one that cannot be used."""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from farm.engine.ledger.schema import APPLICATION_ID, CREATE, SCHEMA_VERSION
+
+PAGE_BYTES: Final = 4096
+# Beside the file lies SQLite's log, which is emptied when it has grown so large.
+_LOG_BYTES: Final = 1 << 20
+# Another gateway may be writing, while it hands over to this one.
+_BUSY_S: Final = 5.0
+
+_DAMAGE: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
+
+class UnusableFileError(Exception):
+    """The file is whole and yet not for this gateway. `label` says so in a word, for its name."""
+
+    def __init__(self, label: str, reason: str) -> None:
+        super().__init__(reason)
+        self.label = label
+        self.reason = reason
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether an error says that the file's content is spoilt."""
+    return _code(error) in _DAMAGE
+
+
+def is_full(error: sqlite3.Error) -> bool:
+    """Whether an error says that the disk, or what the ledger may have of it, is full."""
+    return _code(error) == sqlite3.SQLITE_FULL
+
+
+def _code(error: sqlite3.Error) -> int:
+    # The lowest byte is the kind, the others are details.
+    return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+
+
+def open_file(path: Path, *, currency: str | None, max_bytes: int) -> sqlite3.Connection:
+    """Open a ledger to write to, a new one where there is none.
+
+    Costs are in `currency`; the file keeps its name from the first time that there is one. The
+    file grows to `max_bytes`, its log included.
+
+    Raises:
+        UnusableFileError: it is a newer gateway's, in another currency, or no ledger.
+        sqlite3.Error, OSError: it cannot be read or written now, or is damaged.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # Names of clients are nobody else's business; SQLite gives its other files the same mode.
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    # Without its log the file was closed in peace.
+    was_cut_off = path.with_name(f"{path.name}-wal").exists()
+    db = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
+    try:
+        _set_up(db, max_bytes)
+        _check_identity(db)
+        if was_cut_off:
+            check_sound(db)
+        _check_currency(db, currency)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def open_to_read(path: Path) -> sqlite3.Connection:
+    """Open a ledger to read.
+
+    Raises:
+        sqlite3.Error: there is none, or it cannot be read.
+    """
+    return sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_S, isolation_level=None
+    )
+
+
+def set_aside(path: Path, label: str, unix_ns: int) -> Path:
+    """Give a file, with its log, another name, so that a new one can be begun; return it.
+
+    Raises:
+        OSError: it cannot be renamed.
+    """
+    taken = datetime.fromtimestamp(unix_ns / 1e9, UTC)
+    aside = path.with_name(f"{path.name}.{label}-{taken:%Y%m%dT%H%M%S.%fZ}")
+    # The file last: whatever happens in between, no log is left to be taken for a new file's.
+    for suffix in ("-wal", "-shm", ""):
+        with suppress(FileNotFoundError):
+            path.with_name(path.name + suffix).rename(aside.with_name(aside.name + suffix))
+    return aside
+
+
+def check_sound(db: sqlite3.Connection) -> None:
+    """Read all of a file.
+
+    Raises:
+        sqlite3.DatabaseError: it is damaged.
+    """
+    (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
+    if verdict != "ok":
+        error = sqlite3.DatabaseError(verdict)
+        error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+        raise error
+
+
+@contextmanager
+def transaction(db: sqlite3.Connection) -> Iterator[None]:
+    """Write all of it or nothing."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    except BaseException:
+        with suppress(sqlite3.Error):
+            db.execute("ROLLBACK")
+        raise
+
+
+def size_bytes(path: Path) -> int:
+    """Return what a ledger takes on disk, its log included."""
+    size = 0
+    for suffix in ("", "-wal"):
+        with suppress(OSError):
+            size += path.with_name(path.name + suffix).stat().st_size
+    return size
+
+
+def _set_up(db: sqlite3.Connection, max_bytes: int) -> None:
+    # These two count for a new file alone.
+    db.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+    db.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    db.execute("PRAGMA journal_mode = WAL")
+    # A power cut may take the last seconds; only checkpoints wait for the disk.
+    db.execute("PRAGMA synchronous = NORMAL")
+    db.execute(f"PRAGMA wal_autocheckpoint = {_LOG_BYTES // PAGE_BYTES}")
+    db.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES}")
+    db.execute(f"PRAGMA max_page_count = {max_pages(max_bytes)}")
+
+
+def max_pages(max_bytes: int) -> int:
+    """Return the pages of a file that may take so many bytes, with a log of twice its size."""
+    return max(max_bytes - 2 * _LOG_BYTES, PAGE_BYTES) // PAGE_BYTES
+
+
+def _check_identity(db: sqlite3.Connection) -> None:
+    """See whether the file is a ledger of this version; make one of an empty file."""
+    with transaction(db):
+        (application,) = db.execute("PRAGMA application_id").fetchone()
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+        (tables,) = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        if not (application or version or tables):
+            for statement in CREATE:
+                db.execute(statement)
+            db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        elif application != APPLICATION_ID:
+            raise UnusableFileError("foreign", "it is no ledger of a farm")
+        elif version != SCHEMA_VERSION:
+            raise UnusableFileError(
+                f"schema-{version}",
+                f"it has the tables of version {version}, and this gateway knows version"
+                f" {SCHEMA_VERSION}",
+            )
+
+
+def _check_currency(db: sqlite3.Connection, currency: str | None) -> None:
+    """See whether costs can be added to those that are there."""
+    if currency is None:
+        return
+    with transaction(db):
+        db.execute("INSERT INTO about VALUES ('currency', ?) ON CONFLICT DO NOTHING", (currency,))
+        (kept,) = db.execute("SELECT value FROM about WHERE name = 'currency'").fetchone()
+    if kept != currency:
+        raise UnusableFileError(
+            f"in-{kept}", f"its costs are in {kept}, and this farm's are in {currency} now"
+        )
