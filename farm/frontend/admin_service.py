@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 
 from farm import __version__
 from farm.core.errors import InvalidRequestError
-from farm.core.snapshots import FarmSnapshot, NodeSnapshot
+from farm.core.snapshots import EnergyTotals, FarmSnapshot, NodeSnapshot
 from farm.engine.cordons import Cordons
 from farm.engine.descriptions import Descriptions
 from farm.engine.snapshots import Snapshots
@@ -86,6 +86,17 @@ def to_snapshot(snapshot: FarmSnapshot) -> pb.FarmSnapshot:
         models=[to_model(model) for model in snapshot.models],
         queued_requests=snapshot.queued_requests,
         inflight_batches=snapshot.inflight_batches,
+        energy=_energy(snapshot.energy),
+    )
+
+
+def _energy(totals: EnergyTotals) -> pb.EnergyTotals:
+    return pb.EnergyTotals(
+        measured_j=totals.measured_j,
+        modelled_j=totals.modelled_j,
+        assumed_j=totals.assumed_j,
+        cost=totals.cost,
+        currency=totals.currency,
     )
 
 
@@ -124,6 +135,13 @@ def _node(node: NodeSnapshot) -> pb.NodeSnapshot:
         message.rows_total = vitals.rows_total
         message.failures_total = vitals.failures_total
         message.model_digests.extend(vitals.digests)
+        message.meter = vitals.meter
+        message.meter_fault = vitals.meter_fault
+    if (power := node.power) is not None:
+        message.power.watts = power.watts.typical
+        message.power.low_w = power.watts.low
+        message.power.high_w = power.watts.high
+        message.power.source = power.source
     if node.heartbeat_age_s is not None:
         message.heartbeat_age_ns = round(node.heartbeat_age_s * 1e9)
     return message

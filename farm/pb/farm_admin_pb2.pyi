@@ -28,7 +28,7 @@ class WatchSnapshotsRequest(_message.Message):
     def __init__(self, interval_ns: _Optional[int] = ...) -> None: ...
 
 class FarmSnapshot(_message.Message):
-    __slots__ = ("taken_unix_ns", "farm_name", "gateway_state", "nodes", "models", "queued_requests", "inflight_batches")
+    __slots__ = ("taken_unix_ns", "farm_name", "gateway_state", "nodes", "models", "queued_requests", "inflight_batches", "energy")
     TAKEN_UNIX_NS_FIELD_NUMBER: _ClassVar[int]
     FARM_NAME_FIELD_NUMBER: _ClassVar[int]
     GATEWAY_STATE_FIELD_NUMBER: _ClassVar[int]
@@ -36,6 +36,7 @@ class FarmSnapshot(_message.Message):
     MODELS_FIELD_NUMBER: _ClassVar[int]
     QUEUED_REQUESTS_FIELD_NUMBER: _ClassVar[int]
     INFLIGHT_BATCHES_FIELD_NUMBER: _ClassVar[int]
+    ENERGY_FIELD_NUMBER: _ClassVar[int]
     taken_unix_ns: int
     farm_name: str
     gateway_state: str
@@ -43,10 +44,37 @@ class FarmSnapshot(_message.Message):
     models: _containers.RepeatedCompositeFieldContainer[ModelSnapshot]
     queued_requests: int
     inflight_batches: int
-    def __init__(self, taken_unix_ns: _Optional[int] = ..., farm_name: _Optional[str] = ..., gateway_state: _Optional[str] = ..., nodes: _Optional[_Iterable[_Union[NodeSnapshot, _Mapping]]] = ..., models: _Optional[_Iterable[_Union[ModelSnapshot, _Mapping]]] = ..., queued_requests: _Optional[int] = ..., inflight_batches: _Optional[int] = ...) -> None: ...
+    energy: EnergyTotals
+    def __init__(self, taken_unix_ns: _Optional[int] = ..., farm_name: _Optional[str] = ..., gateway_state: _Optional[str] = ..., nodes: _Optional[_Iterable[_Union[NodeSnapshot, _Mapping]]] = ..., models: _Optional[_Iterable[_Union[ModelSnapshot, _Mapping]]] = ..., queued_requests: _Optional[int] = ..., inflight_batches: _Optional[int] = ..., energy: _Optional[_Union[EnergyTotals, _Mapping]] = ...) -> None: ...
+
+class EnergyTotals(_message.Message):
+    __slots__ = ("measured_j", "modelled_j", "assumed_j", "cost", "currency")
+    MEASURED_J_FIELD_NUMBER: _ClassVar[int]
+    MODELLED_J_FIELD_NUMBER: _ClassVar[int]
+    ASSUMED_J_FIELD_NUMBER: _ClassVar[int]
+    COST_FIELD_NUMBER: _ClassVar[int]
+    CURRENCY_FIELD_NUMBER: _ClassVar[int]
+    measured_j: float
+    modelled_j: float
+    assumed_j: float
+    cost: float
+    currency: str
+    def __init__(self, measured_j: _Optional[float] = ..., modelled_j: _Optional[float] = ..., assumed_j: _Optional[float] = ..., cost: _Optional[float] = ..., currency: _Optional[str] = ...) -> None: ...
+
+class PowerReading(_message.Message):
+    __slots__ = ("watts", "low_w", "high_w", "source")
+    WATTS_FIELD_NUMBER: _ClassVar[int]
+    LOW_W_FIELD_NUMBER: _ClassVar[int]
+    HIGH_W_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    watts: float
+    low_w: float
+    high_w: float
+    source: str
+    def __init__(self, watts: _Optional[float] = ..., low_w: _Optional[float] = ..., high_w: _Optional[float] = ..., source: _Optional[str] = ...) -> None: ...
 
 class NodeSnapshot(_message.Message):
-    __slots__ = ("node_id", "state", "reason", "incarnation", "host", "board", "cpu_class", "architecture", "onnxruntime_version", "cores", "slots", "slots_busy", "cpu_fraction", "memory_total_bytes", "memory_available_bytes", "temperature_c", "clock_hz", "batches_total", "rows_total", "failures_total", "heartbeat_age_ns", "model_digests", "pid", "threads_per_slot", "throttle_flags", "speed", "cordoned", "inflight_batches")
+    __slots__ = ("node_id", "state", "reason", "incarnation", "host", "board", "cpu_class", "architecture", "onnxruntime_version", "cores", "slots", "slots_busy", "cpu_fraction", "memory_total_bytes", "memory_available_bytes", "temperature_c", "clock_hz", "batches_total", "rows_total", "failures_total", "heartbeat_age_ns", "model_digests", "pid", "threads_per_slot", "throttle_flags", "speed", "cordoned", "inflight_batches", "power", "meter", "meter_fault")
     NODE_ID_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
@@ -75,6 +103,9 @@ class NodeSnapshot(_message.Message):
     SPEED_FIELD_NUMBER: _ClassVar[int]
     CORDONED_FIELD_NUMBER: _ClassVar[int]
     INFLIGHT_BATCHES_FIELD_NUMBER: _ClassVar[int]
+    POWER_FIELD_NUMBER: _ClassVar[int]
+    METER_FIELD_NUMBER: _ClassVar[int]
+    METER_FAULT_FIELD_NUMBER: _ClassVar[int]
     node_id: str
     state: str
     reason: str
@@ -103,7 +134,10 @@ class NodeSnapshot(_message.Message):
     speed: float
     cordoned: bool
     inflight_batches: int
-    def __init__(self, node_id: _Optional[str] = ..., state: _Optional[str] = ..., reason: _Optional[str] = ..., incarnation: _Optional[str] = ..., host: _Optional[str] = ..., board: _Optional[str] = ..., cpu_class: _Optional[str] = ..., architecture: _Optional[str] = ..., onnxruntime_version: _Optional[str] = ..., cores: _Optional[int] = ..., slots: _Optional[int] = ..., slots_busy: _Optional[int] = ..., cpu_fraction: _Optional[float] = ..., memory_total_bytes: _Optional[int] = ..., memory_available_bytes: _Optional[int] = ..., temperature_c: _Optional[float] = ..., clock_hz: _Optional[float] = ..., batches_total: _Optional[int] = ..., rows_total: _Optional[int] = ..., failures_total: _Optional[int] = ..., heartbeat_age_ns: _Optional[int] = ..., model_digests: _Optional[_Iterable[str]] = ..., pid: _Optional[int] = ..., threads_per_slot: _Optional[int] = ..., throttle_flags: _Optional[int] = ..., speed: _Optional[float] = ..., cordoned: bool = ..., inflight_batches: _Optional[int] = ...) -> None: ...
+    power: PowerReading
+    meter: str
+    meter_fault: str
+    def __init__(self, node_id: _Optional[str] = ..., state: _Optional[str] = ..., reason: _Optional[str] = ..., incarnation: _Optional[str] = ..., host: _Optional[str] = ..., board: _Optional[str] = ..., cpu_class: _Optional[str] = ..., architecture: _Optional[str] = ..., onnxruntime_version: _Optional[str] = ..., cores: _Optional[int] = ..., slots: _Optional[int] = ..., slots_busy: _Optional[int] = ..., cpu_fraction: _Optional[float] = ..., memory_total_bytes: _Optional[int] = ..., memory_available_bytes: _Optional[int] = ..., temperature_c: _Optional[float] = ..., clock_hz: _Optional[float] = ..., batches_total: _Optional[int] = ..., rows_total: _Optional[int] = ..., failures_total: _Optional[int] = ..., heartbeat_age_ns: _Optional[int] = ..., model_digests: _Optional[_Iterable[str]] = ..., pid: _Optional[int] = ..., threads_per_slot: _Optional[int] = ..., throttle_flags: _Optional[int] = ..., speed: _Optional[float] = ..., cordoned: bool = ..., inflight_batches: _Optional[int] = ..., power: _Optional[_Union[PowerReading, _Mapping]] = ..., meter: _Optional[str] = ..., meter_fault: _Optional[str] = ...) -> None: ...
 
 class NodeActionRequest(_message.Message):
     __slots__ = ("node_id", "action")
