@@ -98,7 +98,7 @@ class ReceiptView(Mapping[str, Any]):
 
     @property
     def currency(self) -> str | None:
-        """Currency of both costs."""
+        """Currency of the cost."""
         return self._as(str, "currency")
 
     @property
@@ -108,8 +108,13 @@ class ReceiptView(Mapping[str, Any]):
 
     @property
     def baseline_cost(self) -> float | None:
-        """What the same request costs there."""
+        """What the same request costs there, in `baseline_currency`."""
         return self._number("baseline_cost")
+
+    @property
+    def baseline_currency(self) -> str | None:
+        """Currency of the baseline's cost: that of the cost, unless the farm has no rate."""
+        return self._as(str, "baseline_currency") or self.currency
 
     def lines(self) -> list[tuple[str, str]]:
         """Return what a person reads: a label and a text each.
@@ -153,11 +158,10 @@ class ReceiptView(Mapping[str, Any]):
         return f"{text}, provisional" if self.energy_provisional else text
 
     def _cost(self) -> str | None:
-        if self.cost is None or not self.baseline:
+        if not self.baseline:
             return None
-        unit = f" {self.currency}" if self.currency else ""
-        there = "unknown" if self.baseline_cost is None else f"{self.baseline_cost:.3g}{unit}"
-        return f"{self.cost:.3g}{unit}; {self.baseline}: {there}"
+        here = _money(self.cost, self.currency)
+        return f"{here}; {self.baseline}: {_money(self.baseline_cost, self.baseline_currency)}"
 
     def _as(self, kind: type[_Value], key: str) -> _Value | None:
         value = self._values.get(key)
@@ -174,9 +178,15 @@ _SHOWN_TOGETHER = frozenset(
     {
         "node", "route", "model_digest", "batch_size", "queue_us", "compute_us", "policy",
         "energy_j", "energy_low_j", "energy_high_j", "energy_source", "energy_provisional", "cost",
-        "currency", "baseline", "baseline_cost",
+        "currency", "baseline", "baseline_cost", "baseline_currency",
     }
 )  # fmt: skip
+
+
+def _money(amount: float | None, currency: str | None) -> str:
+    if amount is None:
+        return "unknown"
+    return f"{amount:.3g} {currency}" if currency else f"{amount:.3g}"
 
 
 def _milliseconds(microseconds: int | None) -> str | None:

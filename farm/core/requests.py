@@ -135,6 +135,7 @@ class BatchFailed:
 class Receipt:
     """What one request took: where it ran, why there, with whom, for how long, at what energy.
 
+    `compute_s` is its whole batch's, `core_s` its own share of it, times the batch's threads.
     `policy` is the placement policy that chose the node.
     """
 
@@ -144,6 +145,7 @@ class Receipt:
     batch_rows: int
     queue_s: float
     compute_s: float
+    core_s: float
     attempts: int
     policy: str
     energy: EnergyReading | None = None

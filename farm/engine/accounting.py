@@ -104,6 +104,10 @@ class Accounting:
         self._places: dict[str, _Place] = {}
         self._began_at = clock.monotonic()
         self._rates: Rates | None = None
+        # Answers in the window that is open, and a second in the one before.
+        self._answered = 0
+        self._counted_at = self._began_at
+        self._answers_per_s = 0.0
         # Node-seconds of the receipts of the window that is open.
         self._reckoned_s = 0.0
         # Of all windows that are closed.
@@ -114,7 +118,7 @@ class Accounting:
     def joined(self, profile: NodeProfile) -> None:
         """Note where a node's batches will run."""
         known = self._economics.hosts.get(profile.node_id, HostEconomics())
-        host = profile.host or profile.node_id
+        host = known.host or profile.host or profile.node_id
         self._places[profile.node_id] = _Place(
             host=host, capacity=profile.capacity, threads_per_slot=profile.threads_per_slot
         )
@@ -184,6 +188,7 @@ class Accounting:
         self, request: InferenceRequest, outputs: Sequence[Tensor], latency_s: float
     ) -> None:
         """Count a request that got its answer."""
+        self._answered += 1
         self._records.request(
             request.model,
             request.client,
@@ -205,6 +210,13 @@ class Accounting:
             request_bytes=request.size_bytes,
             response_bytes=0,
         )
+
+    def requests_per_s(self) -> float:
+        """Return how many requests are answered a second, lately; above 0 once one was."""
+        lately_s = self._clock.monotonic() - self._counted_at
+        if self._answers_per_s or lately_s <= 0:
+            return self._answers_per_s
+        return self._answered / lately_s
 
     def went_wrong(self, kind: IncidentKind, subject: str, detail: str) -> None:
         """Keep an incident."""
@@ -249,6 +261,8 @@ class Accounting:
         if ends_at <= self._began_at:
             return
         settlement = self._account.close(self._window(self._began_at, ends_at))
+        self._answers_per_s = self._answered / (self._clock.monotonic() - self._counted_at)
+        self._answered, self._counted_at = 0, self._clock.monotonic()
         self._began_at = ends_at
         self._reckoned_s = 0.0
         self._rates = settlement.rates or self._rates

@@ -21,6 +21,7 @@ from farm.engine.catalog import Catalog, Version
 from farm.engine.classification import check_classifiable, classified
 from farm.engine.engine import Answer, Engine
 from farm.engine.fleet import Fleet
+from farm.engine.pricing import Price, Pricing
 from farm.engine.reshaping import to_caller
 from farm.engine.statistics import VersionStatistics
 from farm.engine.validation import check_wanted, chosen_outputs, count_rows, ordered_inputs
@@ -57,11 +58,12 @@ class InferenceCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InferenceResult:
-    """The chosen outputs of the version that answered, and the receipt."""
+    """The chosen outputs of the version that answered, the receipt, and what it cost."""
 
     model: ModelKey
     outputs: tuple[Tensor, ...]
     receipt: Receipt
+    price: Price
 
 
 class DataPlane:
@@ -73,12 +75,14 @@ class DataPlane:
         engine: Engine,
         fleet: Fleet,
         catalog: Catalog,
+        pricing: Pricing,
         clock: Clock,
         default_timeout_s: float,
     ) -> None:
         self._engine = engine
         self._fleet = fleet
         self._catalog = catalog
+        self._pricing = pricing
         self._clock = clock
         self._default_timeout_s = default_timeout_s
         self._ids = count(1)
@@ -93,10 +97,12 @@ class DataPlane:
         version, spec = self._resolve(call.model, call.version, call.abi)
         request = self._admit(call, spec)
         answer = await self._engine.submit(request)
+        response_bytes = sum(len(tensor.raw) for tensor in answer.outputs)
         return InferenceResult(
             model=request.model,
             outputs=await _presented(call, version, spec, answer),
             receipt=answer.receipt,
+            price=self._pricing.price(request, answer.receipt, response_bytes),
         )
 
     def serving(self) -> bool:

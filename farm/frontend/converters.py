@@ -6,6 +6,7 @@ from farm.core.errors import InvalidRequestError, UnsupportedError
 from farm.core.requests import Parameter, Receipt
 from farm.core.tensors import Datatype, Tensor
 from farm.engine.dataplane import InferenceCall, InferenceResult
+from farm.engine.pricing import Price
 from farm.frontend.typed_contents import raw_bytes
 from farm.pb.open_inference_pb2 import (
     InferParameter,
@@ -67,6 +68,7 @@ def to_response(result: InferenceResult, request: ModelInferRequest) -> ModelInf
         response.outputs.add(name=tensor.name, datatype=tensor.datatype, shape=tensor.shape)
     if _wants_receipt(request):
         _add_receipt(response, result.receipt)
+        _add_price(response, result.price)
     return response
 
 
@@ -171,3 +173,16 @@ def _add_receipt(response: ModelInferResponse, receipt: Receipt) -> None:
         parameters["farm_energy_source"].string_param = energy.source
         # The window in which it ran is not closed yet.
         parameters["farm_energy_provisional"].bool_param = True
+
+
+def _add_price(response: ModelInferResponse, price: Price) -> None:
+    """Say what it cost; a baseline in a currency of its own is not to be compared."""
+    parameters = response.parameters
+    if price.cost is not None:
+        parameters["farm_cost"].double_param = price.cost
+        parameters["farm_currency"].string_param = price.currency
+    if price.baseline_cost is not None:
+        parameters["farm_baseline"].string_param = price.baseline
+        parameters["farm_baseline_cost"].double_param = price.baseline_cost
+        if price.baseline_currency != price.currency:
+            parameters["farm_baseline_currency"].string_param = price.baseline_currency

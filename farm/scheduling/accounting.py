@@ -22,24 +22,24 @@ def energy_shares(flight: Flight, completed: BatchCompleted) -> list[EnergyReadi
 def receipt(
     entry: Ticket, flight: Flight, completed: BatchCompleted, energy: EnergyReading | None
 ) -> Receipt:
-    """Return what one answered request took. Compute time is its whole batch's, cost its share.
+    """Return what one answered request took.
 
     Waiting at the node for a slot is waiting in the queue, wherever the batch stood.
     """
-    cost = completed.cost
-    if cost is not None:
-        cost *= entry.request.rows / flight.batch.rows if flight.batch.rows else 1.0
+    compute_s = completed.timing.compute_ns / 1e9
+    share = entry.request.rows / flight.batch.rows if flight.batch.rows else 1.0
     return Receipt(
         node_id=flight.node_id,
         route=ROUTE,
         digest=flight.batch.digest,
         batch_rows=flight.batch.rows,
         queue_s=_slot_at(flight) - entry.request.arrived_at,
-        compute_s=completed.timing.compute_ns / 1e9,
+        compute_s=compute_s,
+        core_s=compute_s * flight.threads * share,
         attempts=entry.attempts,
         policy=flight.policy,
         energy=energy,
-        cost=cost,
+        cost=None if completed.cost is None else completed.cost * share,
     )
 
 

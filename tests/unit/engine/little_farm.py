@@ -19,6 +19,7 @@ from farm.core.requests import LedgerEntry, Receipt
 from farm.core.snapshots import GatewayState
 from farm.core.tensors import Datatype, Tensor
 from farm.energy.economics import Economics
+from farm.energy.fx import Exchange
 from farm.energy.power import PowerModel
 from farm.engine.accounting import Accounting, Records
 from farm.engine.catalog import Catalog
@@ -30,6 +31,7 @@ from farm.engine.descriptions import Descriptions
 from farm.engine.engine import Engine
 from farm.engine.fleet import Fleet
 from farm.engine.known_curves import KnownCurves
+from farm.engine.pricing import Pricing
 from farm.engine.snapshots import Snapshots
 from farm.repository.listing import AvailableVersion, ModelListing
 from farm.repository.model_config import ModelSettings
@@ -258,6 +260,12 @@ class LittleFarm:
             engine=self.engine,
             fleet=self.fleet,
             catalog=self.catalog,
+            pricing=Pricing(
+                currency=None,
+                baseline=None,
+                exchange=Exchange(),
+                requests_per_s=self.accounting.requests_per_s,
+            ),
             clock=clock,
             default_timeout_s=default_timeout_s,
         )

@@ -36,6 +36,7 @@ from farm.engine.descriptions import (
     NodeReadiness,
     SplitCurve,
 )
+from farm.engine.pricing import Price
 from farm.engine.snapshots import Snapshots
 from farm.engine.statistics import VersionStatistics
 from farm.frontend.admin_service import AdminService
@@ -58,7 +59,7 @@ METHODS: dict[str, Method] = {
 
 RECEIPT = Receipt(
     node_id="pi-1", route="farm", digest="d1", batch_rows=3, queue_s=0.0015, compute_s=0.25,
-    attempts=1,
+    core_s=0.5, attempts=1,
     policy="least_expected_completion",
 )  # fmt: skip
 
@@ -104,6 +105,7 @@ async def echo(call: InferenceCall) -> InferenceResult:
             Tensor(name="y", datatype=t.datatype, shape=t.shape, raw=t.raw) for t in call.inputs
         ),
         receipt=RECEIPT,
+        price=Price(),
     )
 
 

@@ -1,14 +1,18 @@
 """Messages become calls, or are refused in words that name the field."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from fake_dataplane import RECEIPT, SPEC
 
+from farm.core.energy import EnergyReading, EnergySource
 from farm.core.errors import FarmError, InvalidRequestError, UnsupportedError
 from farm.core.models import ModelKey
+from farm.core.requests import Receipt
 from farm.core.tensors import Datatype, Tensor
 from farm.engine.dataplane import InferenceResult
+from farm.engine.pricing import Price
 from farm.frontend.converters import to_call, to_response
 from farm.frontend.model_messages import to_metadata
 from farm.pb.open_inference_pb2 import (
@@ -30,8 +34,13 @@ def request() -> ModelInferRequest:
     return message
 
 
-def result(*outputs: Tensor) -> InferenceResult:
-    return InferenceResult(model=ModelKey("echo", 2), outputs=outputs, receipt=RECEIPT)
+UNPRICED = Price()
+
+
+def result(
+    *outputs: Tensor, receipt: Receipt = RECEIPT, price: Price = UNPRICED
+) -> InferenceResult:
+    return InferenceResult(model=ModelKey("echo", 2), outputs=outputs, receipt=receipt, price=price)
 
 
 def test_raw_inputs_belong_to_the_inputs_in_order() -> None:
@@ -208,6 +217,47 @@ def test_an_answer_carries_its_receipt() -> None:
     assert parameters["farm_queue_us"].int64_param == 1500
     assert parameters["farm_compute_us"].int64_param == 250_000
     assert parameters["farm_policy"].string_param == RECEIPT.policy
+
+
+def test_a_receipt_says_what_energy_is_known() -> None:
+    energy = EnergyReading(
+        joules=0.5, low=0.25, high=1.5, source=EnergySource.MODELLED, window_s=0.1
+    )
+    parameters = to_response(result(receipt=replace(RECEIPT, energy=energy)), request()).parameters
+    assert parameters["farm_energy_j"].double_param == 0.5
+    assert parameters["farm_energy_low_j"].double_param == 0.25
+    assert parameters["farm_energy_high_j"].double_param == 1.5
+    assert parameters["farm_energy_source"].string_param == "modelled"
+    assert parameters["farm_energy_provisional"].bool_param is True
+
+
+def test_a_receipt_names_the_baseline_of_a_cost() -> None:
+    price = Price(
+        cost=1e-6,
+        currency="EUR",
+        baseline="somewhere 2026-01-01",
+        baseline_cost=2e-6,
+        baseline_currency="EUR",
+    )
+    parameters = to_response(result(price=price), request()).parameters
+    assert parameters["farm_cost"].double_param == 1e-6
+    assert parameters["farm_currency"].string_param == "EUR"
+    assert parameters["farm_baseline"].string_param == "somewhere 2026-01-01"
+    assert parameters["farm_baseline_cost"].double_param == 2e-6
+    assert "farm_baseline_currency" not in parameters
+
+
+def test_a_baseline_that_could_not_be_converted_shows_its_own_currency() -> None:
+    price = Price(
+        cost=1e-6, currency="EUR", baseline="b", baseline_cost=2e-6, baseline_currency="USD"
+    )
+    parameters = to_response(result(price=price), request()).parameters
+    assert parameters["farm_baseline_currency"].string_param == "USD"
+
+
+def test_what_has_no_price_claims_none() -> None:
+    parameters = to_response(result(), request()).parameters
+    assert not [key for key in parameters if "cost" in key or "energy" in key]
 
 
 @pytest.mark.parametrize(

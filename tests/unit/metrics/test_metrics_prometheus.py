@@ -24,6 +24,7 @@ RECEIPT = Receipt(
     batch_rows=4,
     queue_s=0.003,
     compute_s=0.5,
+    core_s=0.5,
     attempts=1,
     policy="round_robin",
 )
