@@ -14,16 +14,16 @@ _START_TIMEOUT_S = 300.0
 
 
 @contextmanager
-def running_farm(models: Path, *, nodes: int = 1) -> Iterator[ServerProcess]:
+def running_farm(models: Path, *, nodes: int = 1, module: str = "farm") -> Iterator[ServerProcess]:
     """Run `farm up --nodes NODES --models MODELS` on free ports; drain and stop it after.
 
-    Its first process is the gateway. `farm.demo.running_farm` serves the zoo and hides the
+    `module` is what Python runs as the command line. Its first process is the gateway. `farm.demo.running_farm` serves the zoo and hides the
     pid, hence this one.
 
     Raises:
         RuntimeError: it did not start.
     """
-    command = [sys.executable, "-m", "farm", "up", "--nodes", str(nodes), "--models", str(models)]
+    command = [sys.executable, "-m", module, "up", "--nodes", str(nodes), "--models", str(models)]
     ports = ["--grpc", "127.0.0.1:0", "--metrics", "127.0.0.1:0"]
     with tempfile.TemporaryDirectory() as state:
         env = {**os.environ, "FARM_STATE_DIR": state, "FARM_CURVES_DIR": f"{state}/curves"}

@@ -16,11 +16,12 @@ LATENCY_BOUNDS_S = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """What work took: joules with their band and sources, node-seconds, money.
+    """What work took: joules with their band and sources, time and money.
 
     `measured_j` and `modelled_j` are parts of `joules`, the rest is assumed. `marginal_j` is
     what it took beyond its share of what the farm draws idle. `node_s` is the time for which it
-    had a whole node. `cost` is in the farm's currency, None where nothing has a price.
+    had a whole node, `core_s` that of a core. `cost` is in the farm's currency, None where
+    nothing has a price.
     """
 
     joules: float = 0.0
@@ -30,6 +31,7 @@ class Usage:
     modelled_j: float = 0.0
     marginal_j: float = 0.0
     node_s: float = 0.0
+    core_s: float = 0.0
     cost: float | None = None
 
 
@@ -119,8 +121,9 @@ class GroupBy(StrEnum):
 class LedgerQuery:
     """Which figures: from one moment to another, by `group`, in steps of `step_s`.
 
-    Moments are rounded down to whole minutes. `step_s` 0 sums up the whole time; else it is a
-    multiple of 60.
+    Sums are kept by the minute: the first moment is rounded down to a whole one, the last one
+    up. `step_s` 0 sums up the whole time; else it is a multiple of 60, and steps are counted
+    from the first minute.
     """
 
     since_unix_ns: int
@@ -149,3 +152,20 @@ class LedgerFigures:
     wasted: Usage = Usage()
     idle: Usage = Usage()
     counts: RequestCounts = field(default_factory=RequestCounts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerAnswer:
+    """Figures, the newest incidents of their time, and what there is to know of the ledger.
+
+    Costs are in `currency`, None where nothing had a price yet. `begins_unix_ns` is the first
+    minute that is kept, None in an empty ledger. `drops` counts records that were lost since
+    the gateway started, because the disk failed for too long.
+    """
+
+    figures: tuple[LedgerFigures, ...]
+    incidents: tuple[Incident, ...]
+    currency: str | None
+    begins_unix_ns: int | None
+    size_bytes: int
+    drops: int

@@ -64,14 +64,16 @@ def priced(joules: float, tariff: float | None, capital: float | None) -> float 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Charge:
-    """What something took: its own joules, its share of the base, node-seconds and money.
+    """What something took: its own joules, its share of the base, time and money.
 
-    `node_s` is the time for which it had a whole node.
+    `node_s` is the time for which it had a whole node, `core_s` that of a core: its seconds
+    times its threads.
     """
 
     marginal: Joules = NO_JOULES
     base: Joules = NO_JOULES
     node_s: float = 0.0
+    core_s: float = 0.0
     cost: float | None = None
 
     @property
@@ -84,6 +86,7 @@ class Charge:
             marginal=self.marginal + other.marginal,
             base=self.base + other.base,
             node_s=self.node_s + other.node_s,
+            core_s=self.core_s + other.core_s,
             cost=sum(known) if known else None,
         )
 
@@ -127,6 +130,7 @@ class Rates:
             marginal=marginal,
             base=base,
             node_s=node_s,
+            core_s=thread_s,
             cost=priced(marginal.typical + base.typical, self.tariff, capital),
         )
 

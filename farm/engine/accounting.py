@@ -286,8 +286,10 @@ class Accounting:
         """Return what the time of all boards costs; None where none has a price."""
         # Nodes that share a machine have its price once.
         prices = {
-            self._places[node_id].host if node_id in self._places else node_id: host.capital_per_s
-            for node_id, host in self._economics.hosts.items()
+            self._places[name].host if name in self._places else host.host or name: (
+                host.capital_per_s
+            )
+            for name, host in self._economics.hosts.items()
         }
         known = [price for price in prices.values() if price is not None]
         return sum(known) * seconds if known else None
@@ -355,5 +357,6 @@ def _usage(charge: Charge) -> Usage:
         modelled_j=energy.modelled,
         marginal_j=charge.marginal.typical,
         node_s=charge.node_s,
+        core_s=charge.core_s,
         cost=charge.cost,
     )
