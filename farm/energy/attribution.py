@@ -101,28 +101,37 @@ class SettledBatch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rates:
-    """What a window charged, by which a receipt is reckoned before its own window closes.
+    """What a window of so many `seconds` charged.
 
     `marginal` has joules a thread-second by node. `base` are the joules and `capital` the price
     of the boards that the `node_s` node-seconds of the window shared; `tariff` is the price of
     a joule.
     """
 
+    seconds: float
     marginal: Mapping[str, Joules] = field(default_factory=dict)
     base: Joules = NO_JOULES
     node_s: float
     capital: float | None = None
     tariff: float | None = None
 
-    def charge(
-        self, node_id: str, *, thread_s: float, node_s: float, among_s: float = 0.0
-    ) -> Charge:
-        """Return what a batch of so many seconds would have taken in that window.
+    def charge(self, node_id: str, *, thread_s: float, node_s: float) -> Charge:
+        """Return what a batch of so many seconds took in that window."""
+        return self._charge(node_id, thread_s, node_s, share=node_s / self.node_s)
 
-        Where more node-seconds share the base already than did then, `among_s` has them: what
-        one lonely request paid for is not asked of each in a crowd.
+    def foretell(
+        self, node_id: str, *, thread_s: float, node_s: float, elapsed_s: float, among_s: float
+    ) -> Charge:
+        """Return what a batch is likely to take in the window after that one.
+
+        That has gone on for `elapsed_s` and had `among_s` node-seconds so far, the batch's own
+        among them: both windows' base is shared among all of both. So what one lonely request
+        paid is not asked of each in a crowd, nor the other way round.
         """
-        share = node_s / max(self.node_s, among_s, node_s)
+        share = node_s * (1 + elapsed_s / self.seconds) / (self.node_s + among_s)
+        return self._charge(node_id, thread_s, node_s, share=share)
+
+    def _charge(self, node_id: str, thread_s: float, node_s: float, *, share: float) -> Charge:
         marginal = self.marginal.get(node_id, NO_JOULES).times(thread_s)
         base = self.base.times(share)
         capital = None if self.capital is None else self.capital * share
@@ -273,6 +282,7 @@ def _rates(window: FarmWindow, running: Sequence[_Running]) -> Rates:
             by_host[name] = host.energy.times(share / used_s)
     node_s = sum(each.node_s for each in running)
     return Rates(
+        seconds=window.end - window.start,
         marginal={
             each.batch.node_id: by_host[each.batch.host]
             for each in running

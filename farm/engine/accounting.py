@@ -21,6 +21,7 @@ from farm.core.requests import Batch, BatchCompleted, InferenceRequest, LedgerEn
 from farm.core.snapshots import EnergyTotals
 from farm.core.tensors import Tensor
 from farm.energy.attribution import Account, Charge, FarmWindow, Rates, SettledBatch, Settlement
+from farm.energy.calibration import board_key
 from farm.energy.economics import Economics, HostEconomics
 from farm.energy.joules import NO_JOULES, Joules
 from farm.energy.meters import accuracy
@@ -29,6 +30,9 @@ from farm.engine.thrift import Thrift
 
 # After a window's end, for the heartbeats that tell of it, of which one comes every second.
 _LAG_S: Final = 2.0
+
+# The window that is made up before there was one: too short to weigh against the real one.
+_FIRST_S: Final = 0.1
 
 # The route of what this farm's own nodes ran.
 _ROUTE: Final = "farm"
@@ -72,11 +76,38 @@ class Records(Protocol):
         ...
 
 
+class Unkept:
+    """Records of a farm that keeps no ledger."""
+
+    def batch(self, record: BatchRecord) -> None:
+        return
+
+    def idle(self, record: IdleRecord) -> None:
+        return
+
+    def incident(self, incident: Incident) -> None:
+        return
+
+    def request(
+        self,
+        model: ModelKey,
+        client: str,
+        *,
+        code: ErrorCode | None,
+        latency_s: float,
+        in_time: bool | None,
+        request_bytes: int,
+        response_bytes: int,
+    ) -> None:
+        return
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Place:
     """Where a node's batches run: its host, its threads, those of a batch by default."""
 
     host: str
+    board: str
     capacity: int
     threads_per_slot: int
 
@@ -120,11 +151,31 @@ class Accounting:
         known = self._economics.hosts.get(profile.node_id, HostEconomics())
         host = known.host or profile.host or profile.node_id
         self._places[profile.node_id] = _Place(
-            host=host, capacity=profile.capacity, threads_per_slot=profile.threads_per_slot
+            host=host,
+            board=board_key(
+                known.board or profile.board, architecture=profile.architecture, host=host
+            ),
+            capacity=profile.capacity,
+            threads_per_slot=profile.threads_per_slot,
         )
         if host not in self._hosts:
-            power = self._boards(known.board or profile.board, cores=profile.cores)
+            power = self._boards(self._places[profile.node_id].board, cores=profile.cores)
             self._hosts[host] = HostPower(power, cores=profile.cores, accuracy=accuracy)
+
+    def host(self, node_id: str) -> str:
+        """Return the machine of a node that has joined."""
+        return self._places[node_id].host
+
+    def board(self, node_id: str) -> str:
+        """Return the kind of board of a node that has joined, as calibrations name it."""
+        return self._places[node_id].board
+
+    def calibrated(self, board: str) -> None:
+        """Ask anew what hosts of a kind of board draw."""
+        for place in self._places.values():
+            if place.board == board:
+                host = self._hosts[place.host]
+                host.model = self._boards(board, cores=host.cores)
 
     def heard(self, node_id: str, vitals: NodeVitals) -> None:
         """Take a heartbeat."""
@@ -179,8 +230,12 @@ class Accounting:
         node_s = thread_s / place.capacity
         self._reckoned_s += node_s
         rates = self._rates or self._first_rates()
-        charge = rates.charge(
-            completed.node_id, thread_s=thread_s, node_s=node_s, among_s=self._reckoned_s
+        charge = rates.foretell(
+            completed.node_id,
+            thread_s=thread_s,
+            node_s=node_s,
+            elapsed_s=self._clock.monotonic() - self._began_at,
+            among_s=self._reckoned_s,
         )
         return charge.energy.reading(compute_s), charge.cost
 
@@ -295,20 +350,21 @@ class Accounting:
         return sum(known) * seconds if known else None
 
     def _first_rates(self) -> Rates:
-        """Return rates by the power models alone, as if all nodes were busy."""
-        base = self._economics.overhead(1.0)
+        """Return rates by the power models alone, before any window was closed."""
+        base = self._economics.overhead(_FIRST_S)
         marginal: dict[str, Joules] = {}
         for host in self._hosts.values():
-            base += Joules.of(host.model.idle, host.model.source)
+            base += Joules.of(host.model.idle.times(_FIRST_S), host.model.source)
         for node_id, place in self._places.items():
             host = self._hosts[place.host]
             marginal[node_id] = host.model.core_second(host.cores)
         tariff = self._economics.tariff
         return Rates(
+            seconds=_FIRST_S,
             marginal=marginal,
             base=base,
-            node_s=float(len(self._places)),
-            capital=self._capital(1.0),
+            node_s=0.0,
+            capital=self._capital(_FIRST_S),
             tariff=None if tariff is None else tariff(self._clock.unix_ns() / 1e9),
         )
 

@@ -190,10 +190,23 @@ def test_a_sum_is_worth_what_its_weakest_part_is() -> None:
     assert batch.charge.energy.source is EnergySource.ASSUMED
 
 
-def test_rates_foretell_what_the_same_batch_is_charged() -> None:
+def test_a_lonely_request_and_a_crowd_are_told_apart() -> None:
+    settlement = close_with(("a", 2.0, 4), a=host(60.0))
+    rates = settlement.rates
+    assert rates is not None
+    alone = rates.foretell("a", thread_s=4.0, node_s=1.0, elapsed_s=10.0, among_s=1.0)
+    crowd = rates.foretell("a", thread_s=4.0, node_s=1.0, elapsed_s=10.0, among_s=8.0)
+    assert alone.base.typical == pytest.approx(rates.base.typical * 2 / 3)
+    assert crowd.base.typical == pytest.approx(rates.base.typical * 2 / 10)
+    assert alone.marginal == crowd.marginal == settlement.batches[0].charge.marginal.times(0.5)
+
+
+def test_another_window_like_the_last_is_foretold_as_it_was_charged() -> None:
     settlement = close_with(("a", 2.0, 2), ("b", 4.0, 4), a=host(60.0), b=host(90.0))
     assert settlement.rates is not None
-    told = settlement.rates.charge("b", thread_s=16.0, node_s=4.0)
+    told = settlement.rates.foretell(
+        "b", thread_s=16.0, node_s=4.0, elapsed_s=WINDOW_S, among_s=settlement.rates.node_s
+    )
     charged = settlement.batches[1].charge
     assert told.energy.typical == pytest.approx(charged.energy.typical)
     assert told.cost == pytest.approx(charged.cost)

@@ -199,7 +199,11 @@ def test_receipts_are_reckoned_by_the_window_before() -> None:
     completed = answer(small_batch(shelf), "a", "1")
     energy, cost = shelf.accounting.reckon(shelf.batch(), completed)
     # 6 microseconds on 2 of 4 threads; the base of the window was shared by 4 node-seconds.
-    assert energy.joules == pytest.approx((20 / 16 * 2 + 20 / 4 / 2) * 6e-6)
+    assert energy.joules == pytest.approx((16 / 16 * 2 + 24 / 4 / 2) * 6e-6, rel=1e-5)
+    # Of the next window half has gone by, in which nobody else came.
+    shelf.clock.now += 5.0
+    energy, _ = shelf.accounting.reckon(shelf.batch(), completed)
+    assert energy.joules == pytest.approx((16 / 16 * 2 + 1.5 * 24 / 4 / 2) * 6e-6, rel=1e-5)
     assert energy.low < energy.joules < energy.high
     assert cost is None
 
@@ -222,9 +226,11 @@ def small_batch(shelf: Shelf) -> Batch:
 def test_before_any_window_receipts_come_from_the_power_model() -> None:
     shelf = Shelf()
     shelf.join("a")
+    shelf.clock.now += 3.0
     energy, _ = shelf.accounting.reckon(shelf.batch(), answer(small_batch(shelf), "a", "1"))
     per_core = (BOARD.load.typical - BOARD.idle.typical) / 4
-    assert energy.joules == pytest.approx((per_core * 2 + BOARD.idle.typical / 2) * 6e-6)
+    # It is alone with what the host idled since the start, and a tenth of a second to begin with.
+    assert energy.joules == pytest.approx(per_core * 2 * 6e-6 + BOARD.idle.typical * 3.1)
 
 
 def test_what_runs_at_the_end_is_nobodys() -> None:
