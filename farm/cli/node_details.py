@@ -86,9 +86,36 @@ def node_document(node: "NodeSnapshot") -> dict[str, Any]:
         "batches_total": node.batches_total,
         "rows_total": node.rows_total,
         "failures_total": node.failures_total,
+        "power": power_document(node),
+        "meter": node.meter or None,
+        "meter_fault": node.meter_fault or None,
         "heartbeat_age_s": node.heartbeat_age_ns / 1e9 if node.incarnation else None,
         "models": len(node.model_digests),
     }
+
+
+def power_document(node: "NodeSnapshot") -> dict[str, Any] | None:
+    """Return what a node's host draws as JSON values; None where it is not known."""
+    if not node.HasField("power"):
+        return None
+    power = node.power
+    return {
+        "watts": power.watts,
+        "low_w": power.low_w,
+        "high_w": power.high_w,
+        "source": power.source,
+    }
+
+
+def _power(node: "NodeSnapshot") -> str:
+    """Return in words what a node's host draws, and who says so."""
+    if not node.HasField("power"):
+        return "waiting for the first figure"
+    power = node.power
+    text = f"{power.watts:.1f} W ({power.low_w:.1f} to {power.high_w:.1f}), {power.source}"
+    if node.meter_fault:
+        return f"{text}; its meter ({node.meter}) tells nothing: {node.meter_fault}"
+    return f"{text}, meter {node.meter}" if node.meter else text
 
 
 def throttling(node: "NodeSnapshot") -> list[str]:
@@ -135,6 +162,7 @@ def _rows(node: "NodeSnapshot") -> list[tuple[str, str]]:
             held_back if node.HasField("throttle_flags") else "unknown: no vcgencmd there",
         ),
         ("speed", f"{node.speed:.0%} of the highest clock" if node.speed else "unknown"),
+        ("power of its host", _power(node)),
         (
             "batches",
             f"{node.batches_total} of {node.rows_total} rows, {node.failures_total} failed",

@@ -34,8 +34,8 @@ def ls(
         return
     print_table(
         f"Nodes of {snapshot.farm_name}",
-        ("node", "state", "board", "cpu", "busy", "load", "temp", "batches", "rows", "failed",
-         "heard", "why"),
+        ("node", "state", "board", "cpu", "busy", "load", "temp", "power", "batches", "rows",
+         "failed", "heard", "why"),
         [
             (
                 node.node_id,
@@ -45,6 +45,7 @@ def ls(
                 f"{node.slots_busy}/{node.slots}",
                 f"{node.cpu_fraction:.0%}",
                 f"{node.temperature_c:.0f} °C" if node.HasField("temperature_c") else "-",
+                f"{node.power.watts:.1f} W {node.power.source}" if node.HasField("power") else "-",
                 str(node.batches_total),
                 str(node.rows_total),
                 str(node.failures_total),

@@ -31,6 +31,8 @@ NODES = (
         onnxruntime_version="1.31.1", cores=4, slots=2, slots_busy=1, cpu_fraction=0.5,
         memory_total_bytes=8, memory_available_bytes=4, temperature_c=51.5, batches_total=7,
         rows_total=21, failures_total=1, heartbeat_age_ns=250_000_000, model_digests=["d1"],
+        power=admin.PowerReading(watts=4.25, low_w=4.0, high_w=4.5, source="measured"),
+        meter="pmic",
     ),
     admin.NodeSnapshot(node_id="pi-2", state="joining", reason="waiting for its actor"),
 )  # fmt: skip

@@ -39,6 +39,7 @@ def test_a_node_in_depth(gateway: FakeGateway) -> None:
     for words in ("Raspberry Pi 5, 4 cores of cortex-a76", "0.2 s ago", "52 °C", "echo:2"):
         assert words in text
     assert "unknown: no vcgencmd there" in text
+    assert "4.2 W (4.0 to 4.5), measured, meter pmic" in text
     silent = ok("nodes", "describe", "pi-2", "--connect", gateway.address)
     assert "joining (waiting for its actor)" in silent
     assert "temperature" not in silent
@@ -49,10 +50,21 @@ def test_a_node_in_depth_as_json(gateway: FakeGateway) -> None:
     node = found["node"]
     assert (node["node"], node["state"], node["inflight_batches"]) == ("pi-1", "ready", 1)
     assert node["throttle_flags"] is None
+    power = {"watts": 4.25, "low_w": 4.0, "high_w": 4.5, "source": "measured"}
+    assert (node["power"], node["meter"], node["meter_fault"]) == (power, "pmic", None)
     assert node["models"] == [
         {"name": "echo", "version": 2, "digest": "d" * 64},
         {"name": "gone", "version": 1, "digest": ""},
     ]
+
+
+def test_a_meter_that_tells_nothing_is_shown_with_its_reason() -> None:
+    node = NodeSnapshot(node_id="pi-1", incarnation="i", meter="shelly", meter_fault="no answer")
+    node.power.watts, node.power.source = 3.0, "modelled"
+    assert (
+        "3.0 W (0.0 to 0.0), modelled; its meter (shelly) tells nothing: no answer"
+        in (dict(node_details._rows(node))["power of its host"])
+    )
 
 
 def test_an_unknown_node_is_named_with_those_there_are(gateway: FakeGateway) -> None:
