@@ -5,42 +5,31 @@ Read and checked once, at the edge. The environment's `FARM_GRPC` sets `grpc`,
 else's, such as `FARM_CONNECT`, which is the command line's.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Self, get_args
+from typing import Annotated, Any, Self
 
-import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from farm.core.addresses import GRPC_ADDRESS, METRICS_ADDRESS
 from farm.core.errors import ConfigurationError
+from farm.sections.hardware import Hardware
+from farm.sections.layers import Layers
+from farm.sections.ledger import Ledger
+from farm.sections.power import Power
+from farm.sections.section import Section
+from farm.sections.words import HomePath
 
-_PREFIX = "FARM_"
 # Threads of one node: more than any board has cores, and few enough to be started.
 _MAX_THREADS = 256
-
-_ENVIRONMENT, _COMMAND_LINE = "the environment", "the command line"
 
 Address = Annotated[str, Field(pattern=r"^(\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}$")]
 Positive = Annotated[int, Field(gt=0)]
 Seconds = Annotated[float, Field(gt=0)]
 
-
-def _expanded(path: Path) -> Path:
-    """Return a path with `~` for what it stands for, as no shell has read the file."""
-    try:
-        return path.expanduser()
-    except RuntimeError as error:
-        raise ValueError(f"{error}; write the whole path") from error
-
-
-Folder = Annotated[Path, AfterValidator(_expanded)]
-File = Annotated[Path, AfterValidator(_expanded)]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+Folder = HomePath
+File = HomePath
 
 
 class Splits(StrEnum):
@@ -57,7 +46,7 @@ class Cores(StrEnum):
     SHARED = "shared"
 
 
-class NodeConfig(_Section):
+class NodeConfig(Hardware):
     """Each node of an embedded farm."""
 
     slots: Annotated[int, Field(ge=1, le=64, description="batches that run at once")] = 1
@@ -95,7 +84,7 @@ class ClientCertificates(StrEnum):
     REQUIRED = "required"
 
 
-class TlsConfig(_Section):
+class TlsConfig(Section):
     """The gateway's certificate, and whose certificates it takes: PEM files, read again when
     they change.
     """
@@ -117,7 +106,7 @@ class TlsConfig(_Section):
         return self
 
 
-class OperatorsConfig(_Section):
+class OperatorsConfig(Section):
     """An address of the gateway's on which everybody shows a certificate: for operators, where
     clients of `grpc` have none.
     """
@@ -144,7 +133,7 @@ class Fairness(StrEnum):
     NONE = "none"
 
 
-class HedgingConfig(_Section):
+class HedgingConfig(Section):
     """A second run of a batch that takes too long, on another node that is idle."""
 
     enabled: bool = False
@@ -153,7 +142,7 @@ class HedgingConfig(_Section):
     ] = 2.0
 
 
-class HealthConfig(_Section):
+class HealthConfig(Section):
     """When a node gets no more batches, and when it gets them again."""
 
     suspect_after_s: Annotated[
@@ -170,7 +159,7 @@ class HealthConfig(_Section):
     ] = 10.0
 
 
-class SchedulingConfig(_Section):
+class SchedulingConfig(Section):
     """Bounds of the scheduler; see `farm.scheduling.limits` for what each one does."""
 
     policy: Policy = Policy.LEAST_EXPECTED_COMPLETION
@@ -193,7 +182,7 @@ class ControlMode(StrEnum):
     POLL = "poll"
 
 
-class RepositoryConfig(_Section):
+class RepositoryConfig(Section):
     """How the model repository is read and followed."""
 
     control: Annotated[
@@ -206,7 +195,15 @@ class RepositoryConfig(_Section):
     max_operators: Annotated[Positive, Field(description="nodes of a model's graphs")] = 100_000
 
 
-class FarmConfig(_Section):
+class PowerConfig(Power):
+    """What power and boards cost, and how often that is reckoned."""
+
+    window_s: Annotated[
+        float, Field(ge=2, le=60, description="over which joules are shared out and settled")
+    ] = 10.0
+
+
+class FarmConfig(Section):
     """Everything `farm up` needs to know."""
 
     name: str = "farm"
@@ -251,6 +248,14 @@ class FarmConfig(_Section):
     node: NodeConfig = NodeConfig()
     repository: RepositoryConfig = RepositoryConfig()
     scheduling: SchedulingConfig = SchedulingConfig()
+    power: PowerConfig = PowerConfig()
+    ledger: Ledger = Ledger()
+
+    @model_validator(mode="after")
+    def _priced(self) -> Self:
+        if self.node.board_price is not None and self.power.currency is None:
+            raise ValueError("power.currency is missing, and node has a board_price")
+        return self
 
 
 def load_config(
@@ -261,118 +266,10 @@ def load_config(
     Raises:
         ConfigurationError: a value is wrong; the message names its file, variable or flag.
     """
-    layers: list[tuple[str, dict[str, Any]]] = []
-    if file is not None:
-        layers.append((str(file), _read(file)))
-    layers.append((_ENVIRONMENT, _from_environment(environment)))
-    layers.append((_COMMAND_LINE, {k: v for k, v in flags.items() if v is not None}))
-    merged: dict[str, Any] = {}
-    for _, values in layers:
-        merged = _merge(merged, values)
+    layers = Layers(FarmConfig, file=file, environment=environment, flags=flags)
+    config = layers.settings()
     try:
-        return FarmConfig.model_validate(merged)
-    except ValidationError as error:
-        raise ConfigurationError(_explain(error, layers)) from error
-
-
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        values = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigurationError(f"{file} cannot be read: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{file} is not YAML: {error}") from error
-    if values is None:
-        return {}
-    if not isinstance(values, dict):
-        raise ConfigurationError(f"{file} must be a mapping of settings, like `grpc: HOST:PORT`")
-    return values
-
-
-def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for variable, value in environment.items():
-        # An empty variable is one that somebody unset; as a path it would be this folder.
-        if not variable.startswith(_PREFIX) or not value:
-            continue
-        *sections, key = variable.removeprefix(_PREFIX).lower().split("__")
-        top = sections[0] if sections else key
-        if top not in FarmConfig.model_fields:
-            continue
-        place = values
-        for section in sections:
-            inner = place.setdefault(section, {})
-            if not isinstance(inner, dict):
-                raise ConfigurationError(
-                    f"{_variable([section])} and {variable} are both set; `{section}` is a section,"
-                    f" so set only {_variable([section])}__… variables"
-                )
-            place = inner
-        if isinstance(place.get(key), dict):
-            raise ConfigurationError(
-                f"{variable} and {variable}__… are both set; `{key}` is a section, so set only the"
-                " latter"
-            )
-        place[key] = value
-    return values
-
-
-def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(below)
-    for key, value in above.items():
-        known = merged.get(key)
-        if isinstance(known, Mapping) and isinstance(value, Mapping):
-            merged[key] = _merge(known, value)
-        else:
-            merged[key] = value
-    return merged
-
-
-def _explain(error: ValidationError, layers: list[tuple[str, dict[str, Any]]]) -> str:
-    lines = []
-    for problem in error.errors():
-        path = [str(part) for part in problem["loc"]]
-        source = next((name for name, values in reversed(layers) if _holds(values, path)), "")
-        place = _place(source, path)
-        if problem["type"] == "extra_forbidden":
-            known = ", ".join(_settings(problem["loc"][:-1]))
-            lines.append(f"{place}: there is no such setting; known are {known}")
-        else:
-            lines.append(f"{place}: {problem['msg']}, not {problem['input']!r:.60}")
-    return "; ".join(lines)
-
-
-def _settings(path: Sequence[str | int]) -> list[str]:
-    """Return the keys of a section, given by its path."""
-    section: type[BaseModel] = FarmConfig
-    for part in path:
-        declared = section.model_fields[str(part)].annotation
-        # A section that may be left out is declared as one of two types.
-        for one in (declared, *get_args(declared)):
-            if isinstance(one, type) and issubclass(one, BaseModel):
-                section = one
-    return list(section.model_fields)
-
-
-def _holds(values: Any, path: list[str]) -> bool:
-    for part in path:
-        if not isinstance(values, Mapping):
-            return False
-        by_word = {str(key): value for key, value in values.items()}
-        if part not in by_word:
-            return False
-        values = by_word[part]
-    return True
-
-
-def _variable(path: Sequence[str]) -> str:
-    return _PREFIX + "__".join(path).upper()
-
-
-def _place(source: str, path: Sequence[str]) -> str:
-    """Return how a layer spells the path of a setting."""
-    if source == _ENVIRONMENT:
-        return _variable(path)
-    if source == _COMMAND_LINE:
-        return "--" + "-".join(path).replace("_", "-")
-    return f"{source}: {'.'.join(path)}"
+        config.power.receipt_baseline()
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{layers.place(['power'])}: {error.message}") from error
+    return config

@@ -19,7 +19,7 @@ from farm.config import Cores, FarmConfig, Splits
 from farm.frontend.server import check_free
 from farm.logs import LogSwitches
 from farm.node.affinity import share_out, usable_cores
-from farm.node.settings import NodeSettings
+from farm.node.settings import MeterSettings, NodeSettings
 from farm.repository.durable import held
 from farm.serving import open_repository, serve
 
@@ -68,6 +68,13 @@ def run_embedded(
                 repository=repository,
                 listings=listings,
                 curves_dir=config.curves_dir or user_cache_path("bramble-farm") / "curves",
+                economics=config.power.economics(
+                    dict.fromkeys(cluster.node_ids, config.node.economics())
+                ),
+                ledger_dir=config.ledger.dir or (state_dir or cluster.folder) / "ledger",
+                # Of this machine's board, whatever models it serves.
+                calibrations_dir=(config.state_dir or user_state_path("bramble-farm"))
+                / "calibrations",
                 log=log,
                 beside=lambda _: _watch(cluster),
                 on_ready=on_ready,
@@ -105,6 +112,10 @@ def _node_settings(config: FarmConfig, cluster: LocalCluster) -> list[NodeSettin
             max_sessions=node.max_sessions,
             max_session_bytes=node.max_session_bytes,
             qualify_timeout_s=node.qualify_timeout_s,
+            board=node.board or "",
+            meter=(
+                None if node.meter is None else MeterSettings(**node.meter.model_dump(mode="json"))
+            ),
         )
         for node_id, own in zip(cluster.node_ids, shares, strict=True)
     ]

@@ -6,10 +6,17 @@ Bootstrap writes them; nothing in the environment overrides them.
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, IPvAnyAddress, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    Field,
+    IPvAnyAddress,
+    ValidationError,
+    model_validator,
+)
 
 from farm.cluster.attachment import Attachment
 from farm.cluster.machine import Machine
@@ -18,7 +25,11 @@ from farm.core.errors import ConfigurationError
 from farm.core.host_tls import HostTls
 from farm.core.identities import NAME
 from farm.core.ports import CLUSTER_BASES, ClusterPorts
-from farm.node.settings import NodeSettings
+from farm.energy.economics import Economics
+from farm.node.settings import MeterSettings, NodeSettings
+from farm.sections.hardware import Hardware
+from farm.sections.problems import reason
+from farm.sections.section import Section
 
 
 def _whole(path: Path) -> Path:
@@ -38,11 +49,7 @@ _OBJECT_STORE_BYTES = 128 << 20
 _LEAST_OBJECT_STORE_BYTES = 80 << 20
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class TlsFiles(_Section):
+class TlsFiles(Section):
     """PEM files: the farm's CA, this machine's certificate and its key."""
 
     ca: WholePath
@@ -53,7 +60,7 @@ class TlsFiles(_Section):
         return HostTls(ca=self.ca, certificate=self.certificate, key=self.key)
 
 
-class ClusterConfig(_Section):
+class ClusterConfig(Section):
     """A machine's place in the farm's Ray cluster.
 
     `token` is a file with the cluster's secret that only its owner may read.
@@ -143,6 +150,10 @@ class ServingNodeConfig(NodeConfig):
             qualify_timeout_s=self.qualify_timeout_s,
             batch_port=batch_port,
             own_cores=self.cores is Cores.OWN,
+            board=self.board or "",
+            meter=(
+                None if self.meter is None else MeterSettings(**self.meter.model_dump(mode="json"))
+            ),
         )
 
 
@@ -154,16 +165,35 @@ class ServedFarmConfig(FarmConfig):
     curves_dir: Folder
 
 
-class GatewayRunConfig(_Section):
+class GatewayRunConfig(Section):
     """`farm run gateway`: the gateway's own settings, its place in the cluster, and the nodes."""
 
     farm: ServedFarmConfig
     cluster: ClusterConfig
     nodes: Annotated[dict[HostName, ServingNodeConfig], Field(min_length=1)]
+    others: Annotated[
+        Mapping[HostName, Hardware],
+        Field(description="the farm's machines that run no models, such as its head"),
+    ] = {}
+
+    @model_validator(mode="after")
+    def _priced(self) -> Self:
+        priced = any(host.board_price is not None for host in self._hosts().values())
+        if priced and self.farm.power.currency is None:
+            raise ValueError("farm.power.currency is missing, and boards have a price")
+        return self
 
     def node_settings(self) -> list[NodeSettings]:
         port = ClusterPorts(self.cluster.port_base).batches
         return [node.settings(name, batch_port=port) for name, node in self.nodes.items()]
+
+    def economics(self) -> Economics:
+        """Return what power costs, and all machines; one that runs no models is had as well."""
+        hosts = {name: host.economics(name) for name, host in self._hosts().items()}
+        return self.farm.power.economics(hosts)
+
+    def _hosts(self) -> Mapping[str, Hardware]:
+        return {**self.others, **self.nodes}
 
 
 _Config = TypeVar("_Config", bound=BaseModel)
@@ -193,10 +223,7 @@ def _problems(file: Path, error: ValidationError) -> list[str]:
     problems = []
     for problem in error.errors():
         place = ".".join(str(part) for part in problem["loc"])
-        what = problem["msg"]
-        if problem["type"] == "extra_forbidden":
-            what = "there is no such setting"
-        elif problem["type"] != "missing":
-            what += f", not {problem['input']!r:.60}"
+        unknown = problem["type"] == "extra_forbidden"
+        what = "there is no such setting" if unknown else reason(problem)
         problems.append(f"{file}: {place}: {what}" if place else f"{file}: {what}")
     return problems

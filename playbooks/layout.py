@@ -21,6 +21,7 @@ RAY_TOKEN: Final = f"{SETTINGS}/ray-token"
 FIREWALL: Final = f"{SETTINGS}/firewall.nft"
 
 NODE_CONFIG: Final = f"{SETTINGS}/node.yaml"
+BASELINES: Final = f"{SETTINGS}/baselines.toml"
 
 # Ray's logs and sockets, kept off the SD card; short, as Ray's sockets need a short path.
 RAY: Final = f"{HOME}/ray"

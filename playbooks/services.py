@@ -65,7 +65,7 @@ def head(letter: str) -> Service:
 
 def gateway(letter: str) -> Service:
     """Return the gateway `a` or `b`; `%i` is what its template calls the letter."""
-    return _instance("gateway", letter, layout.gateway_config(letter))
+    return _instance("gateway", letter, layout.gateway_config(letter), layout.BASELINES)
 
 
 def firewall() -> Service:
@@ -73,6 +73,7 @@ def firewall() -> Service:
     return Service(unit=unit, inputs=(f"{layout.UNITS}/{unit}", layout.FIREWALL), reloads=True)
 
 
-def _instance(service: str, letter: str, config: str) -> Service:
-    own = (f"{layout.UNITS}/farm-{service}@.service", layout.link(f"{service}-{letter}"), config)
+def _instance(service: str, letter: str, *settings: str) -> Service:
+    unit, link = f"{layout.UNITS}/farm-{service}@.service", layout.link(f"{service}-{letter}")
+    own = (unit, link, *settings)
     return Service(unit=f"farm-{service}@{letter}.service", inputs=(*own, *_OF_ALL))

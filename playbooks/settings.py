@@ -1,7 +1,7 @@
 """What a farm's services read on their hosts, as text: made from the inventory."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import yaml
 
@@ -13,6 +13,9 @@ from playbooks import layout
 # What the system and Ray need beside inference, of a host's memory.
 _SYSTEM_MB = 200
 _ROUNDED_MB = 64
+
+# What a gateway reads where the operator has no baselines.
+NO_BASELINES: Final = b"# The inventory names no farm.power.baselines.\n"
 
 
 def node_settings(host: Host, *, head: str, address: str, cluster: str) -> bytes:
@@ -40,6 +43,11 @@ def gateway_settings(
         "state_dir": f"{layout.GATEWAY}/state",
         "curves_dir": f"{layout.GATEWAY}/curves",
         "handover": True,
+        "power": {
+            **inventory.farm.power.model_dump(mode="json", by_alias=True, exclude_unset=True),
+            "baselines": layout.BASELINES,
+        },
+        "ledger": {"dir": f"{layout.GATEWAY}/ledger"},
     }
     if gateway.tls is not Tls.OFF:
         farm["tls"] = {
@@ -56,6 +64,9 @@ def gateway_settings(
                 host.name: _serving(host, cores[host.name], cluster)
                 for host in inventory.nodes
                 if host.name in cores
+            },
+            "others": {
+                host.name: _hardware(host) for host in inventory.hosts if not host.role.serves
             },
         }
     )
@@ -76,7 +87,12 @@ def _serving(host: Host, cores: int, cluster: str) -> dict[str, Any]:
         "cache_dir": f"{layout.NODE}-{cluster}" if host.role.leads else layout.NODE,
         "slots": host.slots or max(cores // threads, 1),
         "threads_per_slot": threads,
+        **_hardware(host),
     }
+
+
+def _hardware(host: Host) -> dict[str, Any]:
+    return host.hardware.model_dump(mode="json", by_alias=True, exclude_defaults=True)
 
 
 def _machine(host: Host, address: str, cluster: str) -> dict[str, Any]:

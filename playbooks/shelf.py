@@ -75,7 +75,7 @@ class Shelf:
                 {
                     **self._ground_units(),
                     services.node().unit: units.node_unit(
-                        memory_max_mb=memory, firewall=self._walled
+                        memory_max_mb=memory, firewall=self._walled, rapl=_has_rapl(host)
                     ),
                 }
             ),
@@ -93,7 +93,7 @@ class Shelf:
                 {
                     **self._ground_units(),
                     units.HEAD_TEMPLATE: units.head_unit(
-                        memory_max_mb=memory, firewall=self._walled
+                        memory_max_mb=memory, firewall=self._walled, rapl=_has_rapl(host)
                     ),
                     units.GATEWAY_TEMPLATE: units.gateway_unit(memory_max_mb=memory),
                 }
@@ -133,8 +133,15 @@ class Shelf:
             cluster=cluster,
             cores=nodes,
         )
+        own = self.inventory.farm.power.baselines
         return (
-            files("gateway settings", [Put(content=config, to=layout.gateway_config(letter))]),
+            files(
+                "gateway settings",
+                [
+                    Put(content=config, to=layout.gateway_config(letter)),
+                    Put(content=own or settings.NO_BASELINES, to=layout.BASELINES),
+                ],
+            ),
             links(
                 "gateway release",
                 [Link(path=layout.link(f"gateway-{letter}"), target=layout.release(release))],
@@ -154,6 +161,10 @@ class Shelf:
     def _ground_units(self) -> Mapping[str, str]:
         wall = {services.firewall().unit: units.firewall_unit()} if self._walled else {}
         return {**wall, units.RAY_MOUNT: units.ray_mount()}
+
+
+def _has_rapl(host: Host) -> bool:
+    return host.meter is not None and host.meter.type == "rapl"
 
 
 def _parents(name: str) -> Iterator[str]:

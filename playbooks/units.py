@@ -48,6 +48,12 @@ After=network-online.target time-sync.target"""
 # A mount belongs to root whoever it is for.
 _OWN_MEMORY = f"ExecStartPre=+/bin/chown --no-dereference {layout.USER}: {layout.RAY}"
 
+# The kernel shows them to root alone, as they tell much of what a processor works on
+# (CVE-2020-8694). Without them the meter says what is wrong, and the node serves.
+_RAPL = f"""\
+ExecStartPre=-+/bin/sh -c 'cd /sys/class/powercap && \
+chgrp {layout.USER} intel-rapl:*/energy_uj && chmod 0440 intel-rapl:*/energy_uj'"""
+
 # A Pi that is switched off and on again must come back whatever happened before.
 _LASTING = """\
 Restart=always
@@ -55,11 +61,12 @@ RestartSec=2
 """
 
 
-def node_unit(*, memory_max_mb: int | None, firewall: bool) -> str:
+def node_unit(*, memory_max_mb: int | None, firewall: bool, rapl: bool = False) -> str:
     """Return the unit of Ray's worker and the actor.
 
-    It needs group `video` to ask the firmware for its clock and throttling, and hence sees
-    the devices. Stopping waits for batches under way and for Ray to end its processes.
+    It needs group `video` to ask the firmware for its clock, throttling and power, and hence
+    sees the devices; with `rapl` it may read the processor's own counters. Stopping waits for
+    batches under way and for Ray to end its processes.
     """
     return f"""\
 [Unit]
@@ -73,7 +80,7 @@ StartLimitIntervalSec=0
 Type=notify
 NotifyAccess=main
 {_stamped(services.node())}
-{_OWN_MEMORY}
+{_prepared(rapl=rapl)}
 ExecStart={layout.link("node")}/bin/farm run node --config {layout.NODE_CONFIG}
 {_LASTING}WatchdogSec=30
 TimeoutStartSec=300
@@ -86,8 +93,11 @@ WantedBy=multi-user.target
 """
 
 
-def head_unit(*, memory_max_mb: int | None, firewall: bool) -> str:
-    """Return the template of Ray's head; its instance is the cluster's letter."""
+def head_unit(*, memory_max_mb: int | None, firewall: bool, rapl: bool = False) -> str:
+    """Return the template of Ray's head; its instance is the cluster's letter.
+
+    With `rapl` a node on it may read the processor's own counters.
+    """
     return f"""\
 [Unit]
 Description=Farm head %i: Ray's control store
@@ -100,7 +110,7 @@ StartLimitIntervalSec=0
 Type=notify
 NotifyAccess=main
 {_stamped(services.head("%i"))}
-{_OWN_MEMORY}
+{_prepared(rapl=rapl)}
 ExecStart={layout.SOFTWARE}/head-%i/bin/farm run head --config {layout.SETTINGS}/head-%i.yaml
 {_LASTING}WatchdogSec=30
 TimeoutStartSec=300
@@ -194,6 +204,11 @@ WantedBy=multi-user.target
 def _ground(firewall: bool) -> str:
     """Return the units without which nothing of Ray's may start."""
     return f"{RAY_MOUNT} {_FIREWALL}" if firewall else RAY_MOUNT
+
+
+def _prepared(*, rapl: bool) -> str:
+    """Return the lines by which a node finds what is its own alone."""
+    return f"{_OWN_MEMORY}\n{_RAPL}" if rapl else _OWN_MEMORY
 
 
 def _stamped(service: Service, when: str = "ExecStartPre") -> str:

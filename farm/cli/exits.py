@@ -53,6 +53,7 @@ def farm_errors() -> Iterator[None]:
 
 _EXTRAS = {
     "PIL": "images",
+    "pyarrow": "export",
     "ray": "head",
     "grpc_health": "head",
     "grpc_reflection": "head",

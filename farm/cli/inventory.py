@@ -45,8 +45,8 @@ def show(
         found = load_inventory(inventory)
         hosts = found.limited_to(limit or ())
     if output is Output.JSON:
-        document = found.model_dump(mode="json")
-        document["hosts"] = [host.model_dump(mode="json") for host in hosts]
+        document = found.model_dump(mode="json", by_alias=True)
+        document["hosts"] = [host.model_dump(mode="json", by_alias=True) for host in hosts]
         print_json("inventory", document)
         return
     if not hosts:

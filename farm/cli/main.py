@@ -8,8 +8,10 @@ import typer
 
 from farm import __version__
 from farm.cli import (
+    baselines,
     bench,
     bootstrap,
+    calibrate,
     certs,
     contexts,
     demo,
@@ -17,8 +19,10 @@ from farm.cli import (
     hosts,
     infer,
     inventory,
+    ledger,
     models,
     nodes,
+    report,
     run,
     sim,
     uninstall,
@@ -36,13 +40,17 @@ app.command("up")(up.up)
 app.command("demo")(demo.demo)
 app.command("infer")(infer.infer)
 app.command("bench")(bench.bench)
+app.command("report")(report.report)
 app.command("doctor")(doctor.doctor)
 app.command("bootstrap")(bootstrap.bootstrap)
 app.command("upgrade")(upgrade.upgrade)
 app.command("uninstall")(uninstall.uninstall)
+app.command("calibrate")(calibrate.calibrate)
 app.add_typer(models.app, name="models")
 app.add_typer(nodes.app, name="nodes")
+app.add_typer(ledger.app, name="ledger")
 app.add_typer(sim.app, name="sim")
+app.add_typer(baselines.app, name="baselines")
 app.add_typer(certs.app, name="certs")
 app.add_typer(contexts.app, name="contexts")
 app.add_typer(inventory.app, name="inventory")

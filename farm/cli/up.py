@@ -4,7 +4,7 @@ import os
 import sys
 from contextlib import redirect_stdout, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
@@ -36,7 +36,7 @@ def up(
             "--inventory",
             "-i",
             metavar="FILE",
-            help="An embedded farm's, such as inventory/local.yaml: its name and its nodes.",
+            help="An embedded farm's, such as inventory/local.yaml: its name, nodes and power.",
         ),
     ] = None,
     config: Annotated[
@@ -53,7 +53,7 @@ def up(
         from farm.embedded import run_embedded
         from farm.logs import configure_logging
 
-        flags = {"nodes": nodes, "models": models, "grpc": grpc, "metrics": metrics}
+        flags: dict[str, Any] = {"nodes": nodes, "models": models, "grpc": grpc, "metrics": metrics}
         if inventory is not None:
             flags |= _embedded(inventory, nodes)
         settings = load_config(config, os.environ, flags)
@@ -69,7 +69,7 @@ def up(
             )
 
 
-def _embedded(inventory: Path, nodes: int | None) -> dict[str, str | int]:
+def _embedded(inventory: Path, nodes: int | None) -> dict[str, Any]:
     """Return what an embedded farm's inventory settles, its nodes only if no flag does."""
     from farm.core.errors import ConfigurationError
     from farm.inventory import load_inventory
@@ -80,7 +80,11 @@ def _embedded(inventory: Path, nodes: int | None) -> dict[str, str | int]:
             f"{inventory} names hosts, and `farm up` runs its nodes on this machine: use `farm"
             f" bootstrap -i {inventory}`, or an inventory with farm.embedded"
         )
-    return {"name": farm.name, "nodes": farm.embedded.nodes if nodes is None else nodes}
+    return {
+        "name": farm.name,
+        "nodes": farm.embedded.nodes if nodes is None else nodes,
+        "power": farm.power.model_dump(mode="json", by_alias=True, exclude_unset=True),
+    }
 
 
 def _announce(gateway: "Gateway", out: TextIO) -> None:

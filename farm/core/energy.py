@@ -1,6 +1,6 @@
 """Energy and power with their uncertainty and their origin, never one without the others."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self
@@ -69,23 +69,12 @@ class EnergyReading:
         """The joules and their bounds."""
         return Band(self.low, self.joules, self.high)
 
-    def share(self, weights: Sequence[int]) -> tuple["EnergyReading", ...]:
-        """Split the reading in proportion to `weights`, conserving its joules.
-
-        Weights that are all zero share equally. The last share takes the rounding, so
-        that the parts add up to the whole.
-        """
-        total = sum(weights)
-        fractions = [weight / total if total else 1 / len(weights) for weight in weights]
-        joules, low, high = (
-            _conserving(value, fractions) for value in (self.joules, self.low, self.high)
+    def part(self, share: float) -> "EnergyReading":
+        """Return a share of it, from 0 to 1."""
+        return EnergyReading(
+            joules=self.joules * share,
+            low=self.low * share,
+            high=self.high * share,
+            source=self.source,
+            window_s=self.window_s,
         )
-        return tuple(
-            EnergyReading(joules=j, low=lo, high=hi, source=self.source, window_s=self.window_s)
-            for j, lo, hi in zip(joules, low, high, strict=True)
-        )
-
-
-def _conserving(value: float, fractions: Sequence[float]) -> list[float]:
-    parts = [value * fraction for fraction in fractions[:-1]]
-    return [*parts, value - sum(parts)]

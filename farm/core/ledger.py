@@ -123,7 +123,8 @@ class LedgerQuery:
 
     Sums are kept by the minute: the first moment is rounded down to a whole one, the last one
     up. `step_s` 0 sums up the whole time; else it is a multiple of 60, and steps are counted
-    from the first minute.
+    from the first minute. More than two days ago sums are kept by the hour: the first moment is
+    rounded down to one, and all of it counts as its first minute.
     """
 
     since_unix_ns: int
@@ -139,11 +140,13 @@ class LedgerFigures:
     `usage` is all that was charged there; `wasted` the part of it whose work answered nobody:
     failed and hedged batches, requests that were cancelled or expired in flight. Idle windows
     are in the figures of TOTAL alone, as `idle`, and in `usage` too. Requests are not known by
-    node and by route: there `counts` has only `answered`.
+    node and by route: there `counts` has only `answered`. `minutes` are those of which anything
+    is known: in TOTAL, those in which the gateway ran.
     """
 
     start_unix_ns: int
     key: str
+    minutes: int = 0
     batches: int = 0
     rows: int = 0
     queue_s: float = 0.0

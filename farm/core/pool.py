@@ -117,6 +117,17 @@ class WorkerPool(Protocol):
         """
         ...
 
+    async def exercise(self, node_id: str, *, load: float, seconds: float) -> None:
+        """Keep a node from new batches, and all cores of its host at a load, for so long.
+
+        The node says meanwhile that it is cordoned. What it was asked before is over then;
+        `seconds` of 0 ask for nothing more.
+
+        Raises:
+            FarmError: it could not do so; `NodeLostError` if the node went away.
+        """
+        ...
+
     def replace(self, node_id: str, incarnation: str, reason: str) -> None:
         """End an actor by force unless it is a newer one; another is started."""
         ...

@@ -135,8 +135,9 @@ class BatchFailed:
 class Receipt:
     """What one request took: where it ran, why there, with whom, for how long, at what energy.
 
-    `compute_s` is its whole batch's, `core_s` its own share of it, times the batch's threads.
-    `policy` is the placement policy that chose the node.
+    `compute_s` is its whole batch's, on `threads` threads, and so are `batch_energy` and
+    `batch_cost`; `share` is its own part of them. `policy` is the placement policy that chose
+    the node.
     """
 
     node_id: str
@@ -145,11 +146,27 @@ class Receipt:
     batch_rows: int
     queue_s: float
     compute_s: float
-    core_s: float
+    threads: int
+    share: float
     attempts: int
     policy: str
-    energy: EnergyReading | None = None
-    cost: float | None = None
+    batch_energy: EnergyReading | None = None
+    batch_cost: float | None = None
+
+    @property
+    def core_s(self) -> float:
+        """Its own seconds of one core."""
+        return self.compute_s * self.threads * self.share
+
+    @property
+    def energy(self) -> EnergyReading | None:
+        """Its own joules."""
+        return None if self.batch_energy is None else self.batch_energy.part(self.share)
+
+    @property
+    def cost(self) -> float | None:
+        """What it cost itself."""
+        return None if self.batch_cost is None else self.batch_cost * self.share
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

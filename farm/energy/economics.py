@@ -14,11 +14,13 @@ YEAR_S: Final = 365.25 * 86_400
 class HostEconomics:
     """One host: its board and what it costs to have.
 
-    `board` is an id such as "rpi5-8gb", or "" for what the host itself says that it is.
+    `host` is what the farm calls the machine, or "" for what it calls itself: many a Pi calls
+    itself raspberrypi. `board` is an id such as "rpi5-8gb", or "" for what the host itself says that it is.
     `price` and `embodied_kgco2e` (greenhouse gas of making it) are spread over
     `lifetime_years`.
     """
 
+    host: str = ""
     board: str = ""
     price: float | None = None
     lifetime_years: float = 4.0

@@ -121,7 +121,7 @@ class HostPower:
 
     def _span(self, before: NodeVitals | None, now: NodeVitals, start: float, end: float) -> _Span:
         seconds = end - start
-        told_j, told_s = _metered(before, now)
+        told_j, told_s = metered(before, now)
         if told_s > seconds * _WHOLE:
             # Heartbeats do not come as evenly as they are sent.
             told_j, told_s = told_j * seconds / told_s, seconds
@@ -163,7 +163,7 @@ class HostPower:
         return HostWindow(energy=energy, idle_w=idle.typical, busy_core_s=busy_core_s)
 
 
-def _metered(before: NodeVitals | None, now: NodeVitals) -> tuple[float, float]:
+def metered(before: NodeVitals | None, now: NodeVitals) -> tuple[float, float]:
     """Return the joules that a meter counted between two heartbeats, and in how many seconds."""
     if before is None or before.incarnation != now.incarnation:
         return 0.0, 0.0

@@ -14,92 +14,37 @@ from typing import Final, Protocol
 from farm.core.clock import Clock
 from farm.core.energy import EnergyReading, Power
 from farm.core.errors import ErrorCode
-from farm.core.ledger import BatchRecord, IdleRecord, Incident, IncidentKind, Usage
-from farm.core.models import LatencyCurve, ModelKey
+from farm.core.ledger import IdleRecord, Incident, IncidentKind
+from farm.core.models import LatencyCurve
 from farm.core.nodes import NodeProfile, NodeVitals
 from farm.core.requests import Batch, BatchCompleted, InferenceRequest, LedgerEntry
 from farm.core.snapshots import EnergyTotals
 from farm.core.tensors import Tensor
-from farm.energy.attribution import Account, Charge, FarmWindow, Rates, SettledBatch, Settlement
+from farm.energy.attribution import Account, Charge, FarmWindow, Rates, Settlement
 from farm.energy.calibration import board_key
 from farm.energy.economics import Economics, HostEconomics
 from farm.energy.joules import NO_JOULES, Joules
 from farm.energy.meters import accuracy
 from farm.energy.power import HostPower, PowerModel
+from farm.engine.records import Records, batch_record, usage_of
 from farm.engine.thrift import Thrift
 
 # After a window's end, for the heartbeats that tell of it, of which one comes every second.
 _LAG_S: Final = 2.0
 
+# So many batches of a window, or a few more, teach what a row takes.
+_SAMPLE: Final = 200
+
 # The window that is made up before there was one: too short to weigh against the real one.
 _FIRST_S: Final = 0.1
-
-# The route of what this farm's own nodes ran.
-_ROUTE: Final = "farm"
 
 
 class BoardPower(Protocol):
     """Knows what boards draw."""
 
-    def __call__(self, board: str, *, cores: int) -> PowerModel:
+    def __call__(self, board: str, /, *, cores: int) -> PowerModel:
         """Return the model of a board by its id or the name its firmware gives it."""
         ...
-
-
-class Records(Protocol):
-    """Where what happened is kept: the ledger. Every method returns at once and never raises."""
-
-    def batch(self, record: BatchRecord) -> None:
-        """Keep a settled batch."""
-        ...
-
-    def idle(self, record: IdleRecord) -> None:
-        """Keep what a window took in which nothing ran."""
-        ...
-
-    def incident(self, incident: Incident) -> None:
-        """Keep something that went wrong."""
-        ...
-
-    def request(
-        self,
-        model: ModelKey,
-        client: str,
-        *,
-        code: ErrorCode | None,
-        latency_s: float,
-        in_time: bool | None,
-        request_bytes: int,
-        response_bytes: int,
-    ) -> None:
-        """Count a request; `code` is None for an answer, `in_time` where there is no telling."""
-        ...
-
-
-class Unkept:
-    """Records of a farm that keeps no ledger."""
-
-    def batch(self, record: BatchRecord) -> None:
-        return
-
-    def idle(self, record: IdleRecord) -> None:
-        return
-
-    def incident(self, incident: Incident) -> None:
-        return
-
-    def request(
-        self,
-        model: ModelKey,
-        client: str,
-        *,
-        code: ErrorCode | None,
-        latency_s: float,
-        in_time: bool | None,
-        request_bytes: int,
-        response_bytes: int,
-    ) -> None:
-        return
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -370,49 +315,16 @@ class Accounting:
 
     def _record(self, settlement: Settlement) -> None:
         unix_ns = self._clock.unix_ns()
-        for batch in settlement.batches:
+        batches = settlement.batches
+        for batch in batches[:: len(batches) // _SAMPLE + 1]:
             self._thrift.settled(batch)
-            self._records.batch(_batch_record(batch, unix_ns))
+        for batch in batches:
+            self._records.batch(batch_record(batch, unix_ns))
         if settlement.idle is not None:
             window = settlement.window
             self._records.idle(self._idle_record(settlement.idle, window.end - window.start))
 
     def _idle_record(self, charge: Charge, seconds: float) -> IdleRecord:
         return IdleRecord(
-            settled_unix_ns=self._clock.unix_ns(), window_s=seconds, usage=_usage(charge)
+            settled_unix_ns=self._clock.unix_ns(), window_s=seconds, usage=usage_of(charge)
         )
-
-
-def _batch_record(batch: SettledBatch, unix_ns: int) -> BatchRecord:
-    entry = batch.entry
-    return BatchRecord(
-        settled_unix_ns=unix_ns,
-        batch_id=entry.batch_id,
-        model=entry.model,
-        digest=entry.digest,
-        node_id=entry.node_id,
-        route=_ROUTE,
-        outcome=entry.outcome,
-        rows=entry.rows,
-        requests=entry.requests,
-        wasted=entry.wasted,
-        queue_s=entry.queue_s,
-        compute_s=entry.compute_s,
-        usage=_usage(batch.charge),
-        clients=entry.clients,
-    )
-
-
-def _usage(charge: Charge) -> Usage:
-    energy = charge.energy
-    return Usage(
-        joules=energy.band.typical,
-        low_j=energy.band.low,
-        high_j=energy.band.high,
-        measured_j=energy.measured,
-        modelled_j=energy.modelled,
-        marginal_j=charge.marginal.typical,
-        node_s=charge.node_s,
-        core_s=charge.core_s,
-        cost=charge.cost,
-    )

@@ -203,7 +203,7 @@ class Fleet:
             self._engine.post(NodeChanged(node_id=member.node_id, cordoned=cordoned))
 
     def _hear(self, member: Member, vitals: NodeVitals) -> None:
-        member.vitals, member.heard_at = vitals, self._clock.monotonic()
+        member.hear(vitals, self._clock.monotonic())
         self._accounting.heard(member.node_id, vitals)
         self._engine.post(
             NodeHeard(node_id=member.node_id, incarnation=vitals.incarnation, speed=vitals.speed)

@@ -1,6 +1,6 @@
 """One node as the gateway knows it."""
 
-from asyncio import Event
+from asyncio import Event, Future, get_running_loop, shield
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -36,6 +36,7 @@ class Member:
     unmeasured: set[str] = field(default_factory=set)
     unladen: Event = field(default_factory=Event)
     _coming: int = 0
+    _beat: "Future[NodeVitals] | None" = None
 
     def __post_init__(self) -> None:
         self.unladen.set()
@@ -51,6 +52,20 @@ class Member:
             self._coming -= 1
             if not self._coming:
                 self.unladen.set()
+
+    def hear(self, vitals: NodeVitals, now: float) -> None:
+        """Take a heartbeat."""
+        self.vitals, self.heard_at = vitals, now
+        if self._beat is not None:
+            self._beat.set_result(vitals)
+            self._beat = None
+
+    async def heartbeat(self) -> NodeVitals:
+        """Wait for the node's next heartbeat, for as long as it takes."""
+        if self._beat is None:
+            self._beat = get_running_loop().create_future()
+        # Others may wait for it too.
+        return await shield(self._beat)
 
     @property
     def incarnation(self) -> str:

@@ -23,7 +23,7 @@ class Thrift:
         if entry.outcome != "completed" or not entry.rows:
             return
         key = entry.node_id, entry.digest
-        joules = batch.charge.marginal.typical / entry.rows
+        joules = batch.usage().marginal_j / entry.rows
         before = self._found.get(key)
         self._found[key] = joules if before is None else before + _WEIGHT * (joules - before)
 

@@ -166,10 +166,11 @@ def _add_receipt(response: ModelInferResponse, receipt: Receipt) -> None:
     parameters["farm_queue_us"].int64_param = round(receipt.queue_s / _US)
     parameters["farm_compute_us"].int64_param = round(receipt.compute_s / _US)
     parameters["farm_policy"].string_param = receipt.policy
-    if (energy := receipt.energy) is not None:
-        parameters["farm_energy_j"].double_param = energy.joules
-        parameters["farm_energy_low_j"].double_param = energy.low
-        parameters["farm_energy_high_j"].double_param = energy.high
+    if (energy := receipt.batch_energy) is not None:
+        share = receipt.share
+        parameters["farm_energy_j"].double_param = energy.joules * share
+        parameters["farm_energy_low_j"].double_param = energy.low * share
+        parameters["farm_energy_high_j"].double_param = energy.high * share
         parameters["farm_energy_source"].string_param = energy.source
         # The window in which it ran is not closed yet.
         parameters["farm_energy_provisional"].bool_param = True

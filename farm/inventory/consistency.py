@@ -2,9 +2,13 @@
 
 from collections.abc import Callable, Sequence
 
+from farm.core.errors import ConfigurationError
 from farm.core.ports import CLUSTER_BASES, ClusterPorts
+from farm.core.text import printable
 from farm.inventory.model import FarmSettings, GatewaySettings, Host
+from farm.inventory.problems import nearest
 from farm.inventory.yaml_tree import Key, Tree
+from farm.sections.power import Power
 
 # A host with the name, or range, under which the file has it.
 Listed = tuple[str, Host]
@@ -25,6 +29,19 @@ def check(tree: Tree, farm: FarmSettings | None, hosts: Sequence[Listed]) -> Non
     _check_gateway(tree, farm.gateway)
     if farm.power.currency is None and any(host.board_price is not None for _, host in hosts):
         tree.blame(("farm", "power", "currency"), "is missing, and boards have a price")
+    _check_baseline(tree, farm.power)
+
+
+def _check_baseline(tree: Tree, power: Power) -> None:
+    try:
+        known = power.catalogue().baselines
+    except ConfigurationError as error:
+        tree.blame(("farm", "power", "baselines"), printable(error.message, 300))
+        return
+    name = power.baseline
+    if name is not None and name not in known:
+        near = nearest(name, list(known)) or "; `farm baselines ls` has those that there are"
+        tree.blame(("farm", "power", "baseline"), f"there is no baseline '{printable(name)}'{near}")
 
 
 def _check_distinct(

@@ -5,7 +5,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from farm.inventory.model import FarmSettings, HostSettings, Role, Section
+from farm.inventory.model import FarmSettings, HostSettings, Role
+from farm.sections.section import Section
 
 HostNames = Annotated[
     str, Field(description="a name, or several as a range like pi-[01:16]", max_length=200)

@@ -1,14 +1,16 @@
 """What pydantic finds wrong with a section, in the words of the file's author."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ValidationError
 
 from farm.core.text import printable
 from farm.inventory.problems import nearest
-from farm.inventory.words import PATTERN_MEANINGS, HoldsSecretError
+from farm.inventory.words import PATTERN_MEANINGS
 from farm.inventory.yaml_tree import Key, Tree
+from farm.sections.problems import keys, section_at
+from farm.sections.words import HoldsSecretError
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -28,6 +30,7 @@ _REASONS: Mapping[str, str] = {
     "dict_type": "must be a mapping of names to values",
     "model_type": "must be a mapping of keys to values",
     "tuple_type": "must be a list",
+    "too_long": "must have at most {max_length}",
     "greater_than": "must be more than {gt:g}",
     "greater_than_equal": "must be at least {ge:g}",
     "less_than_equal": "must be at most {le:g}",
@@ -46,14 +49,14 @@ def blame(tree: Tree, form: type[BaseModel], error: ValidationError, *, at: Key)
 
 def unknown_key(key: str, form: type[BaseModel]) -> str:
     """Return what is said of a key that a section does not have."""
-    known = list(form.model_fields)
+    known = keys(form)
     return f"there is no such key{nearest(key, known) or '; known are ' + ', '.join(known)}"
 
 
 def _reason(form: type[BaseModel], problem: "ErrorDetails", place: Key) -> str:
     kind, given, context = problem["type"], problem["input"], problem.get("ctx", {})
     if kind == "extra_forbidden":
-        return unknown_key(str(place[-1]), _section(form, place[:-1]))
+        return unknown_key(str(place[-1]), section_at(form, place[:-1]))
     if kind == "missing":
         return _REASONS[kind]
     if kind == "value_error":
@@ -68,12 +71,3 @@ def _reason(form: type[BaseModel], problem: "ErrorDetails", place: Key) -> str:
         known = context.get("expected", "").replace(" or ", ", ").replace("'", "").split(", ")
         return f"{reason}, not '{printable(given)}'{nearest(given, known)}"
     return f"{reason}, not empty" if given is None else reason
-
-
-def _section(form: type[BaseModel], place: Key) -> type[BaseModel]:
-    """Return the form of a section within a form."""
-    for part in place:
-        wanted = form.model_fields[str(part)].annotation
-        choices: tuple[Any, ...] = (wanted, *get_args(wanted))
-        form = next(c for c in choices if isinstance(c, type) and issubclass(c, BaseModel))
-    return form

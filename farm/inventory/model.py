@@ -2,43 +2,27 @@
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from farm.core.errors import ConfigurationError
 from farm.inventory.selection import selected
 from farm.inventory.words import (
-    BoardName,
-    Currency,
     HostAddress,
     LabelKey,
     LabelValue,
     ListenAddress,
     Name,
-    Url,
     User,
 )
+from farm.sections.hardware import Hardware
+from farm.sections.power import Power
+from farm.sections.section import Section
+from farm.sections.words import HomePath
 
 # Threads of one node: more than any board has cores, and few enough to be started.
 _MAX_THREADS = 256
-
-FromZero = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-
-
-def _expanded(path: Path) -> Path:
-    """Return a path with `~` for what it stands for, as no shell has read the file."""
-    try:
-        return path.expanduser()
-    except RuntimeError as error:
-        raise ValueError("has no home directory to begin with; write the whole path") from error
-
-
-class Section(BaseModel):
-    """Part of an inventory: immutable, and without keys that nobody knows."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Role(StrEnum):
@@ -67,70 +51,18 @@ class Tls(StrEnum):
     MUTUAL = "mutual"
 
 
-class MeterType(StrEnum):
-    """What tells a host's power; the last three are asked over HTTP."""
-
-    PMIC = "pmic"
-    HWMON = "hwmon"
-    RAPL = "rapl"
-    SHELLY = "shelly"
-    TASMOTA = "tasmota"
-    HTTP = "http"
-
-    @property
-    def has_url(self) -> bool:
-        return self in (MeterType.SHELLY, MeterType.TASMOTA, MeterType.HTTP)
-
-
-class Meter(Section):
-    """What measures a host's watts."""
-
-    type: MeterType
-    url: Annotated[Url | None, Field(description="of a meter in the network")] = None
-    channel: Annotated[
-        int, Field(ge=0, le=63, description="which socket of a plug that has several")
-    ] = 0
-    watts_at: Annotated[
-        str | None,
-        Field(
-            min_length=1, description="http: where in the JSON the watts are, like meter.0.power"
-        ),
-    ] = None
-
-    @model_validator(mode="after")
-    def _whole(self) -> Self:
-        if self.type.has_url != (self.url is not None):
-            raise ValueError(
-                f"a meter of type {self.type} needs a url"
-                if self.type.has_url
-                else f"a meter of type {self.type} is part of its host and has no url"
-            )
-        if (self.type is MeterType.HTTP) != (self.watts_at is not None):
-            raise ValueError("watts_at belongs to a meter of type http, which needs it")
-        return self
-
-
-class HostSettings(Section):
+class HostSettings(Hardware):
     """What hosts may have in common."""
 
     user: Annotated[User, Field(description="who logs in over SSH and may use sudo")] = "pi"
     port: Annotated[int, Field(ge=1, le=65535, description="of SSH")] = 22
     ssh_key: Annotated[
-        Path | None,
-        AfterValidator(_expanded),
+        HomePath | None,
         Field(description="private key; without one those of the agent and of ~/.ssh"),
-    ] = None
-    board: Annotated[
-        BoardName | None, Field(description="like rpi5-8gb; without one the host is asked")
     ] = None
     labels: Annotated[
         Mapping[LabelKey, LabelValue], Field(description="to choose hosts by, like rack: a")
     ] = {}
-    meter: Meter | None = None
-    board_price: Annotated[FromZero | None, Field(description="in farm.power.currency")] = None
-    lifetime_years: Annotated[
-        float, Field(gt=0, le=100, description="over which board_price is spread")
-    ] = 4.0
     slots: Annotated[
         int | None,
         Field(ge=1, le=64, description="batches at once; without it, as many as its cores allow"),
@@ -157,6 +89,11 @@ class Host(HostSettings):
     name: Name
     address: HostAddress
     role: Role = Role.NODE
+
+    @property
+    def hardware(self) -> Hardware:
+        """The machine alone, as the farm's gateway is told of it."""
+        return Hardware(**{name: getattr(self, name) for name in Hardware.model_fields})
 
 
 class GatewaySettings(Section):
@@ -187,22 +124,6 @@ class GatewaySettings(Section):
         return self
 
 
-class PowerSettings(Section):
-    """What power and boards cost."""
-
-    price_per_kwh: FromZero | None = None
-    currency: Annotated[Currency | None, Field(description="of every price here")] = None
-    overhead_w: Annotated[
-        FromZero, Field(description="of what no host's meter sees: switch, supplies, fans")
-    ] = 0.0
-
-    @model_validator(mode="after")
-    def _priced(self) -> Self:
-        if self.price_per_kwh is not None and self.currency is None:
-            raise ValueError("price_per_kwh needs a currency, like EUR")
-        return self
-
-
 class EmbeddedSettings(Section):
     """A farm of processes on the operator's machine, for `farm up`."""
 
@@ -221,7 +142,7 @@ class FarmSettings(Section):
             " another firewall does"
         ),
     ] = True
-    power: PowerSettings = PowerSettings()
+    power: Power = Power()
     embedded: EmbeddedSettings | None = None
 
 

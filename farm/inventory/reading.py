@@ -41,7 +41,7 @@ def parse_inventory(text: str, *, file: str, folder: Path) -> Inventory:
     for key in content.keys() - InventoryForm.model_fields.keys():
         tree.blame((key,), form_problems.unknown_key(key, InventoryForm))
     # What is wrong in one section hides nothing of the others: all is told in one go.
-    farm = _section(tree, FarmSettings, ("farm",), content.get("farm", {}))
+    farm = _located(_section(tree, FarmSettings, ("farm",), content.get("farm", {})), folder)
     defaults = _section(tree, HostSettings, ("defaults",), content.get("defaults", {}))
     entries = content.get("hosts", {})
     if not isinstance(entries, dict):
@@ -61,6 +61,14 @@ def parse_inventory(text: str, *, file: str, folder: Path) -> Inventory:
     if tree.problems or farm is None:
         raise refusal(file, tree.problems)
     return Inventory(farm=farm, hosts=tuple(host for _, host in hosts))
+
+
+def _located(farm: FarmSettings | None, folder: Path) -> FarmSettings | None:
+    """Return the settings with a relative path of theirs starting at a folder."""
+    if farm is None or farm.power.baselines is None:
+        return farm
+    power = farm.power.model_copy(update={"baselines": folder / farm.power.baselines})
+    return farm.model_copy(update={"power": power})
 
 
 def _section(tree: Tree, form: type[Form], key: Key, values: object) -> Form | None:

@@ -1,37 +1,28 @@
-"""The words of an inventory that have a form of their own: names, addresses, boards, labels."""
+"""The words of an inventory that have a form of their own: names, addresses, users, labels."""
 
 import re
 from collections.abc import Mapping
 from ipaddress import IPv6Address, ip_address
 from typing import Annotated, Final
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
 # As in DNS, for a name becomes a Ray resource, a unit's name and part of a certificate.
 _NAME = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 _USER = "^[a-z_][a-z0-9_-]{0,31}$"
-_BOARD = "^[a-z0-9][a-z0-9.+-]{0,62}$"
 _LABEL_KEY = "^[A-Za-z0-9]([A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?$"
 _LABEL_VALUE = "^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$"
-_CURRENCY = "^[A-Z]{3}$"
 
 # What each pattern asks for, for whoever does not read patterns.
 PATTERN_MEANINGS: Final[Mapping[str, str]] = {
     _NAME: "must be 1 to 63 lower-case letters, digits and inner hyphens, as in DNS",
     _USER: "must be a user's name, like pi",
-    _BOARD: "must be lower-case letters, digits and . + -, like rpi5-8gb",
     _LABEL_KEY: "must be letters, digits and inner . _ / -, at most 63",
     _LABEL_VALUE: "must be letters, digits and inner . _ -, at most 63",
-    _CURRENCY: "must be three capital letters, like EUR",
 }
 
 _DOMAIN = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9-]{1,63})*")
 _NOT_SHARED = "must be an address at which the other hosts reach this one"
-
-
-class HoldsSecretError(ValueError):
-    """A value has a secret in it, and is not to be shown."""
 
 
 def name_problem(name: str) -> str | None:
@@ -81,29 +72,13 @@ def _listen_address(value: str) -> str:
     return value
 
 
-def _url(value: str) -> str:
-    if "@" in value.partition("//")[2].partition("/")[0]:
-        raise HoldsSecretError("must hold no user and no password")
-    try:
-        parts = urlsplit(value)
-        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        sound = False
-    if not sound:
-        raise ValueError("must be a URL like http://198.18.0.90")
-    return value
-
-
 Name = Annotated[str, Field(pattern=_NAME)]
 HostAddress = Annotated[str, AfterValidator(_host_address)]
 ListenAddress = Annotated[str, AfterValidator(_listen_address)]
-Url = Annotated[str, AfterValidator(_url)]
 User = Annotated[str, Field(pattern=_USER)]
-BoardName = Annotated[str, Field(pattern=_BOARD)]
 LabelKey = Annotated[str, Field(pattern=_LABEL_KEY)]
 # Editors read `rack: 1` as a number; the farm reads what is written.
 LabelValue = Annotated[
     str,
     Field(pattern=_LABEL_VALUE, json_schema_extra={"type": ["string", "number", "boolean"]}),
 ]
-Currency = Annotated[str, Field(pattern=_CURRENCY)]

@@ -36,7 +36,10 @@ from farm.node.affinity import Affinity
 from farm.node.capacity import Capacity
 from farm.node.cordon import Cordon
 from farm.node.execution import Members, run_call
+from farm.node.exercise import Exercise
 from farm.node.isolation import Isolation
+from farm.node.meters.gauge import Metered
+from farm.node.meters.selection import power_meter
 from farm.node.models import NodeModels
 from farm.node.settings import NodeSettings
 from farm.node.throttling import ThrottleProbe
@@ -77,6 +80,7 @@ class NodeService:
         # The child is one, so suspects take turns; they need threads only while they run.
         self._turns = Capacity(threads=1, lookahead=settings.lookahead)
         self._cordon = Cordon(settings.cache_dir)
+        self._exercise = Exercise()
         self._throttle = ThrottleProbe()
         self._unwanted: deque[str] = deque(maxlen=_MAX_UNWANTED)
         self._isolation = Isolation(timeout_s=_ISOLATED_S, unwanted=self._unwanted)
@@ -84,6 +88,9 @@ class NodeService:
         self._batches = 0
         self._rows = 0
         self._failures = 0
+        self._meter = power_meter(settings.meter, probes.read_board())
+        if self._meter is not None:
+            self._meter.start()
 
     def describe(self) -> NodeProfile:
         """Return what stays true while this process lives."""
@@ -96,7 +103,7 @@ class NodeService:
             lookahead=settings.lookahead,
             host=node(),
             pid=getpid(),
-            board=probes.read_board(),
+            board=settings.board or probes.read_board(),
             cpu_class=probes.read_cpu_class(),
             architecture=machine(),
             cores=probes.core_count(),
@@ -110,7 +117,8 @@ class NodeService:
         self._isolation.rest()
         total, available = probes.memory_bytes()
         running = self._capacity.running
-        throttle = self._throttle.read(busy=running > 0)
+        throttle = self._throttle.read(busy=running > 0 or self._exercise.loads)
+        metered = self._meter.tell() if self._meter is not None else Metered()
         return NodeVitals(
             incarnation=self.incarnation,
             # A suspect whose model is being opened is under way too: `drain` must wait for it.
@@ -127,12 +135,31 @@ class NodeService:
             throttle_flags=throttle.flags,
             speed=throttle.speed,
             cordoned=self.cordoned,
+            meter=metered.meter,
+            metered_j=metered.metered_j,
+            metered_s=metered.metered_s,
+            power_w=metered.power_w,
+            meter_fault=metered.meter_fault,
         )
 
     @property
     def cordoned(self) -> bool:
-        """Whether an operator took this node out of service. It still runs what it is sent."""
-        return self._cordon.drawn
+        """Whether this node is out of service. It still runs what it is sent.
+
+        An operator took it out, or it is under an exercise.
+        """
+        return self._cordon.drawn or self._exercise.under_way
+
+    def exercise(self, load: float, seconds: float) -> None:
+        """Keep the node from new batches and its host at a load (0 to 1) for so long.
+
+        What was asked before is over then; `seconds` of 0 ask for nothing more.
+
+        Raises:
+            InvalidRequestError: there is no such load, or so much time.
+            InternalError: no process could be had for it.
+        """
+        self._exercise.begin(load, seconds)
 
     def set_cordon(self, *, cordoned: bool) -> None:
         """Remember, over restarts, whether this node takes new batches.
@@ -196,6 +223,9 @@ class NodeService:
 
     def close(self) -> None:
         """End what this node started."""
+        self._exercise.close()
+        if self._meter is not None:
+            self._meter.close()
         self._isolation.close()
         self._models.close()
 

@@ -1,8 +1,5 @@
 """Receipts for callers and ledger entries for the farm, from a settled batch."""
 
-from collections import Counter
-
-from farm.core.energy import EnergyReading
 from farm.core.requests import BatchCompleted, LedgerEntry, Receipt
 from farm.scheduling.nodes import Flight
 from farm.scheduling.tickets import Ticket
@@ -11,35 +8,26 @@ from farm.scheduling.tickets import Ticket
 ROUTE = "farm"
 
 
-def energy_shares(flight: Flight, completed: BatchCompleted) -> list[EnergyReading | None]:
-    """Return each member's share of the batch's joules, by rows; the shares add up to them."""
-    members = flight.batch.members
-    if completed.energy is None:
-        return [None] * len(members)
-    return list(completed.energy.share([member.rows for member in members]))
-
-
-def receipt(
-    entry: Ticket, flight: Flight, completed: BatchCompleted, energy: EnergyReading | None
-) -> Receipt:
-    """Return what one answered request took.
+def receipt(entry: Ticket, flight: Flight, completed: BatchCompleted) -> Receipt:
+    """Return what one answered request took: its share of the batch goes by rows.
 
     Waiting at the node for a slot is waiting in the queue, wherever the batch stood.
     """
-    compute_s = completed.timing.compute_ns / 1e9
-    share = entry.request.rows / flight.batch.rows if flight.batch.rows else 1.0
+    rows = flight.batch.rows
     return Receipt(
         node_id=flight.node_id,
         route=ROUTE,
         digest=flight.batch.digest,
-        batch_rows=flight.batch.rows,
+        batch_rows=rows,
         queue_s=_slot_at(flight) - entry.request.arrived_at,
-        compute_s=compute_s,
-        core_s=compute_s * flight.threads * share,
+        compute_s=completed.timing.compute_ns / 1e9,
+        threads=flight.threads,
+        # Requests without rows come alone.
+        share=entry.request.rows / rows if rows else 1.0,
         attempts=entry.attempts,
         policy=flight.policy,
-        energy=energy,
-        cost=None if completed.cost is None else completed.cost * share,
+        batch_energy=completed.energy,
+        batch_cost=completed.cost,
     )
 
 
@@ -50,9 +38,9 @@ def ledger_entry(
     batch = flight.batch
     waiting = sum(entry is not None for entry in flight.tickets)
     answered = waiting if completed is not None else 0
-    clients: Counter[str] = Counter()
+    clients: dict[str, int] = {}
     for member in batch.members:
-        clients[member.client] += member.rows
+        clients[member.client] = clients.get(member.client, 0) + member.rows
     return LedgerEntry(
         batch_id=batch.id,
         model=batch.model,

@@ -20,7 +20,7 @@ from farm.core.errors import (
 from farm.core.models import ModelKey, ModelSpec, TimeoutAction
 from farm.core.nodes import NodeState
 from farm.core.requests import BatchFailed, InferenceRequest
-from farm.scheduling.accounting import energy_shares, ledger_entry, receipt
+from farm.scheduling.accounting import ledger_entry, receipt
 from farm.scheduling.admission import Admission
 from farm.scheduling.dispatching import Dispatcher
 from farm.scheduling.effects import (
@@ -211,11 +211,10 @@ class Machine:
                 flight, compute_s=completed.timing.compute_ns / 1e9, now=now
             ):
                 state.nodes.touch(node, now)
-        shares = energy_shares(flight, completed)
-        for entry, outputs, energy in zip(flight.tickets, completed.outputs, shares, strict=True):
+        for entry, outputs in zip(flight.tickets, completed.outputs, strict=True):
             if entry is not None:
                 del state.tickets[entry.request.id]
-                answer = receipt(entry, flight, completed, energy)
+                answer = receipt(entry, flight, completed)
                 state.effects.append(ResolveRequest(entry.request.id, outputs, answer))
         state.outrun(flight)
         account = ledger_entry(flight, outcome="completed", completed=completed, now=now)

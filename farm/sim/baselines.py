@@ -203,7 +203,8 @@ class ReplicaQueues:
                 batch_rows=batch.rows,
                 queue_s=batch.formed_at - entry.request.arrived_at,
                 compute_s=compute_s,
-                core_s=compute_s * entry.request.rows / batch.rows,
+                threads=1,
+                share=entry.request.rows / batch.rows,
                 attempts=entry.attempts,
                 policy=self._name,
             )

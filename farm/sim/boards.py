@@ -19,14 +19,6 @@ BASE_MEMORY_MB = 245
 Basis = Literal["measured", "assumed"]
 
 
-class Power(Section):
-    """Watts of a whole board, doing nothing and with all cores busy."""
-
-    idle_w: Above
-    load_w: Above
-    basis: Basis
-
-
 class LinkFigures(Section):
     """A network link, each way: a fixed part, a speed, and up to so much more at random."""
 
@@ -36,12 +28,9 @@ class LinkFigures(Section):
 
 
 class Board(Section):
-    """A kind of single-board computer."""
+    """A kind of single-board computer; `farm.energy` has its cores and watts."""
 
-    name: str
-    cores: Annotated[int, Field(ge=1)]
     memory_mb: Above
-    power: Power
     link: LinkFigures
 
 

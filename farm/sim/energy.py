@@ -78,8 +78,7 @@ class SimulatedEnergy:
 
     def _close(self, end: float) -> None:
         hosts = {
-            node_id: self._host(node, end - self._began_at)
-            for node_id, node in self._nodes.items()
+            node_id: self._host(node, end - self._began_at) for node_id, node in self._nodes.items()
         }
         settlement = self._account.close(FarmWindow(start=self._began_at, end=end, hosts=hosts))
         self._began_at = end
@@ -102,7 +101,7 @@ class SimulatedEnergy:
         if settlement.idle is not None:
             self._idle_j += settlement.idle.energy.typical
         for batch in settlement.batches:
-            joules = batch.charge.energy.typical
+            joules = batch.usage().joules
             self._settled_j += joules
             self._wasted_j += joules * _wasted_share(batch.entry)
 

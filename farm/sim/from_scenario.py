@@ -5,6 +5,7 @@ from pathlib import Path
 from farm.core.errors import ConfigurationError
 from farm.core.models import DynamicBatching, ModelKey, ModelSpec
 from farm.core.tensors import Datatype, Tensor, TensorSpec
+from farm.energy.boards import boards
 from farm.sim.boards import LinkFigures, figures
 from farm.sim.fault_forms import Fault, Flaky, Lossy, Slow
 from farm.sim.from_trace import setup_of_trace
@@ -101,6 +102,7 @@ def _simulated(scenario: Scenario, arrivals: Generated, *, source: str) -> Setup
 
 def _node(node_id: str, group: Nodes, scenario: Scenario) -> NodePlan:
     board = figures().boards[group.board]
+    hardware = boards()[group.board]
     curves = {
         _digest(name): figures()
         .models[name]
@@ -114,15 +116,15 @@ def _node(node_id: str, group: Nodes, scenario: Scenario) -> NodePlan:
     return NodePlan(
         node_id=node_id,
         board=group.board,
-        cores=board.cores,
+        cores=hardware.cores,
         slots=group.slots,
         threads_per_slot=group.threads_per_slot,
         lookahead=group.lookahead,
         curves=curves,
         link=_link(group.link or board.link),
         service_cv=group.service_cv,
-        idle_w=board.power.idle_w,
-        load_w=board.power.load_w,
+        idle_w=hardware.power.idle.typical,
+        load_w=hardware.power.load.typical,
         restart_s=group.restart_s,
     )
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, model_validator
 
+from farm.energy.boards import boards
 from farm.scheduling.limits import SchedulingLimits
 from farm.sim.boards import BASE_MEMORY_MB, LinkFigures, figures
 from farm.sim.fault_forms import Fault, apart
@@ -208,10 +209,11 @@ class Scenario(Section):
         needed_mb = sum(known.models[name].memory_mb for name in self.models)
         for place, group in enumerate(self.nodes):
             board = known.boards[group.board]
-            if group.slots * group.threads_per_slot > board.cores:
+            cores = boards()[group.board].cores
+            if group.slots * group.threads_per_slot > cores:
                 raise ValueError(
                     f"nodes[{place}].slots: {group.slots} slots of {group.threads_per_slot} threads"
-                    f" are more than the {board.cores} cores of a {group.board}"
+                    f" are more than the {cores} cores of a {group.board}"
                 )
             if needed_mb + BASE_MEMORY_MB > board.memory_mb:
                 raise ValueError(

@@ -13,6 +13,7 @@ from fake_pool import FakePool
 from farm import app, zoo
 from farm.config import FarmConfig
 from farm.core.nodes import NodeVitals
+from farm.energy.economics import Economics
 from farm.logs import configure_logging
 from farm.repository.repository import Repository
 
@@ -50,6 +51,9 @@ async def run(name: str, folder: Path, grpc: str, metrics: str) -> None:
         repository=repository,
         listings=repository.scan(),
         curves_dir=folder / "curves",
+        economics=Economics(),
+        ledger_dir=folder / "ledger",
+        calibrations_dir=folder / "calibrations",
         log=configure_logging(),
     )
     beating = asyncio.create_task(beat(pool, name))

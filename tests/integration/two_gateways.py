@@ -18,6 +18,7 @@ from farm_process import FarmProcess
 from farm.app import Gateway
 from farm.cluster.local import LocalCluster
 from farm.config import FarmConfig
+from farm.energy.economics import Economics
 from farm.logs import configure_logging
 from farm.node.settings import NodeSettings
 from farm.repository.repository import Repository
@@ -92,6 +93,9 @@ async def gateway(cluster: LocalCluster, folder: Path, models: Path) -> AsyncIte
         repository=repository,
         listings=repository.scan(),
         curves_dir=folder / "curves",
+        economics=Economics(),
+        ledger_dir=folder / "ledger",
+        calibrations_dir=folder / "calibrations",
         log=configure_logging(),
     )
     try:

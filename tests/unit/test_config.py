@@ -7,6 +7,7 @@ import pytest
 
 from farm.config import ClientCertificates, FarmConfig, Policy, SchedulingConfig, load_config
 from farm.core.errors import ConfigurationError
+from farm.engine.ledger.retention import Retention
 from farm.scheduling.limits import Hedging, SchedulingLimits
 from farm.scheduling.placement import POLICIES
 
@@ -249,4 +250,79 @@ def test_a_setting_that_is_not_in_a_section_that_may_be_left_out(file: Path) -> 
     file.write_text("tls: {certificate: c.pem, key: k.pem, ca: ca.pem, cert: c.pem}")
     assert wrong(file) == (
         f"{file}: tls.cert: there is no such setting; known are certificate, key, ca, clients"
+    )
+
+
+# -- power and money --------------------------------------------------------------------------
+
+
+POWER = """\
+power:
+  currency: EUR
+  tariff:
+    timezone: Europe/Berlin
+    periods:
+      - {start: 07:00, end: 22:00, price_per_kwh: 0.34}
+      - {start: 22:00, end: 07:00, price_per_kwh: 0.22}
+  fx:
+    - {from: USD, to: EUR, rate: 0.9, date: 2026-11-01, source: ECB}
+node: {board: rpi5-8gb, board_price: 80, meter: {type: shelly, url: "http://198.18.0.90"}}
+"""
+
+
+def test_what_power_and_boards_cost(file: Path) -> None:
+    config = load_config(_of(file, POWER), {}, {})
+    economics = config.power.economics({"local-1": config.node.economics()})
+    assert economics.tariff is not None
+    # Noon and midnight in Berlin.
+    assert economics.tariff(1795345200.0) * 3.6e6 == pytest.approx(0.34)
+    assert economics.tariff(1795388400.0) * 3.6e6 == pytest.approx(0.22)
+    assert economics.hosts["local-1"].price == 80
+    assert (config.power.window_s, config.ledger.enabled) == (10.0, True)
+
+
+def test_a_price_may_come_from_the_environment() -> None:
+    environment = {"FARM_POWER__PRICE_PER_KWH": "0.36", "FARM_POWER__CURRENCY": "EUR"}
+    prices = load_config(None, environment, {}).power.prices()
+    assert prices is not None
+    assert prices.price_per_kwh(0.0) == 0.36
+    del environment["FARM_POWER__CURRENCY"]
+    assert wrong(None, environment) == "FARM_POWER: price_per_kwh needs a currency, like EUR"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("price_per_kwh: 0.22", "price: 1"), "power.tariff.periods.1.price_per_kwh: is missing"),
+        (("price_per_kwh: 0.22", "price_per_kwh: -1"), "power.tariff.periods.1.price_per_kwh: "),
+        (("start: 22:00", "start: 22:30"), "power.tariff: there is no price at Monday 22:00"),
+        (("start: 22:00", "start: 20:00"), "power.tariff: there "),
+        (("from: USD", "form: USD"), "power.fx.0.form: there is no such setting; known are from,"),
+        (("currency: EUR", "currency: Euro"), "power.currency: must be a currency of ISO 4217"),
+        (("currency: EUR", "baseline: moon"), "power: tariff needs a currency, like EUR"),
+        (("currency: EUR", "currency: EUR\n  baseline: moon"), "power: there is no baseline"),
+        (("rpi5-8gb", "rpi9"), "node.board: must be one of "),
+        (("http://198", "ftp://198"), "node.meter.url: must be a URL like http://198.18.0.90"),
+    ],
+)
+def test_what_is_wrong_with_power_is_named(file: Path, change: tuple[str, str], said: str) -> None:
+    assert f"{file}: {said}" in wrong(_of(file, POWER.replace(*change)))
+
+
+def test_boards_have_a_price_in_some_currency(file: Path) -> None:
+    said = wrong(_of(file, "node: {board_price: 80}\n"))
+    assert said == "power.currency is missing, and node has a board_price"
+
+
+def test_a_meters_password_is_in_no_message(file: Path) -> None:
+    text = POWER.replace("http://198", "http://user:geheim@198")
+    assert wrong(_of(file, text)) == f"{file}: node.meter.url: must hold no user and no password"
+
+
+def test_the_defaults_of_the_ledger_are_its_own() -> None:
+    ledger, retention = FarmConfig().ledger, Retention()
+    assert (ledger.batch_days, ledger.minute_days, ledger.max_bytes) == (
+        retention.batch_days,
+        retention.minute_days,
+        retention.max_bytes,
     )

@@ -103,7 +103,7 @@ def test_a_wrong_value_is_named_with_its_file_and_key(
 
 def test_everything_that_is_missing_is_named_at_once(tmp_path: Path) -> None:
     values = {key: value for key, value in NODE.items() if key not in {"head", "token"}}
-    with pytest.raises(ConfigurationError, match=r"token: Field required.*head: Field required"):
+    with pytest.raises(ConfigurationError, match=r"token: is missing.*head: is missing"):
         load_run_config(NodeRunConfig, written(tmp_path, values))
 
 
@@ -111,6 +111,31 @@ def test_a_service_needs_folders_of_its_own(tmp_path: Path) -> None:
     values = GATEWAY | {"farm": {"name": "shelf"}}
     with pytest.raises(ConfigurationError, match=r"farm\.models.*farm\.state_dir"):
         load_run_config(GatewayRunConfig, written(tmp_path, values))
+
+
+def test_a_machine_that_runs_no_models_is_had_as_well(tmp_path: Path) -> None:
+    values = GATEWAY | {"others": {"pi-head": {"board_price": 60}}}
+    values["farm"] = GATEWAY["farm"] | {"power": {"currency": "EUR", "price_per_kwh": 0.36}}
+    economics = load_run_config(GatewayRunConfig, written(tmp_path, values)).economics()
+    assert {name: host.price for name, host in economics.hosts.items()} == {
+        "pi-head": 60,
+        "pi-01": None,
+    }
+    assert economics.hosts["pi-01"].host == "pi-01", "many a Pi calls itself raspberrypi"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"others": {"pi-head": {"board_price": 60}}},
+        {"nodes": {"pi-01": {"cache_dir": "/var/lib/farm/node", "board_price": 80}}},
+    ],
+)
+def test_boards_have_a_price_in_some_currency_here_too(
+    tmp_path: Path, change: dict[str, Any]
+) -> None:
+    with pytest.raises(ConfigurationError, match=r"farm\.power\.currency is missing"):
+        load_run_config(GatewayRunConfig, written(tmp_path, GATEWAY | change))
 
 
 def test_a_gateway_without_nodes_is_refused(tmp_path: Path) -> None:

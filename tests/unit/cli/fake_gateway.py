@@ -104,6 +104,8 @@ class FakeGateway:
         self.inflight = {"pi-1": 1, "pi-2": 0}
         self.node_errors: dict[str, FarmError] = {}
         self.cordoned: set[str] = set()
+        self.calibrations: list[admin.CalibrateRequest] = []
+        self.warning = ""
         # A load or unload ends once a test has seen what it waits for.
         self.watched = Event()
 
@@ -129,6 +131,33 @@ class FakeGateway:
             self.cordoned.discard(request.node_id)
         (node,) = [node for node in self._nodes() if node.node_id == request.node_id]
         return admin.NodeActionResponse(node=node)
+
+    def Calibrate(  # noqa: N802
+        self, request: admin.CalibrateRequest, context: Any
+    ) -> Iterator[admin.CalibrationProgress]:
+        self.calibrations.append(request)
+        points = [
+            admin.CalibrationPoint(
+                load=load, utilisation=load, speed=1.0, watts=3 + 6 * load, spread_w=0.25,
+                measured_ns=request.step_ns,
+            )
+            for load in (0.0, 0.5, 1.0)
+        ]  # fmt: skip
+        yield admin.CalibrationProgress(phase="waiting")
+        yield admin.CalibrationProgress(phase="settling", load=0.5, points=points[:1])
+        yield admin.CalibrationProgress(
+            phase="measuring", load=0.5, present=points[1], points=points[:1]
+        )
+        self._check(self.node_errors.get(request.host), context)
+        calibration = admin.Calibration(
+            board="rpi5", host=request.host, meter="hwmon", points=points, rmse_w=0.06,
+            measured_unix_ns=1_700_000_000_000_000_000,
+            idle=admin.PowerReading(watts=3.0, low_w=2.5, high_w=3.5, source="modelled"),
+            load=admin.PowerReading(watts=9.0, low_w=8.5, high_w=9.5, source="modelled"),
+        )  # fmt: skip
+        yield admin.CalibrationProgress(
+            phase="done", load=1.0, points=points, calibration=calibration, warning=self.warning
+        )
 
     def DescribeModel(  # noqa: N802
         self, request: admin.DescribeModelRequest, context: Any

@@ -97,14 +97,17 @@ def test_up_refuses_an_inventory_of_hosts(shelf: str) -> None:
 
 
 @pytest.mark.parametrize(("flags", "nodes"), [((), 2), (("--nodes", "1"), 1)])
-def test_up_takes_an_embedded_farms_name_and_its_nodes_unless_told_otherwise(
+def test_up_takes_an_embedded_farms_settings_and_its_nodes_unless_told_otherwise(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: tuple[str, ...], nodes: int
 ) -> None:
     file = tmp_path / "local.yaml"
-    file.write_text("farm: {name: attic, embedded: {nodes: 2}}\n", encoding="utf-8")
+    power = "{currency: EUR, price_per_kwh: 0.36}"
+    text = f"farm: {{name: attic, embedded: {{nodes: 2}}, power: {power}}}\n"
+    file.write_text(text, encoding="utf-8")
     run: list[FarmConfig] = []
     monkeypatch.setattr("farm.embedded.run_embedded", lambda config, **_: run.append(config))
     monkeypatch.setattr("farm.logs.configure_logging", LogSwitches)
     ok("up", "-i", str(file), *flags)
     assert [(config.name, config.nodes) for config in run] == [("attic", nodes)]
     assert run[0].grpc == FarmConfig().grpc
+    assert (run[0].power.currency, run[0].power.price_per_kwh) == ("EUR", 0.36)

@@ -9,7 +9,7 @@ from farm.cluster.actor import NodeActor
 from farm.cluster.calls import ActorCalls
 from farm.cluster.pool import RayWorkerPool
 from farm.core.actor_messages import decode_curves, encode_curves
-from farm.core.errors import ErrorCode
+from farm.core.errors import ErrorCode, UnsupportedError
 from farm.core.models import LatencyCurve, ModelKey
 from farm.core.requests import Batch, BatchFailed, InferenceRequest
 from farm.core.tensors import Datatype, Tensor
@@ -77,6 +77,13 @@ def test_who_runs_suspects_is_told_by_what_an_actor_understands(
 
 
 ONE, TWO = LatencyCurve(((1, 0.5),), 1), LatencyCurve(((1, 0.3),), 2)
+
+
+async def test_an_older_node_is_not_loaded(tmp_path: Path) -> None:
+    pool = RayWorkerPool([NodeSettings(node_id="a", cache_dir=tmp_path)])
+    pool._supervisors["a"].calls = ActorCalls(OlderActor(), "a")
+    with pytest.raises(UnsupportedError, match="upgrade the node"):
+        await pool.exercise("a", load=0.5, seconds=1.0)
 
 
 async def test_a_node_is_asked_for_one_split(tmp_path: Path) -> None:

@@ -1,54 +1,44 @@
-"""Energy is split without losing a joule, its band or its origin."""
-
-from math import isclose
+"""Joules keep their origin and their band, whatever is done with them."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farm.core.energy import EnergyReading, EnergySource
+from farm.core.energy import Band, EnergyReading, EnergySource, weakest
+
+JOULES = st.floats(0, 1e9)
 
 
-def reading(joules: float, source: EnergySource = EnergySource.MEASURED) -> EnergyReading:
+def reading(joules: float, source: EnergySource = EnergySource.MODELLED) -> EnergyReading:
     return EnergyReading(
-        joules=joules, low=joules * 0.8, high=joules * 1.3, source=source, window_s=0.5
+        joules=joules, low=joules / 2, high=joules * 2, source=source, window_s=0.25
     )
 
 
-def test_shares_are_proportional() -> None:
-    shares = reading(8.0).share([1, 3])
-    assert [share.joules for share in shares] == [2.0, 6.0]
-    assert [share.low for share in shares] == pytest.approx([1.6, 4.8])
-    assert [share.high for share in shares] == pytest.approx([2.6, 7.8])
-
-
 @pytest.mark.parametrize("source", EnergySource)
-def test_shares_keep_source_and_window(source: EnergySource) -> None:
-    for share in reading(1.0, source).share([2, 5]):
-        assert (share.source, share.window_s) == (source, 0.5)
+def test_a_part_keeps_source_and_window(source: EnergySource) -> None:
+    part = reading(8.0, source).part(0.25)
+    assert (part.low, part.joules, part.high) == (1.0, 2.0, 4.0)
+    assert (part.source, part.window_s) == (source, 0.25)
 
 
-def test_a_single_share_is_the_whole() -> None:
-    assert reading(0.7).share([3]) == (reading(0.7),)
+@given(JOULES, st.lists(st.integers(1, 1000), min_size=1, max_size=64))
+def test_parts_by_rows_add_up_to_the_whole(joules: float, rows: list[int]) -> None:
+    parts = [reading(joules).part(count / sum(rows)) for count in rows]
+    assert sum(part.joules for part in parts) == pytest.approx(joules)
+    assert all(part.low <= part.joules <= part.high for part in parts)
 
 
-def test_weights_of_zero_share_equally() -> None:
-    assert [share.joules for share in reading(3.0).share([0, 0, 0])] == pytest.approx([1.0] * 3)
+def test_a_sum_is_worth_what_its_weakest_part_is() -> None:
+    measured, modelled, assumed = EnergySource
+    assert weakest([measured]) is measured
+    assert weakest([modelled, measured]) is modelled
+    assert weakest([measured, assumed, modelled]) is assumed
+    assert weakest([]) is assumed, "of nothing nothing is known"
 
 
-@given(
-    joules=st.floats(0.0, 1e9),
-    weights=st.lists(st.integers(0, 10_000), min_size=1, max_size=40),
-)
-def test_shares_conserve_and_stay_in_their_band(joules: float, weights: list[int]) -> None:
-    whole = reading(joules)
-    shares = whole.share(weights)
-    assert len(shares) == len(weights)
-    for name in ("joules", "low", "high"):
-        parts = [getattr(share, name) for share in shares]
-        assert isclose(sum(parts), getattr(whole, name), abs_tol=1e-12)
-        assert min(parts) >= -1e-9 * max(joules, 1e-3)
-    for share in shares:
-        slack = 1e-9 * max(joules, 1e-3)
-        assert share.low <= share.joules + slack
-        assert share.joules <= share.high + slack
+@given(JOULES, JOULES, st.floats(0, 10))
+def test_bands_stay_in_order(one: float, other: float, factor: float) -> None:
+    bands = Band(one / 2, one, one * 2), Band.exactly(other)
+    for band in (bands[0] + bands[1], bands[0].times(factor)):
+        assert band.low <= band.typical <= band.high

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from farm.core.energy import Band, EnergySource
+from farm.core.ledger import Usage
 from farm.core.models import ModelKey
 from farm.core.requests import LedgerEntry
 from farm.energy.attribution import Account, Charge, FarmWindow, HostWindow, Settlement
@@ -112,7 +113,9 @@ def test_every_joule_and_cent_is_charged_once(
                 number, host=run.host, node_id=run.host, threads=run.threads, capacity=4, now=at
             )
         elif what == 1:
-            account.returned(entry(number), ran_s=batches[number].ran_s, now=at)
+            account.returned(
+                entry(number, batches[number].host), ran_s=batches[number].ran_s, now=at
+            )
         else:
             settlements.append(account.close(windows[number]))
     charged = total(settlements, account)
@@ -122,7 +125,21 @@ def test_every_joule_and_cent_is_charged_once(
         assert charged_j == pytest.approx(getattr(drawn.band, name), rel=1e-9)
     assert charged.energy.measured == pytest.approx(drawn.measured, rel=1e-9)
     assert charged.cost == pytest.approx(sum(each.cost or 0.0 for each in windows), rel=1e-9)
-    assert all(batch.charge.energy.band.low >= 0 for each in settlements for batch in each.batches)
+    for batch in (batch for each in settlements for batch in each.batches):
+        assert batch.charge.energy.band.low >= 0
+        assert_same(batch.usage(), batch.charge)
+
+
+def assert_same(usage: Usage, charge: Charge) -> None:
+    """The quick way and the other one say the same."""
+    energy = charge.energy
+    assert (usage.low_j, usage.joules, usage.high_j) == pytest.approx(
+        (energy.band.low, energy.band.typical, energy.band.high)
+    )
+    assert (usage.measured_j, usage.modelled_j) == pytest.approx((energy.measured, energy.modelled))
+    assert usage.marginal_j == pytest.approx(charge.marginal.typical)
+    assert (usage.node_s, usage.core_s) == pytest.approx((charge.node_s, charge.core_s))
+    assert usage.cost == (None if charge.cost is None else pytest.approx(charge.cost))
 
 
 def close_with(*batches: tuple[str, float, int], **hosts: HostWindow) -> Settlement:

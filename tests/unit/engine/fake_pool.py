@@ -86,6 +86,8 @@ class FakeNode:
     up: bool = False
     auto: bool = True
     slots: int = 1
+    # Its machine, where that is not its own.
+    host: str = ""
     # Nodes of one board share their curves; a node without one is like no other.
     board: str = ""
     splits: tuple[int, ...] = ()
@@ -107,6 +109,8 @@ class FakeNode:
     # What a probe of a digest does in the place of answering: raises this.
     probe_errors: dict[str, Exception] = field(default_factory=dict)
     probed: list[str] = field(default_factory=list)
+    # Every load that it was asked to take, and for how long.
+    exercises: list[tuple[float, float]] = field(default_factory=list)
     # Operations on models that run now, and the most that ever did together.
     busy: int = 0
     most_busy: int = 0
@@ -135,7 +139,7 @@ class FakeNode:
             incarnation=self.incarnation,
             slots=self.slots,
             lookahead=0,
-            host=self.node_id,
+            host=self.host or self.node_id,
             board=self.board,
             splits=self.splits,
         )
@@ -247,6 +251,10 @@ class FakePool:
 
     async def set_cordon(self, node_id: str, *, cordoned: bool) -> None:
         self._alive(node_id).cordoned = cordoned
+
+    async def exercise(self, node_id: str, *, load: float, seconds: float) -> None:
+        node = self._alive(node_id)
+        node.exercises.append((load, seconds))
 
     def replace(self, node_id: str, incarnation: str, reason: str) -> None:
         self.replaced.append((node_id, incarnation, reason))

@@ -21,7 +21,7 @@ from farm.core.tensors import Datatype, Tensor
 from farm.energy.economics import Economics
 from farm.energy.fx import Exchange
 from farm.energy.power import PowerModel
-from farm.engine.accounting import Accounting, Records
+from farm.engine.accounting import Accounting
 from farm.engine.catalog import Catalog
 from farm.engine.control import ModelControl
 from farm.engine.curve_store import CurveStore
@@ -32,6 +32,7 @@ from farm.engine.engine import Engine
 from farm.engine.fleet import Fleet
 from farm.engine.known_curves import KnownCurves
 from farm.engine.pricing import Pricing
+from farm.engine.records import Records
 from farm.engine.snapshots import Snapshots
 from farm.repository.listing import AvailableVersion, ModelListing
 from farm.repository.model_config import ModelSettings

@@ -6,7 +6,7 @@ from little_farm import LittleFarm, until
 from farm.core.energy import Band, EnergySource
 from farm.core.models import LatencyCurve, ModelKey
 from farm.core.requests import LedgerEntry
-from farm.energy.attribution import Charge, SettledBatch
+from farm.energy.attribution import Rates, SettledBatch, Share
 from farm.energy.joules import Joules
 from farm.engine.thrift import Thrift
 
@@ -26,8 +26,9 @@ def settled(joules: float, *, rows: int = 2, outcome: str = "completed") -> Sett
         timing=None,
         energy=None,
     )
-    marginal = Joules.of(Band.exactly(joules), EnergySource.MEASURED)
-    return SettledBatch(entry, Charge(marginal=marginal))
+    joule = Joules.of(Band.exactly(1.0), EnergySource.MEASURED)
+    rates = Rates(seconds=10.0, marginal={"a": joule}, node_s=1.0)
+    return SettledBatch(entry, 1, 1, (Share(rates, joules),))
 
 
 def test_what_was_never_run_is_foretold_by_its_curve() -> None:

@@ -1,6 +1,7 @@
 """A data plane and snapshots whose answers tests choose, behind the real frontend."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
@@ -11,6 +12,7 @@ from farm.core.errors import (
     ModelNotFoundError,
     ModelUnavailableError,
     NodeLostError,
+    UnreachableError,
 )
 from farm.core.models import (
     LatencyCurve,
@@ -25,6 +27,8 @@ from farm.core.observer import Observer
 from farm.core.requests import Receipt
 from farm.core.snapshots import FarmSnapshot, GatewayState, ModelSnapshot, NodeSnapshot
 from farm.core.tensors import Datatype, Tensor, TensorSpec
+from farm.energy.calibration import CalibrationPoint, fitted
+from farm.engine.calibration import Calibrator
 from farm.engine.catalog import Version
 from farm.engine.control import ModelControl
 from farm.engine.cordons import Cordons
@@ -36,6 +40,7 @@ from farm.engine.descriptions import (
     NodeReadiness,
     SplitCurve,
 )
+from farm.engine.load_steps import CalibrationPhase, CalibrationProgress
 from farm.engine.pricing import Price
 from farm.engine.snapshots import Snapshots
 from farm.engine.statistics import VersionStatistics
@@ -59,7 +64,7 @@ METHODS: dict[str, Method] = {
 
 RECEIPT = Receipt(
     node_id="pi-1", route="farm", digest="d1", batch_rows=3, queue_s=0.0015, compute_s=0.25,
-    core_s=0.5, attempts=1,
+    threads=2, share=0.5, attempts=1,
     policy="least_expected_completion",
 )  # fmt: skip
 
@@ -296,6 +301,42 @@ class FakeCordons:
         self.drawn.append((node_id, cordoned))
 
 
+class FakeCalibrator:
+    """Calibrates a board that is all of one piece, or fails after the first load."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, float]] = []
+        # Hosts whose calibration was ended, by its end or by a caller that went away.
+        self.ended: list[str] = []
+
+    async def calibrate(
+        self, name: str, *, step_s: float
+    ) -> AsyncGenerator[CalibrationProgress, None]:
+        self.asked.append((name, step_s))
+        points = tuple(
+            CalibrationPoint(
+                load=load, utilisation=load, speed=1.0, watts=3 + 6 * load, spread_w=0.1,
+                seconds=step_s,
+            )
+            for load in (0.0, 0.5, 1.0)
+        )  # fmt: skip
+        try:
+            yield CalibrationProgress(
+                phase=CalibrationPhase.MEASURING, load=0.5, present=points[1], points=points[:1]
+            )
+            if name == "pi-2":
+                raise UnreachableError("the meter of host 'pi-2' told nothing")
+            if name == "pi-3":
+                await asyncio.Event().wait()
+            calibration = fitted(points, board="rpi5", host=name, meter="hwmon", measured_unix_ns=7)
+            yield CalibrationProgress(
+                phase=CalibrationPhase.DONE, load=1.0, points=points, calibration=calibration,
+                warning="the disk is full",
+            )  # fmt: skip
+        finally:
+            self.ended.append(name)
+
+
 class ErrorNotes:
     """The part of an `Observer` that a frontend tells anything."""
 
@@ -319,11 +360,13 @@ class RunningFrontend:
         notes: ErrorNotes,
         control: FakeControl,
         cordons: FakeCordons,
+        calibrator: FakeCalibrator,
     ) -> None:
         self.frontend = frontend
         self.dataplane = dataplane
         self.control = control
         self.cordons = cordons
+        self.calibrator = calibrator
         self.errors = notes.errors
         self.address = f"127.0.0.1:{frontend.port}"
         self.channel = grpc.aio.insecure_channel(
@@ -357,6 +400,7 @@ def make_frontend(
     notes: ErrorNotes | None = None,
     control: FakeControl | None = None,
     cordons: FakeCordons | None = None,
+    calibrator: FakeCalibrator | None = None,
 ) -> Frontend:
     observer = cast(Observer, notes or ErrorNotes())
     return Frontend(
@@ -374,7 +418,7 @@ def make_frontend(
             snapshots=cast(Snapshots, FakeSnapshots()),
             log=LogSwitches(),
         ),
-        admin=admin_service(cordons),
+        admin=admin_service(cordons, calibrator),
         observer=observer,
     )
 
@@ -383,11 +427,14 @@ def inference_service(dataplane: FakeDataPlane, observer: Observer) -> Inference
     return InferenceService(cast(DataPlane, dataplane), observer=observer)
 
 
-def admin_service(cordons: FakeCordons | None = None) -> AdminService:
+def admin_service(
+    cordons: FakeCordons | None = None, calibrator: FakeCalibrator | None = None
+) -> AdminService:
     return AdminService(
         cast(Snapshots, FakeSnapshots()),
         cast(Descriptions, FakeDescriptions()),
         cast(Cordons, cordons or FakeCordons()),
+        cast(Calibrator, calibrator or FakeCalibrator()),
     )
 
 
@@ -399,11 +446,18 @@ async def running_frontend(
     notes = ErrorNotes()
     control = FakeControl()
     cordons = FakeCordons()
+    calibrator = FakeCalibrator()
     frontend = make_frontend(
-        dataplane, tls=tls, operators=operators, notes=notes, control=control, cordons=cordons
+        dataplane,
+        tls=tls,
+        operators=operators,
+        notes=notes,
+        control=control,
+        cordons=cordons,
+        calibrator=calibrator,
     )
     await frontend.start()
-    running = RunningFrontend(frontend, dataplane, notes, control, cordons)
+    running = RunningFrontend(frontend, dataplane, notes, control, cordons, calibrator)
     try:
         yield running
     finally:

@@ -221,9 +221,11 @@ def test_an_answer_carries_its_receipt() -> None:
 
 def test_a_receipt_says_what_energy_is_known() -> None:
     energy = EnergyReading(
-        joules=0.5, low=0.25, high=1.5, source=EnergySource.MODELLED, window_s=0.1
+        joules=1.0, low=0.5, high=3.0, source=EnergySource.MODELLED, window_s=0.1
     )
-    parameters = to_response(result(receipt=replace(RECEIPT, energy=energy)), request()).parameters
+    parameters = to_response(
+        result(receipt=replace(RECEIPT, batch_energy=energy)), request()
+    ).parameters
     assert parameters["farm_energy_j"].double_param == 0.5
     assert parameters["farm_energy_low_j"].double_param == 0.25
     assert parameters["farm_energy_high_j"].double_param == 1.5

@@ -32,7 +32,9 @@ ansible_user = "pi"
 WORDS = st.sampled_from(
     ["farm", "defaults", "hosts", "name", "gateway", "power", "embedded", "nodes", "address",
      "role", "head", "node", "both", "labels", "meter", "type", "shelly", "url", "http://a",
-     "pi-[1:3]", "198.18.0.[1:3]", "198.18.0.1", "port", "22", "-1", "children", "vars", "all"]
+     "pi-[1:3]", "198.18.0.[1:3]", "198.18.0.1", "port", "22", "-1", "children", "vars", "all",
+     "currency", "EUR", "tariff", "timezone", "UTC", "periods", "days", "mon", "start", "07:00",
+     "price_per_kwh", "fx", "from", "to", "date", "grid", "baseline", "baselines", "board"]
 )  # fmt: skip
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | WORDS | st.text(max_size=20)
 TREES = st.recursive(
@@ -71,6 +73,13 @@ def test_any_yaml(tree: object) -> None:
 @given(farm=TREES, defaults=TREES, host=TREES)
 def test_any_values_in_the_right_places(farm: object, defaults: object, host: object) -> None:
     check(yaml.safe_dump({"farm": farm, "defaults": defaults, "hosts": {"pi-[1:3]": host}}))
+
+
+@given(tariff=TREES, fx=TREES, grid=TREES, baselines=SCALARS)
+def test_any_power(tariff: object, fx: object, grid: object, baselines: object) -> None:
+    power = {"currency": "EUR", "tariff": tariff, "fx": fx, "grid": grid, "baselines": baselines}
+    host = {"address": "198.18.0.10", "role": "both"}
+    check(yaml.safe_dump({"farm": {"name": "a", "power": power}, "hosts": {"pi-1": host}}))
 
 
 @given(

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from farm.core.errors import ConfigurationError
-from farm.inventory import Inventory, MeterType, Role, Tls, load_inventory
+from farm.inventory import Inventory, Role, Tls, load_inventory
+from farm.sections.meter import MeterType
 
 SHELF = """\
 farm: {name: shelf, gateway: {grpc: "0.0.0.0:8001"}, power: {price_per_kwh: 0.32, currency: EUR}}
@@ -158,11 +159,40 @@ def test_an_embedded_farm_has_no_hosts(file: Path) -> None:
          " both"),
         (("role: node", "role: both"), "5: hosts.pi-[01:16].role: a farm has one head, which is"
          " hosts.pi-head"),
-        (("currency: EUR", "currency: euro"), "1: farm.power.currency: must be three capital"
-         " letters, like EUR, not 'euro'"),
+        (("currency: EUR", "currency: euro"), "1: farm.power.currency: must be a currency"
+         " of ISO 4217, like EUR, not 'euro'"),
         ((", currency: EUR", ""), "1: farm.power: price_per_kwh needs a currency, like EUR"),
         (("price_per_kwh: 0.32", "price_per_kwh: -1"), "1: farm.power.price_per_kwh: must be at"
          " least 0, not '-1'"),
+        (("currency: EUR", "currency: EUR, tariff: {timezone: UTC, periods: [{price_per_kwh: 1}]}"),
+         "1: farm.power:"
+         " price_per_kwh and tariff exclude each other; leave one out"),
+        (("price_per_kwh: 0.32", "tariff: {timezone: Berlin, periods: [{price_per_kwh: 1}]}"),
+         "1: farm.power.tariff.timezone: must be a zone of the IANA database, like Europe/Berlin"
+         " (of which Debian's package tzdata is the copy that is read), not 'Berlin'"),
+        (("price_per_kwh: 0.32", "tariff: {timezone: UTC, periods: [{price_per_kwh: -1}]}"),
+         "1: farm.power.tariff.periods[0].price_per_kwh: must be at least 0, not '-1'"),
+        (("price_per_kwh: 0.32", "tariff: {timezone: UTC, periods: [{days: mon}]}"),
+         "1: farm.power.tariff.periods[0].price_per_kwh: is missing"),
+        (("price_per_kwh: 0.32", "tariff: {timezone: UTC, periods: [{prize_per_kwh: 1,"
+          " price_per_kwh: 1}]}"), "1: farm.power.tariff.periods[0].prize_per_kwh: there"
+         " is no such key; did you mean 'price_per_kwh'?"),
+        (("price_per_kwh: 0.32", "tariff: {timezone: UTC, periods: [{start: 22:00, end: 07:00,"
+          " price_per_kwh: 1}]}"), "1: farm.power.tariff: there is no price at Monday 07:00, and"
+         " every minute of the week needs one"),
+        (("currency: EUR", "currency: EUR, fx: [{from: USD, to: EUR, rate: 0.9, source: ECB,"
+          " date: 2026}]"), "1: farm.power.fx[0].date: must be a date like 2026-11-01, not '2026'"),
+        (("currency: EUR", "currency: EUR, fx: [{from: USD, to: EUR, rate: 0.9, source: ECB}]"),
+         "1: farm.power.fx[0].date: is missing"),
+        (("currency: EUR", "currency: EUR, fx: [{from: USD, to: EUR, rate: 0.9, source: ECB, date:"
+          " 2026-11-01, form: USD}]"), "1: farm.power.fx[0].form: there is no such key; did you"
+         " mean 'from'?"),
+        (("currency: EUR", "currency: EUR, baseline: aws-lambda-arm"), "1: farm.power.baseline:"
+         " there is no baseline 'aws-lambda-arm'; did you mean 'aws-lambda-arm64'?"),
+        (("currency: EUR", "currency: EUR, grid: {gco2e_per_kwh: 381}"), "1:"
+         " farm.power.grid.source: is missing"),
+        (("currency: EUR", "currency: EUR, baselines: none.toml"), "1: farm.power.baselines:"
+         " {folder}/none.toml cannot be read: No such file or directory"),
         (("price_per_kwh: 0.32, currency: EUR", ""), "1: farm.power.currency: is missing, and"
          " boards have a price"),
         (("board_price: 80", "board_price: cheap"), "2: defaults.board_price: must be a number, not"
@@ -205,7 +235,41 @@ def test_an_embedded_farm_has_no_hosts(file: Path) -> None:
 def test_what_is_wrong_is_named_with_line_and_key(
     file: Path, change: tuple[str, str], said: str
 ) -> None:
-    assert wrong(file, SHELF.replace(*change, 1)) == [said]
+    assert wrong(file, SHELF.replace(*change, 1)) == [said.replace("{folder}", str(file.parent))]
+
+
+def test_an_unknown_board_is_answered_with_the_known_ones(file: Path) -> None:
+    (said,) = wrong(file, SHELF.replace("rpi5-8gb", "rp5-8gb"))
+    assert said.startswith("5: hosts.pi-[01:16].board: must be one of ")
+    assert said.endswith(" or be left out for the host to be asked, not 'rp5-8gb'")
+
+
+def test_what_power_costs_and_emits(file: Path, tmp_path: Path) -> None:
+    (tmp_path / "own.toml").write_text("")
+    power = """\
+farm:
+  name: shelf
+  power:
+    currency: EUR
+    tariff:
+      timezone: Europe/Berlin
+      periods:
+        - {start: 06:00, end: 22:00, price_per_kwh: 0.34}
+        - {start: 22:00, end: 06:00, price_per_kwh: 0.22}
+    grid: {gco2e_per_kwh: 381, source: "DE, 2023"}
+    fx: [{from: USD, to: EUR, rate: 0.9, date: 2026-11-01, source: ECB}]
+    baseline: gcp-cloud-run
+    baselines: own.toml
+"""
+    read_back = read(file, power + SHELF.partition("\n")[2]).farm.power
+    prices = read_back.prices()
+    assert prices is not None
+    assert {period.price_per_kwh for period in prices.periods} == {0.34, 0.22}
+    assert read_back.exchange().convert(10.0, "USD", "EUR") == 9.0
+    assert read_back.baselines == tmp_path / "own.toml"
+    baseline = read_back.receipt_baseline()
+    assert baseline is not None
+    assert baseline.name == "gcp-cloud-run"
 
 
 def test_everything_that_is_wrong_is_told_in_one_go_in_the_order_of_the_file(file: Path) -> None:

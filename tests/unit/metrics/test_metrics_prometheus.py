@@ -24,7 +24,8 @@ RECEIPT = Receipt(
     batch_rows=4,
     queue_s=0.003,
     compute_s=0.5,
-    core_s=0.5,
+    threads=1,
+    share=1.0,
     attempts=1,
     policy="round_robin",
 )

@@ -249,6 +249,19 @@ def test_a_gateway_is_handed_over_when_what_it_reads_has_changed(shelf: ModelShe
     assert head.units["farm-gateway@b.service"].enabled
 
 
+def test_another_tariff_is_the_gateways_business_alone(shelf: ModelShelf) -> None:
+    shelf.run()
+    done = {name: list(shelf.hosts[name].changes) for name in "bc"}
+    power = shelf.inventory.farm.power.model_copy(update={"price_per_kwh": 0.36, "currency": "EUR"})
+    shelf.replace(power=power)
+    _, runner = shelf.run()
+    assert shelf.errors(runner) == {}
+    assert shelf.hosts["a"].running() == {"farm-head@a.service", "farm-gateway@b.service"}
+    assert {name: shelf.hosts[name].changes for name in "bc"} == done
+    _, again = shelf.run()
+    assert set(statuses(again).values()) == {HostStatus.UNCHANGED}
+
+
 def test_a_version_of_onnxruntime_that_dies_there_gives_way_to_the_next(
     shelf: ModelShelf,
 ) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from farm.inventory import FarmSettings, Host, Inventory
+from farm.node.settings import MeterSettings, NodeSettings
 from farm.run_config import (
     GatewayRunConfig,
     HeadRunConfig,
@@ -63,6 +64,58 @@ def test_a_gateway(tmp_path: Path, tls: str, clients: str | None) -> None:
     assert (config.farm.tls.clients if config.farm.tls else None) == clients
     known = {node.node_id: (node.slots, node.threads_per_slot) for node in config.node_settings()}
     assert known == {"pi-1": (4, 1), "pi-2": (3, 1), "pi-3": (2, 2)}, "pi-4 never ran"
+
+
+def test_a_gateway_is_told_what_power_and_boards_cost_and_a_node_its_meter(tmp_path: Path) -> None:
+    power = {
+        "currency": "EUR",
+        "tariff": {
+            "timezone": "Europe/Berlin",
+            "periods": [
+                {"start": "06:00", "end": "22:00", "price_per_kwh": 0.34},
+                {"start": "22:00", "end": "06:00", "price_per_kwh": 0.22},
+            ],
+        },
+        "overhead_w": 6,
+        "grid": {"gco2e_per_kwh": 381, "source": "DE, 2023"},
+        "fx": [{"from": "USD", "to": "EUR", "rate": 0.9, "date": "2026-11-01", "source": "ECB"}],
+        "baseline": "gcp-cloud-run",
+        "baselines": "/home/operator/own.toml",
+    }
+    plug = {"type": "shelly", "url": "http://198.18.0.90", "channel": 1}
+    head = host("pi-0", role="head", board="rpi4b-4gb", board_price=60)
+    node = host("pi-1", board="rpi5-8gb", board_price=80, embodied_kgco2e=12, meter=plug)
+    farm = FarmSettings.model_validate({"name": "shelf", "power": power})
+    text = gateway_settings(
+        Inventory(farm=farm, hosts=(head, node)),
+        address="198.18.0.10",
+        cluster="a",
+        cores={"pi-1": 4},
+    )
+    config = load_run_config(GatewayRunConfig, kept(tmp_path, text))
+    told, meant = config.farm.power, farm.power
+    assert told.prices() == meant.prices()
+    assert told.exchange() == meant.exchange()
+    assert (told.grid, told.baseline) == (meant.grid, "gcp-cloud-run")
+    assert told.baselines == Path(layout.BASELINES)
+    assert config.farm.ledger.dir == Path(layout.GATEWAY) / "ledger"
+    economics = config.economics()
+    assert (economics.currency, economics.overhead_w) == ("EUR", 6.0)
+    assert economics.hosts == {"pi-0": head.economics("pi-0"), "pi-1": node.economics("pi-1")}
+    (settings,) = config.node_settings()
+    assert settings.board == "rpi5-8gb"
+    assert settings.meter == MeterSettings(type="shelly", url="http://198.18.0.90", channel=1)
+    assert type(settings.meter.type) is str, "a Pi has no pydantic to read anything else with"
+
+
+def test_prices_are_no_business_of_a_nodes(tmp_path: Path) -> None:
+    def settings(**fields: object) -> list[NodeSettings]:
+        farm = FarmSettings.model_validate({"name": "shelf", "power": {"currency": "EUR"}})
+        inventory = Inventory(farm=farm, hosts=(host("pi-1", role="both", **fields),))
+        text = gateway_settings(inventory, address="198.18.0.10", cluster="a", cores={"pi-1": 4})
+        return load_run_config(GatewayRunConfig, kept(tmp_path, text)).node_settings()
+
+    assert settings() == settings(board_price=80, lifetime_years=3, embodied_kgco2e=10)
 
 
 def test_a_node_has_a_slot_however_few_its_cores_are(tmp_path: Path) -> None:

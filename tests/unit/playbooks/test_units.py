@@ -11,7 +11,7 @@ import pytest
 from playbooks import layout, services, units
 
 UNITS = {
-    services.node().unit: units.node_unit(memory_max_mb=512, firewall=True),
+    services.node().unit: units.node_unit(memory_max_mb=512, firewall=True, rapl=True),
     services.head("a").unit: units.head_unit(memory_max_mb=None, firewall=True),
     services.gateway("b").unit: units.gateway_unit(memory_max_mb=None),
     services.firewall().unit: units.firewall_unit(),

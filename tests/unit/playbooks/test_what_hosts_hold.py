@@ -13,7 +13,7 @@ from playbooks import layout, services
 from playbooks.credentials import Credentials
 from playbooks.outcomes import HostStatus
 from playbooks.runner import Runner
-from playbooks.settings import memory_max_mb
+from playbooks.settings import NO_BASELINES, memory_max_mb
 from playbooks.shelf import Shelf
 from playbooks.steps.base import Step
 from tests.unit.playbooks.model_host import Entry, ModelHost
@@ -86,6 +86,25 @@ def test_a_farm_behind_another_firewall_has_none_of_its_own(tmp_path: Path, host
         for path, entry in paths.items()
         if path.startswith(layout.UNITS)
     )
+
+
+@pytest.mark.parametrize(("kind", "readable"), [("rapl", True), ("pmic", False), (None, False)])
+def test_only_a_node_whose_meter_it_is_may_read_the_processors_counters(
+    tmp_path: Path, kind: str | None, readable: bool
+) -> None:
+    meter = {"type": kind} if kind else None
+    node = Host.model_validate({"name": "pi-2", "address": "198.18.0.2", "meter": meter})
+    paths = carried_out(node, shelf(tmp_path).node(node, "1.0", "a")).paths
+    assert ("energy_uj" in text(paths, f"{layout.UNITS}/{services.node().unit}")) is readable
+
+
+def test_a_gateway_has_the_operators_own_baselines(tmp_path: Path) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text("[[baseline]]\n")
+    for given, held in ((own, "[[baseline]]\n"), (None, NO_BASELINES.decode())):
+        power = {"baselines": given} if given else {}
+        steps = shelf(tmp_path, power=power).gateway("1.0", cluster="a", letter="a", nodes={})
+        assert text(carried_out(HEAD, steps).paths, layout.BASELINES) == held
 
 
 def test_models_arrive_with_all_that_lies_beside_them(tmp_path: Path) -> None:

@@ -1,0 +1,57 @@
+"""What a report asks of a gateway."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from farm.core.errors import UnsupportedError
+from farm.core.ledger import GroupBy, LedgerQuery
+from farm.energy.report import LedgerReading
+
+if TYPE_CHECKING:
+    from farm.client import AdminClient
+
+# Bars of a chart, and the steps that a time may be cut into.
+_MOST_STEPS: Final = 60
+_STEPS_S: Final = (
+    60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200, 86_400, 172_800,
+    604_800, 1_209_600, 2_419_200,
+)  # fmt: skip
+_MINUTE_NS: Final = 60_000_000_000
+
+
+def read(
+    admin: "AdminClient", since_unix_ns: int, until_unix_ns: int, groups: Sequence[GroupBy]
+) -> LedgerReading:
+    """Return what the ledger has of a time. Steps begin with the first minute that it has.
+
+    Raises:
+        FarmError: the gateway cannot be reached, or keeps no ledger.
+    """
+
+    def query(since: int, group: GroupBy = GroupBy.TOTAL, step_s: int = 0) -> LedgerQuery:
+        return LedgerQuery(
+            since_unix_ns=since, until_unix_ns=until_unix_ns, group=group, step_s=step_s
+        )
+
+    try:
+        whole = admin.ledger(query(since_unix_ns))
+    except UnsupportedError as error:
+        raise UnsupportedError(
+            "this gateway keeps no ledger to report on: set ledger.enabled to true in its"
+            " farm.yaml, or upgrade it if it is older than this command"
+        ) from error
+    begins = max(since_unix_ns, whole.begins_unix_ns or since_unix_ns) // _MINUTE_NS * _MINUTE_NS
+    step_s = step_of((until_unix_ns - begins) / 1e9)
+    return LedgerReading(
+        since_unix_ns=since_unix_ns,
+        until_unix_ns=until_unix_ns,
+        whole=whole,
+        steps=admin.ledger(query(begins, step_s=step_s)).figures,
+        step_s=step_s,
+        groups={group: admin.ledger(query(since_unix_ns, group)).figures for group in groups},
+    )
+
+
+def step_of(seconds: float) -> int:
+    """Return into which steps a time is cut, in seconds."""
+    return next((step for step in _STEPS_S if seconds / step <= _MOST_STEPS), _STEPS_S[-1])

@@ -1,0 +1,196 @@
+"""What else a report tells of a farm: its joules, how much of it was used, waste, carbon."""
+
+from farm.core.energy import EnergySource, weakest
+from farm.energy.carbon import Grid, carbon
+from farm.energy.figures import (
+    GRAMS,
+    JOULES,
+    NOBODY,
+    REQUESTS,
+    SECONDS,
+    SHARE,
+    UNPRICED,
+    Figure,
+    Section,
+    assumed_j,
+    energy_band,
+    energy_source,
+    shares_said,
+)
+from farm.energy.operation import Operation
+
+
+def energy(operation: Operation) -> Section:
+    """Return the joules of requests and of all, and where those figures come from."""
+    usage = operation.figures.usage
+    answered = operation.answered
+    band = energy_band(usage)
+
+    def share(key: str, label: str, joules: float, source: EnergySource) -> Figure:
+        value = joules / usage.joules if usage.joules else None
+        return Figure(key=key, label=label, value=value, unit=SHARE, source=source)
+
+    return Section(
+        key="energy",
+        title="Energy",
+        figures=(
+            Figure(
+                key="per_request",
+                label="a request, idle time and waste included",
+                value=band.typical / answered if answered else None,
+                unit=JOULES,
+                source=operation.source,
+                band=band.times(1 / answered) if answered else None,
+                note=shares_said(usage) if answered else NOBODY,
+            ),
+            Figure(
+                key="marginal_per_request",
+                label="a request, beyond what is drawn idle",
+                value=usage.marginal_j / answered if answered else None,
+                unit=JOULES,
+                source=operation.source,
+                note="" if answered else NOBODY,
+            ),
+            Figure(
+                key="total",
+                label="all of this time",
+                value=band.typical,
+                unit=JOULES,
+                source=operation.source,
+                band=band,
+                note=shares_said(usage),
+            ),
+            share("measured", "of it measured", usage.measured_j, EnergySource.MEASURED),
+            share("modelled", "of it modelled", usage.modelled_j, EnergySource.MODELLED),
+            share("assumed", "of it assumed", assumed_j(usage), EnergySource.ASSUMED),
+            Figure(
+                key="price_per_kwh",
+                label="a kilowatt-hour, on average over this time",
+                value=operation.terms.price_per_kwh,
+                unit=operation.terms.currency or "",
+                source=EnergySource.ASSUMED,
+                note="set power.price_per_kwh or power.tariff"
+                if operation.terms.price_per_kwh is None
+                else "as the operator says",
+            ),
+        ),
+        notes=("measured: by a meter, within what its maker states; modelled: from board,"
+               " utilisation and clock; assumed: the operator's word, such as overhead watts",),
+    )  # fmt: skip
+
+
+def utilisation(operation: Operation) -> Section:
+    """Return how much of the farm was used."""
+    most = operation.farm_cost
+    return Section(
+        key="utilisation",
+        title="Utilisation",
+        figures=(
+            Figure(
+                key="utilisation",
+                label="node-seconds used, of those that there were",
+                value=operation.utilisation,
+                unit=SHARE,
+                note=f"{operation.figures.usage.node_s:,.1f} of"
+                f" {operation.terms.nodes * operation.seconds:,.0f}, of"
+                f" {operation.terms.nodes} nodes as of now",
+            ),
+            Figure(
+                key="answered", label="answered", value=operation.answered, unit=REQUESTS
+            ),
+            Figure(
+                key="most_per_day",
+                label="what it could answer in a day",
+                value=None if most is None else most.most_per_day,
+                unit=REQUESTS,
+                source=EnergySource.MODELLED,
+                note="" if most is not None else "not known without prices and answers",
+            ),
+            Figure(
+                key="seconds",
+                label="time in which the gateway ran",
+                value=operation.seconds,
+                unit=SECONDS,
+                note="to the minute",
+            ),
+        ),
+    )  # fmt: skip
+
+
+def waste(operation: Operation) -> Section:
+    """Return what was spent on nobody: work without an answer, and windows without work."""
+    figures = operation.figures
+    currency = operation.terms.currency or ""
+    whole = figures.usage.joules
+
+    def spent(key: str, label: str, joules: float, source: EnergySource) -> Figure:
+        note = f"{joules / whole:.1%} of all" if whole else ""
+        return Figure(key=key, label=label, value=joules, unit=JOULES, source=source, note=note)
+
+    def money(key: str, label: str, value: float | None, source: EnergySource) -> Figure:
+        if value is None and figures.usage.cost is not None:
+            value = 0.0
+        note = UNPRICED if value is None else ""
+        return Figure(key=key, label=label, value=value, unit=currency, source=source, note=note)
+
+    wasted, idle = energy_source(figures.wasted), energy_source(figures.idle)
+    return Section(
+        key="waste",
+        title="Waste",
+        figures=(
+            spent("wasted", "work that answered nobody", figures.wasted.joules, wasted),
+            money("wasted_cost", "its cost", figures.wasted.cost, wasted),
+            spent("idle", "windows in which nothing ran", figures.idle.joules, idle),
+            money("idle_cost", "their cost", figures.idle.cost, idle),
+        ),
+        notes=("what answered nobody: batches that failed or were hedged, requests that were"
+               " cancelled or expired on a node",),
+    )  # fmt: skip
+
+
+def emissions(operation: Operation) -> Section:
+    """Return greenhouse gas by the SCI specification, as far as it is known."""
+    terms = operation.terms
+    intensity = terms.grid_gco2e_per_kwh
+    grid = None if intensity is None else Grid(gco2e_per_kwh=intensity, source=terms.grid_source)
+    per_s = terms.embodied_g_per_s
+    sci = carbon(
+        energy_band(operation.figures.usage),
+        grid=grid,
+        embodied_g=None if per_s is None else per_s * operation.seconds,
+        requests=operation.answered,
+    )
+    total, each = sci.total_g, sci.per_request_g
+    lacks = f"without that of {sci.lacks}" if sci.lacks else ""
+    told = "set power.grid (gco2e_per_kwh and its source) and embodied_kgco2e of the boards"
+    source = weakest((operation.source, EnergySource.ASSUMED))
+    notes = []
+    if grid is not None:
+        notes.append(f"the grid: {grid.gco2e_per_kwh:g} gCO2e per kWh ({grid.source})")
+    if terms.untold_hosts and per_s is not None:
+        notes.append(f"without embodied_kgco2e: {', '.join(terms.untold_hosts)}")
+    return Section(
+        key="carbon",
+        title="Carbon (SCI)",
+        figures=(
+            Figure(
+                key="per_request",
+                label="a request",
+                value=None if each is None else each.typical,
+                unit=GRAMS,
+                source=source,
+                band=each,
+                note=told if total is None else lacks if operation.answered else NOBODY,
+            ),
+            Figure(
+                key="total",
+                label="all of this time",
+                value=None if total is None else total.typical,
+                unit=GRAMS,
+                source=source,
+                band=total,
+                note=told if total is None else lacks,
+            ),
+        ),
+        notes=tuple(notes),
+    )

@@ -1,0 +1,124 @@
+"""Six hours of a farm of two nodes, in a ledger: enough to report on, the same every time."""
+
+import math
+from pathlib import Path
+
+from farm.core.errors import ErrorCode
+from farm.core.ledger import BatchRecord, IdleRecord, Incident, IncidentKind, Usage
+from farm.core.models import ModelKey
+from farm.engine.ledger.ledger import Ledger
+
+SECOND_NS = 1_000_000_000
+MINUTE_NS = 60 * SECOND_NS
+# Noon of 2026-11-01, UTC.
+BEGAN_NS = 1_793_534_400 * SECOND_NS
+MINUTES = 360
+# Nobody recorded anything in these: the gateway was off.
+OFF = range(200, 230)
+ENDED_NS = BEGAN_NS + MINUTES * MINUTE_NS
+
+# What a stranger may call a model.
+HOSTILE = "<script>alert('x')</script>\"&"
+DIGITS = ModelKey("digits", 1)
+REQUESTS_A_MINUTE = 120
+IDLE_W = 6.0
+BUSY_J = 0.4
+PRICE_PER_KWH = 0.32
+# Two boards of 80 over four years.
+CAPITAL_PER_S = 2 * 80 / (4 * 365.25 * 86_400)
+
+
+class HistoryClock:
+    """Tells the moment of what is being recorded."""
+
+    def __init__(self) -> None:
+        self.now_ns = BEGAN_NS
+
+    def monotonic(self) -> float:
+        return self.now_ns / 1e9
+
+    def unix_ns(self) -> int:
+        return self.now_ns
+
+
+def write_history(path: Path) -> Ledger:
+    """Return an open ledger with all of it; whoever asked for it closes it."""
+    clock = HistoryClock()
+    ledger = Ledger(path, clock=clock, currency="EUR")
+    ledger.open()
+    for minute in range(MINUTES):
+        if minute in OFF:
+            continue
+        clock.now_ns = BEGAN_NS + minute * MINUTE_NS + 30 * SECOND_NS
+        if minute % 10 == 9:
+            ledger.idle(
+                IdleRecord(settled_unix_ns=clock.now_ns, window_s=60.0, usage=usage(IDLE_W * 60))
+            )
+            continue
+        _minute(ledger, clock.now_ns, minute)
+    clock.now_ns = ENDED_NS - MINUTE_NS
+    ledger.incident(
+        Incident(
+            unix_ns=clock.now_ns,
+            kind=IncidentKind.NODE_LOST,
+            subject="pi-2",
+            detail="no heartbeat for 3.0 s",
+        )
+    )
+    ledger.flush()
+    return ledger
+
+
+def usage(joules: float, *, marginal_j: float = 0.0, node_s: float = 0.0) -> Usage:
+    """Return joules of all three sources, priced."""
+    return Usage(
+        joules=joules,
+        low_j=joules * 0.9,
+        high_j=joules * 1.2,
+        measured_j=joules * 0.6,
+        modelled_j=joules * 0.3,
+        marginal_j=marginal_j,
+        node_s=node_s,
+        core_s=node_s * 4,
+        cost=joules / 3.6e6 * PRICE_PER_KWH + CAPITAL_PER_S * 60,
+    )
+
+
+def _minute(ledger: Ledger, now_ns: int, minute: int) -> None:
+    load = 1 + math.sin(minute / 40)
+    requests = round(REQUESTS_A_MINUTE * load) + 2
+    model = ModelKey(HOSTILE, 1) if minute % 5 == 0 else DIGITS
+    for index in range(requests):
+        late = index % 50 == 49
+        ledger.request(
+            model,
+            "id:camera" if index % 3 else "ipv4:127.0.0.1:50000",
+            ErrorCode.DEADLINE_EXCEEDED if late else None,
+            0.004 * (1 + load) * (1 + index % 10),
+            in_time=not late,
+            request_bytes=3_136,
+            response_bytes=0 if late else 40,
+        )
+    failed = minute % 30 == 0
+    ledger.batch(
+        BatchRecord(
+            settled_unix_ns=now_ns,
+            batch_id=minute,
+            model=model,
+            digest="d" * 64,
+            node_id=f"pi-{1 + minute % 2}",
+            route="farm",
+            outcome="node_lost" if failed else "completed",
+            rows=requests,
+            requests=0 if failed else requests,
+            wasted=0,
+            queue_s=0.2,
+            compute_s=requests * 0.02,
+            usage=usage(
+                IDLE_W * 60 + requests * BUSY_J,
+                marginal_j=requests * BUSY_J,
+                node_s=requests * 0.02,
+            ),
+            clients={"id:camera": requests - requests // 3, "ipv4:127.0.0.1:50000": requests // 3},
+        )
+    )
