@@ -17,11 +17,15 @@ from farm.config import (
     SchedulingConfig,
     TlsConfig,
 )
-from farm.core.clock import SystemClock
+from farm.core.clock import Clock, SystemClock
 from farm.core.errors import DrainingError, UnreachableError
 from farm.core.nodes import NodeState
 from farm.core.pool import WorkerPool
 from farm.core.snapshots import GatewayState
+from farm.energy.economics import Economics
+from farm.engine.accounting import Accounting
+from farm.engine.calibration import Calibrator
+from farm.engine.calibration_store import Calibrations
 from farm.engine.catalog import Catalog
 from farm.engine.control import ModelControl
 from farm.engine.cordons import Cordons
@@ -31,12 +35,18 @@ from farm.engine.dataplane import DataPlane
 from farm.engine.descriptions import Descriptions
 from farm.engine.engine import Engine
 from farm.engine.fleet import Fleet
+from farm.engine.hosts import Hosts
 from farm.engine.known_curves import KnownCurves
+from farm.engine.ledger.ledger import Ledger
+from farm.engine.ledger.retention import Retention
 from farm.engine.polling import Polling
+from farm.engine.pricing import Pricing
+from farm.engine.records import Unkept
 from farm.engine.snapshots import Snapshots
 from farm.engine.trace import TraceRecorder
 from farm.frontend.admin_service import AdminService
 from farm.frontend.inference_service import InferenceService
+from farm.frontend.ledger_service import LedgerService
 from farm.frontend.repository_service import RepositoryService
 from farm.frontend.server import Frontend, FrontendSettings, Listening
 from farm.frontend.tls import TlsSettings
@@ -48,6 +58,7 @@ from farm.repository.repository import Repository
 from farm.scheduling.limits import Hedging, SchedulingLimits
 from farm.scheduling.machine import Machine
 from farm.scheduling.placement import POLICIES
+from farm.sections.ledger import Ledger as LedgerSection
 
 _log = structlog.get_logger()
 
@@ -96,18 +107,31 @@ class Gateway:
         repository: Repository,
         listings: Sequence[ModelListing],
         curves_dir: Path,
+        economics: Economics,
+        ledger_dir: Path,
+        calibrations_dir: Path,
         log: LogSwitches,
         recorder: Recording = None,
     ) -> None:
         """Wire the parts; nothing is opened yet.
 
         Raises:
-            ConfigurationError: TLS or a handover is not to be had as configured.
+            ConfigurationError: TLS, a handover or a baseline is not to be had as configured.
         """
         clock = SystemClock()
         observer = PrometheusObserver()
         catalog = Catalog()
         curves = KnownCurves(catalog=catalog, store=CurveStore(curves_dir))
+        self._ledger = _ledger(config.ledger, ledger_dir, economics, clock)
+        calibrations = Calibrations(calibrations_dir)
+        hosts = Hosts(economics.hosts, boards=calibrations.power)
+        self.accounting = Accounting(
+            clock=clock,
+            economics=economics,
+            hosts=hosts,
+            records=self._ledger or Unkept(),
+            window_s=config.power.window_s,
+        )
         self.engine = Engine(
             machine=Machine(
                 limits=_limits(config.scheduling),
@@ -116,6 +140,7 @@ class Gateway:
             pool=pool,
             clock=clock,
             observer=observer,
+            accounting=self.accounting,
             recorder=recorder,
         )
         self.fleet = Fleet(
@@ -124,6 +149,7 @@ class Gateway:
             catalog=catalog,
             curves=curves,
             blobs=repository,
+            accounting=self.accounting,
             clock=clock,
         )
         self.control = ModelControl(
@@ -146,6 +172,13 @@ class Gateway:
             engine=self.engine,
             fleet=self.fleet,
             catalog=catalog,
+            pricing=Pricing(
+                currency=economics.currency,
+                baseline=config.power.receipt_baseline(),
+                exchange=config.power.exchange(),
+                requests_per_s=self.accounting.requests_per_s,
+                reference_s=self.accounting.reference_s,
+            ),
             clock=clock,
             default_timeout_s=config.default_timeout_s,
         )
@@ -155,6 +188,7 @@ class Gateway:
             fleet=self.fleet,
             catalog=catalog,
             dataplane=self.dataplane,
+            accounting=self.accounting,
             clock=clock,
         )
         self._frontend = Frontend(
@@ -179,7 +213,16 @@ class Gateway:
                     snapshots=self.snapshots,
                 ),
                 Cordons(pool=pool, engine=self.engine, fleet=self.fleet),
+                Calibrator(
+                    pool=pool,
+                    engine=self.engine,
+                    fleet=self.fleet,
+                    hosts=hosts,
+                    calibrations=calibrations,
+                    clock=clock,
+                ),
             ),
+            ledger=LedgerService(self._ledger, clock=clock),
             observer=observer,
         )
         self._latest = self.snapshots.take()
@@ -215,6 +258,8 @@ class Gateway:
             ConfigurationError: a port cannot be bound.
             UnreachableError: no node came up in time.
         """
+        if self._ledger is not None:
+            self._ledger.open()
         if not self._config.handover:
             await self._listen()
         self._keep(self.fleet.run(), "fleet")
@@ -230,6 +275,7 @@ class Gateway:
         self._latest = self.snapshots.take()
         self._keep(self._report_health(), "health")
         self._keep(self._curves.run(), "curves")
+        self._keep(self.accounting.run(self.fleet.tell_thrift), "accounting")
         if self._config.repository.control is ControlMode.POLL:
             self._keep(self._polling.run(), "polling")
 
@@ -274,6 +320,9 @@ class Gateway:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.control.close()
         await self.engine.close()
+        self.accounting.finish()
+        if self._ledger is not None:
+            await asyncio.to_thread(self._ledger.close)
         if self._metrics is not None:
             self._metrics.close()
 
@@ -319,6 +368,17 @@ def _listening(operators: OperatorsConfig | None) -> Listening | None:
         return None
     tls = TlsSettings(certificate=operators.certificate, key=operators.key, clients_ca=operators.ca)
     return Listening(address=operators.grpc, tls=tls)
+
+
+def _ledger(kept: LedgerSection, folder: Path, economics: Economics, clock: Clock) -> Ledger | None:
+    if not kept.enabled:
+        return None
+    retention = Retention(
+        batch_days=kept.batch_days, minute_days=kept.minute_days, max_bytes=kept.max_bytes
+    )
+    return Ledger(
+        folder / "ledger.db", clock=clock, currency=economics.currency, retention=retention
+    )
 
 
 def _limits(scheduling: SchedulingConfig) -> SchedulingLimits:

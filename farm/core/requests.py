@@ -43,7 +43,7 @@ class InferenceRequest:
     @property
     def size_bytes(self) -> int:
         """Bytes of all inputs."""
-        return sum(len(tensor.raw) for tensor in self.inputs)
+        return sum([len(tensor.raw) for tensor in self.inputs])
 
     def signature(self) -> BatchSignature:
         """Return what this request must share with its batch-mates: all but axis 0."""

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import NamedTuple
 
+from farm.core.energy import EnergyReading, EnergySource
 from farm.core.ledger import Usage
 from farm.core.requests import LedgerEntry
 from farm.energy.joules import NO_JOULES, Joules
@@ -112,21 +113,7 @@ class Rates:
 
     def charge(self, node_id: str, *, thread_s: float, node_s: float) -> Charge:
         """Return what a batch of so many seconds took in that window."""
-        return self._charge(node_id, thread_s, node_s, share=node_s / self.node_s)
-
-    def foretell(
-        self, node_id: str, *, thread_s: float, node_s: float, elapsed_s: float, among_s: float
-    ) -> Charge:
-        """Return what a batch is likely to take in the window after that one.
-
-        That has gone on for `elapsed_s` and had `among_s` node-seconds so far, the batch's own
-        among them: both windows' base is shared among all of both. So what one lonely request
-        paid is not asked of each in a crowd, nor the other way round.
-        """
-        share = node_s * (1 + elapsed_s / self.seconds) / (self.node_s + among_s)
-        return self._charge(node_id, thread_s, node_s, share=share)
-
-    def _charge(self, node_id: str, thread_s: float, node_s: float, *, share: float) -> Charge:
+        share = node_s / self.node_s
         marginal = self.marginal.get(node_id, NO_JOULES).times(thread_s)
         base = self.base.times(share)
         capital = None if self.capital is None else self.capital * share
@@ -137,6 +124,37 @@ class Rates:
             core_s=thread_s,
             cost=priced(marginal.typical + base.typical, self.tariff, capital),
         )
+
+    def foretell(
+        self, node_id: str, *, thread_s: float, node_s: float, elapsed_s: float, among_s: float
+    ) -> tuple[EnergyReading, float | None]:
+        """Return what a batch is likely to take in the window after that one, and its cost.
+
+        That has gone on for `elapsed_s` and had `among_s` node-seconds so far, the batch's own
+        among them: both windows' base is shared among all of both. So what one lonely request
+        paid is not asked of each in a crowd, nor the other way round.
+        """
+        all_s = self.node_s + among_s
+        share = node_s * (1 + elapsed_s / self.seconds) / all_s if all_s else 0.0
+        own, base = self.marginal.get(node_id, NO_JOULES), self.base
+        joules = own.band.typical * thread_s + base.band.typical * share
+        energy = EnergyReading(
+            joules=joules,
+            low=own.band.low * thread_s + base.band.low * share,
+            high=own.band.high * thread_s + base.band.high * share,
+            source=self._source(own),
+            window_s=thread_s,
+        )
+        capital = None if self.capital is None else self.capital * share
+        return energy, priced(joules, self.tariff, capital)
+
+    def _source(self, own: Joules) -> EnergySource:
+        """Return what a sum of the base and a node's own joules is worth."""
+        if own.assumed or self.base.assumed:
+            return EnergySource.ASSUMED
+        if own.modelled or self.base.modelled:
+            return EnergySource.MODELLED
+        return EnergySource.MEASURED if own.measured or self.base.measured else EnergySource.ASSUMED
 
 
 class Share(NamedTuple):
@@ -159,10 +177,11 @@ class SettledBatch(NamedTuple):
         """What it took in all of its windows."""
         return _charged(self.entry.node_id, self.threads, self.capacity, self.shares)
 
-    def usage(self) -> Usage:
+    def usage(self, core_time: float = 1.0) -> Usage:
         """Return the same in plain figures, which takes a tenth of the time.
 
-        There is one of these for each batch that a farm runs.
+        There is one of these for each batch that a farm runs. `core_time` is how much longer a
+        core of its node takes than the reference core.
         """
         joules = low_j = high_j = measured_j = modelled_j = marginal_j = seconds = 0.0
         cost: float | None = None
@@ -190,7 +209,7 @@ class SettledBatch(NamedTuple):
             modelled_j=modelled_j,
             marginal_j=marginal_j,
             node_s=seconds * self.threads / self.capacity,
-            core_s=seconds * self.threads,
+            core_s=seconds * self.threads / core_time,
             cost=cost,
         )
 

@@ -72,9 +72,8 @@ def shares_said(usage: Usage) -> str:
         (usage.modelled_j, EnergySource.MODELLED),
         (assumed_j(usage), EnergySource.ASSUMED),
     )
-    return ", ".join(
-        f"{joules / usage.joules:.0%} {source}" for joules, source in parts if joules > 0
-    )
+    whole = sum(joules for joules, _ in parts)
+    return ", ".join(f"{joules / whole:.0%} {source}" for joules, source in parts if joules > 0)
 
 
 def energy_band(usage: Usage) -> Band:

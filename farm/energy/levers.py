@@ -107,8 +107,6 @@ def cost(operation: Operation) -> Section:
     notes = []
     if band is not None:
         notes.append("prices and lifetimes are the operator's word; the band is that of the joules")
-        if terms.price_per_kwh is None:
-            notes.append("electricity has no price: set power.price_per_kwh or power.tariff")
         if terms.unpriced_hosts:
             notes.append(
                 f"without a board_price, so counted as free: {', '.join(terms.unpriced_hosts)}"

@@ -53,6 +53,13 @@ class Operation:
         )
 
     @property
+    def electricity(self) -> float | None:
+        """What its joules cost at the average price; None where there is none."""
+        if self.terms.price_per_kwh is None:
+            return None
+        return self.figures.usage.joules * self._price_per_j
+
+    @property
     def utilisation(self) -> float | None:
         """Node-seconds that were used, of those that there were; None without any."""
         there_were = self.terms.nodes * self.seconds

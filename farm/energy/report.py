@@ -13,6 +13,8 @@ from farm.energy.figures import Figure, Section, work_figures
 from farm.energy.operation import Operation
 
 _MINUTE_S = 60.0
+# With fewer of them a minute that was not whole makes a difference.
+_ENOUGH_MINUTES = 15
 _WITHOUT_REQUESTS = (GroupBy.NODE, GroupBy.ROUTE)
 
 
@@ -119,6 +121,7 @@ def report(
         ),
         sections=(
             report_sections.energy(operation),
+            report_sections.spending(operation),
             report_sections.utilisation(operation),
             report_sections.waste(operation),
             report_sections.emissions(operation),
@@ -134,7 +137,14 @@ def report(
         steps=tuple(_work(each, currency) for each in reading.steps),
         step_s=reading.step_s,
         incidents=whole.incidents,
-        warnings=(*_idle(operation), *_drops(whole), *_shortened(reading), *_stale(comparisons), *unpriced),
+        warnings=(
+            *_idle(operation),
+            *_short(operation),
+            *_drops(whole),
+            *_shortened(reading),
+            *_stale(comparisons),
+            *unpriced,
+        ),
     )
 
 
@@ -156,6 +166,16 @@ def _idle(operation: Operation) -> list[str]:
     if operation.answered:
         return []
     return ["no request was answered in this time; what is told is what the farm took all the same"]
+
+
+def _short(operation: Operation) -> list[str]:
+    minutes = operation.figures.minutes
+    if minutes >= _ENOUGH_MINUTES:
+        return []
+    return [
+        f"the gateway ran in {minutes} minute{'s' * (minutes != 1)} of this time, and minutes are"
+        " counted as whole ones: what is told by the day, and utilisation, are rough"
+    ]
 
 
 def _drops(whole: LedgerAnswer) -> list[str]:

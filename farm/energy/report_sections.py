@@ -18,6 +18,9 @@ from farm.energy.figures import (
     shares_said,
 )
 from farm.energy.operation import Operation
+from farm.energy.pricing_rules import DAY_S
+
+_UNPRICED_POWER = "electricity has no price: set power.price_per_kwh or power.tariff"
 
 
 def energy(operation: Operation) -> Section:
@@ -63,20 +66,58 @@ def energy(operation: Operation) -> Section:
             share("measured", "of it measured", usage.measured_j, EnergySource.MEASURED),
             share("modelled", "of it modelled", usage.modelled_j, EnergySource.MODELLED),
             share("assumed", "of it assumed", assumed_j(usage), EnergySource.ASSUMED),
+        ),
+        notes=(
+            "measured: by a meter, within what its maker states; modelled: from board,"
+            " utilisation and clock; assumed: the operator's word, such as"
+            f" {operation.terms.overhead_w:g} W of overhead that no host's meter sees",
+        ),
+    )
+
+
+def spending(operation: Operation) -> Section:
+    """Return where the money goes: to whoever sells power, and to whoever sold the boards."""
+    terms = operation.terms
+    currency = terms.currency or ""
+    electricity, total = operation.electricity, operation.cost
+    return Section(
+        key="spending",
+        title="Where the money goes",
+        figures=(
+            Figure(
+                key="electricity",
+                label="electricity, at its average price",
+                value=electricity,
+                unit=currency,
+                source=operation.source,
+                note=_UNPRICED_POWER if electricity is None else "",
+            ),
+            Figure(
+                key="boards",
+                label="having the boards, for the rest",
+                value=None if total is None else max(total - (electricity or 0.0), 0.0),
+                unit=currency,
+                source=EnergySource.ASSUMED,
+                note=UNPRICED if total is None else "",
+            ),
+            Figure(
+                key="boards_per_day",
+                label="having the boards, a day",
+                value=None if terms.capital_per_s is None else terms.capital_per_s * DAY_S,
+                unit=currency,
+                source=EnergySource.ASSUMED,
+                note="no board has a board_price" if terms.capital_per_s is None else "",
+            ),
             Figure(
                 key="price_per_kwh",
                 label="a kilowatt-hour, on average over this time",
-                value=operation.terms.price_per_kwh,
-                unit=operation.terms.currency or "",
+                value=terms.price_per_kwh,
+                unit=currency,
                 source=EnergySource.ASSUMED,
-                note="set power.price_per_kwh or power.tariff"
-                if operation.terms.price_per_kwh is None
-                else "as the operator says",
+                note=_UNPRICED_POWER if terms.price_per_kwh is None else "",
             ),
         ),
-        notes=("measured: by a meter, within what its maker states; modelled: from board,"
-               " utilisation and clock; assumed: the operator's word, such as overhead watts",),
-    )  # fmt: skip
+    )
 
 
 def utilisation(operation: Operation) -> Section:

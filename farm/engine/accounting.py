@@ -7,9 +7,8 @@ window before.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final, Protocol
+from collections.abc import Callable, Mapping
+from typing import Final
 
 from farm.core.clock import Clock
 from farm.core.energy import EnergyReading, Power
@@ -19,13 +18,10 @@ from farm.core.models import LatencyCurve
 from farm.core.nodes import NodeProfile, NodeVitals
 from farm.core.requests import Batch, BatchCompleted, InferenceRequest, LedgerEntry
 from farm.core.snapshots import EnergyTotals
-from farm.core.tensors import Tensor
 from farm.energy.attribution import Account, Charge, FarmWindow, Rates, Settlement
-from farm.energy.calibration import board_key
-from farm.energy.economics import Economics, HostEconomics
-from farm.energy.joules import NO_JOULES, Joules
-from farm.energy.meters import accuracy
-from farm.energy.power import HostPower, PowerModel
+from farm.energy.economics import Economics
+from farm.energy.joules import NO_JOULES
+from farm.engine.hosts import Hosts
 from farm.engine.records import Records, batch_record, usage_of
 from farm.engine.thrift import Thrift
 
@@ -39,24 +35,6 @@ _SAMPLE: Final = 200
 _FIRST_S: Final = 0.1
 
 
-class BoardPower(Protocol):
-    """Knows what boards draw."""
-
-    def __call__(self, board: str, /, *, cores: int) -> PowerModel:
-        """Return the model of a board by its id or the name its firmware gives it."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Place:
-    """Where a node's batches run: its host, its threads, those of a batch by default."""
-
-    host: str
-    board: str
-    capacity: int
-    threads_per_slot: int
-
-
 class Accounting:
     """Follows one gateway's batches. Everything here runs on the gateway's loop."""
 
@@ -65,21 +43,21 @@ class Accounting:
         *,
         clock: Clock,
         economics: Economics,
-        boards: BoardPower,
+        hosts: Hosts,
         records: Records,
         window_s: float,
     ) -> None:
         self._clock = clock
         self._economics = economics
-        self._boards = boards
+        self._hosts = hosts
         self._records = records
         self._window_s = window_s
         self._account = Account()
         self._thrift = Thrift()
-        self._hosts: dict[str, HostPower] = {}
-        self._places: dict[str, _Place] = {}
         self._began_at = clock.monotonic()
         self._rates: Rates | None = None
+        # What stands in for them before the first window is closed.
+        self._first_rates: Rates | None = None
         # Answers in the window that is open, and a second in the one before.
         self._answered = 0
         self._counted_at = self._began_at
@@ -93,45 +71,16 @@ class Accounting:
 
     def joined(self, profile: NodeProfile) -> None:
         """Note where a node's batches will run."""
-        known = self._economics.hosts.get(profile.node_id, HostEconomics())
-        host = known.host or profile.host or profile.node_id
-        self._places[profile.node_id] = _Place(
-            host=host,
-            board=board_key(
-                known.board or profile.board, architecture=profile.architecture, host=host
-            ),
-            capacity=profile.capacity,
-            threads_per_slot=profile.threads_per_slot,
-        )
-        if host not in self._hosts:
-            power = self._boards(self._places[profile.node_id].board, cores=profile.cores)
-            self._hosts[host] = HostPower(power, cores=profile.cores, accuracy=accuracy)
-
-    def host(self, node_id: str) -> str:
-        """Return the machine of a node that has joined."""
-        return self._places[node_id].host
-
-    def board(self, node_id: str) -> str:
-        """Return the kind of board of a node that has joined, as calibrations name it."""
-        return self._places[node_id].board
-
-    def calibrated(self, board: str) -> None:
-        """Ask anew what hosts of a kind of board draw."""
-        for place in self._places.values():
-            if place.board == board:
-                host = self._hosts[place.host]
-                host.model = self._boards(board, cores=host.cores)
+        self._hosts.joined(profile)
+        self._first_rates = None
 
     def heard(self, node_id: str, vitals: NodeVitals) -> None:
         """Take a heartbeat."""
-        place = self._places.get(node_id)
-        if place is not None:
-            self._hosts[place.host].heard(node_id, vitals, self._clock.monotonic())
+        self._hosts.heard(node_id, vitals, self._clock.monotonic())
 
     def power(self, node_id: str) -> Power | None:
         """Return what a node's host draws now; None where nothing is known yet."""
-        place = self._places.get(node_id)
-        return self._hosts[place.host].power() if place is not None else None
+        return self._hosts.power(node_id)
 
     def totals(self) -> EnergyTotals:
         """Return what the farm drew and cost in all windows that are closed."""
@@ -148,7 +97,7 @@ class Accounting:
 
     def dispatched(self, batch: Batch, node_id: str) -> None:
         """Note a batch that was sent."""
-        place = self._places.get(node_id)
+        place = self._hosts.find(node_id)
         if place is not None:
             self._account.dispatched(
                 batch.id,
@@ -168,25 +117,22 @@ class Accounting:
     def reckon(self, batch: Batch, completed: BatchCompleted) -> tuple[EnergyReading, float | None]:
         """Return what a batch took, as far as it is known now, and what that costs."""
         compute_s = completed.timing.compute_ns / 1e9
-        place = self._places.get(completed.node_id)
+        place = self._hosts.find(completed.node_id)
         if place is None:
             return NO_JOULES.reading(compute_s), None
         thread_s = compute_s * (batch.threads or place.threads_per_slot)
         node_s = thread_s / place.capacity
         self._reckoned_s += node_s
-        rates = self._rates or self._first_rates()
-        charge = rates.foretell(
+        rates = self._rates or self._presumed()
+        return rates.foretell(
             completed.node_id,
             thread_s=thread_s,
             node_s=node_s,
             elapsed_s=self._clock.monotonic() - self._began_at,
             among_s=self._reckoned_s,
         )
-        return charge.energy.reading(compute_s), charge.cost
 
-    def answered(
-        self, request: InferenceRequest, outputs: Sequence[Tensor], latency_s: float
-    ) -> None:
+    def answered(self, request: InferenceRequest, latency_s: float, *, response_bytes: int) -> None:
         """Count a request that got its answer."""
         self._answered += 1
         self._records.request(
@@ -196,7 +142,7 @@ class Accounting:
             latency_s=latency_s,
             in_time=True,
             request_bytes=request.size_bytes,
-            response_bytes=sum(len(tensor.raw) for tensor in outputs),
+            response_bytes=response_bytes,
         )
 
     def refused(self, request: InferenceRequest, code: ErrorCode, latency_s: float) -> None:
@@ -210,6 +156,11 @@ class Accounting:
             request_bytes=request.size_bytes,
             response_bytes=0,
         )
+
+    def reference_s(self, node_id: str, core_s: float) -> float:
+        """Return what seconds of a node's core come to on the core that baselines speak of."""
+        place = self._hosts.find(node_id)
+        return core_s if place is None else place.core.reference_s(core_s)
 
     def requests_per_s(self) -> float:
         """Return how many requests are answered a second, lately; above 0 once one was."""
@@ -230,15 +181,14 @@ class Accounting:
         self, node_id: str, ready: Mapping[str, LatencyCurve | None]
     ) -> Mapping[str, float]:
         """Return what a row of each digest takes on a node beyond idle, where it is known."""
-        place = self._places.get(node_id)
+        place = self._hosts.find(node_id)
         if place is None:
             return {}
-        host = self._hosts[place.host]
         return self._thrift.joules_per_row(
             node_id,
             ready,
             threads=place.threads_per_slot,
-            core_second_j=host.model.core_second(host.cores).typical,
+            core_second_j=self._hosts.core_second_j(node_id),
         )
 
     async def run(self, closed: Callable[[], None]) -> None:
@@ -271,55 +221,43 @@ class Accounting:
         self._record(settlement)
 
     def _window(self, start: float, end: float) -> FarmWindow:
-        tariff = self._economics.tariff
         seconds = end - start
         return FarmWindow(
             start=start,
             end=end,
-            hosts={name: host.window(start, end) for name, host in self._hosts.items()},
+            hosts=self._hosts.windows(start, end),
             overhead=self._economics.overhead(seconds),
-            tariff=None if tariff is None else tariff(self._clock.unix_ns() / 1e9),
-            capital=self._capital(seconds),
+            tariff=self._price_of_a_joule(),
+            capital=self._hosts.capital(seconds),
         )
 
-    def _capital(self, seconds: float) -> float | None:
-        """Return what the time of all boards costs; None where none has a price."""
-        # Nodes that share a machine have its price once.
-        prices = {
-            self._places[name].host if name in self._places else host.host or name: (
-                host.capital_per_s
-            )
-            for name, host in self._economics.hosts.items()
-        }
-        known = [price for price in prices.values() if price is not None]
-        return sum(known) * seconds if known else None
-
-    def _first_rates(self) -> Rates:
-        """Return rates by the power models alone, before any window was closed."""
-        base = self._economics.overhead(_FIRST_S)
-        marginal: dict[str, Joules] = {}
-        for host in self._hosts.values():
-            base += Joules.of(host.model.idle.times(_FIRST_S), host.model.source)
-        for node_id, place in self._places.items():
-            host = self._hosts[place.host]
-            marginal[node_id] = host.model.core_second(host.cores)
+    def _price_of_a_joule(self) -> float | None:
         tariff = self._economics.tariff
-        return Rates(
-            seconds=_FIRST_S,
-            marginal=marginal,
-            base=base,
-            node_s=0.0,
-            capital=self._capital(_FIRST_S),
-            tariff=None if tariff is None else tariff(self._clock.unix_ns() / 1e9),
-        )
+        return None if tariff is None else tariff(self._clock.unix_ns() / 1e9)
+
+    def _presumed(self) -> Rates:
+        """Return rates by the power models alone, for as long as no window was closed."""
+        if self._first_rates is None:
+            self._first_rates = Rates(
+                seconds=_FIRST_S,
+                marginal=self._hosts.core_seconds(),
+                base=self._hosts.idle(_FIRST_S) + self._economics.overhead(_FIRST_S),
+                node_s=0.0,
+                capital=self._hosts.capital(_FIRST_S),
+                tariff=self._price_of_a_joule(),
+            )
+        return self._first_rates
 
     def _record(self, settlement: Settlement) -> None:
         unix_ns = self._clock.unix_ns()
         batches = settlement.batches
         for batch in batches[:: len(batches) // _SAMPLE + 1]:
             self._thrift.settled(batch)
-        for batch in batches:
-            self._records.batch(batch_record(batch, unix_ns))
+        records = (
+            batch_record(batch, self._hosts.place(batch.entry.node_id).core, unix_ns)
+            for batch in batches
+        )
+        self._records.batches(records, len(batches))
         if settlement.idle is not None:
             window = settlement.window
             self._records.idle(self._idle_record(settlement.idle, window.end - window.start))

@@ -18,10 +18,10 @@ from farm.core.errors import (
 from farm.core.nodes import NodeState
 from farm.core.pool import WorkerPool
 from farm.energy.calibration import LOADS, fitted
-from farm.engine.accounting import Accounting
 from farm.engine.calibration_store import Calibrations
 from farm.engine.engine import Engine
 from farm.engine.fleet import Fleet
+from farm.engine.hosts import Hosts
 from farm.engine.load_steps import CalibrationPhase, CalibrationProgress, LoadSteps
 from farm.engine.members import Member
 
@@ -42,14 +42,14 @@ class Calibrator:
         pool: WorkerPool,
         engine: Engine,
         fleet: Fleet,
-        accounting: Accounting,
+        hosts: Hosts,
         calibrations: Calibrations,
         clock: Clock,
     ) -> None:
         self._pool = pool
         self._engine = engine
         self._fleet = fleet
-        self._accounting = accounting
+        self._hosts = hosts
         self._calibrations = calibrations
         self._clock = clock
         self._busy: set[str] = set()
@@ -73,7 +73,7 @@ class Calibrator:
                 f"a step takes {SHORTEST_STEP_S:g} to {LONGEST_STEP_S:g} s, not {step_s:g}"
             )
         members = self._members(name)
-        host = self._accounting.host(members[0].node_id)
+        host = self._hosts.place(members[0].node_id).host
         teller = _teller(host, members)
         if host in self._busy:
             raise NodeBusyError(f"host '{host}' is being calibrated already; wait for its end")
@@ -101,7 +101,7 @@ class Calibrator:
     def _members(self, name: str) -> list[Member]:
         """Return the nodes of a host, by its name or by that of one of them."""
         up = {
-            member.node_id: self._accounting.host(member.node_id)
+            member.node_id: self._hosts.place(member.node_id).host
             for member in self._fleet.members.values()
             if member.profile is not None
         }
@@ -124,13 +124,13 @@ class Calibrator:
         """Fit what was measured, and let the farm reckon with it."""
         calibration = fitted(
             run.done,
-            board=self._accounting.board(run.teller.node_id),
+            board=self._hosts.place(run.teller.node_id).board,
             host=host,
             meter=run.meter,
             measured_unix_ns=self._clock.unix_ns(),
         )
         self._calibrations.learn(calibration)
-        self._accounting.calibrated(calibration.board)
+        self._hosts.calibrated(calibration.board)
         warning = ""
         try:
             await asyncio.to_thread(self._calibrations.write, calibration)

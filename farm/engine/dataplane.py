@@ -97,12 +97,14 @@ class DataPlane:
         version, spec = self._resolve(call.model, call.version, call.abi)
         request = self._admit(call, spec)
         answer = await self._engine.submit(request)
-        response_bytes = sum(len(tensor.raw) for tensor in answer.outputs)
+        price = self._pricing.price(
+            answer.receipt, request_bytes=request.size_bytes, response_bytes=answer.size_bytes
+        )
         return InferenceResult(
             model=request.model,
             outputs=await _presented(call, version, spec, answer),
             receipt=answer.receipt,
-            price=self._pricing.price(request, answer.receipt, response_bytes),
+            price=price,
         )
 
     def serving(self) -> bool:

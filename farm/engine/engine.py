@@ -59,6 +59,11 @@ class Answer:
     outputs: tuple[Tensor, ...]
     receipt: Receipt
 
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of all outputs."""
+        return sum([len(tensor.raw) for tensor in self.outputs])
+
 
 class Engine:
     """Owns the machine. Everything here runs on the loop it was made in.
@@ -272,7 +277,7 @@ class Engine:
         statistics = self._counts(request.model)
         if isinstance(reply, Answer):
             statistics.answered(rows=request.rows, latency_s=latency_s, receipt=reply.receipt)
-            self._accounting.answered(request, reply.outputs, latency_s)
+            self._accounting.answered(request, latency_s, response_bytes=reply.size_bytes)
             self._observer.request_finished(request.model, None, latency_s, reply.receipt)
             if not future.done():
                 future.set_result(reply)

@@ -1,15 +1,14 @@
 """What an answer says of money: its cost here, and what a named baseline asks for the same."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from farm.core.requests import InferenceRequest, Receipt
+from farm.core.requests import Receipt
 from farm.energy.baselines import Baseline, request_price
 from farm.energy.fx import Exchange
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Price:
+class Price(NamedTuple):
     """Money of one request. `cost` is in `currency`, `baseline_cost` in `baseline_currency`.
 
     The two currencies differ where the operator gave no rate between them: then no saving can
@@ -24,7 +23,11 @@ class Price:
 
 
 class Pricing:
-    """Prices answers. `requests_per_s` tells how many come now: idle hours are spread over them."""
+    """Prices answers. `requests_per_s` tells how many come now: idle hours are spread over them.
+
+    `reference_s` turns seconds of a node's cores into those of the core for which baselines
+    state their speed.
+    """
 
     def __init__(
         self,
@@ -33,10 +36,12 @@ class Pricing:
         baseline: Baseline | None,
         exchange: Exchange,
         requests_per_s: Callable[[], float],
+        reference_s: Callable[[str, float], float],
     ) -> None:
         self._currency = currency or ""
         self._baseline = baseline
         self._requests_per_s = requests_per_s
+        self._reference_s = reference_s
         self._name = f"{baseline.name} {baseline.read.isoformat()}" if baseline else ""
         self._baseline_currency = baseline.currency if baseline else ""
         self._factor = 1.0
@@ -44,22 +49,37 @@ class Pricing:
             rate = exchange.convert(1.0, baseline.currency, currency)
             if rate is not None:
                 self._factor, self._baseline_currency = rate, currency
+        # Of the latest answer: those of its batch-mates are mostly the same.
+        self._known: tuple[object, ...] = ()
+        self._price = Price()
 
-    def price(self, request: InferenceRequest, receipt: Receipt, response_bytes: int) -> Price:
+    def price(self, receipt: Receipt, *, request_bytes: int, response_bytes: int) -> Price:
         """Return what an answered request cost, and would have cost elsewhere."""
-        theirs = None
-        if self._baseline is not None:
-            theirs = request_price(
-                self._baseline,
-                compute_s=receipt.core_s,
-                request_bytes=request.size_bytes,
-                response_bytes=response_bytes,
-                requests_per_s=self._requests_per_s(),
-            )
-        return Price(
-            cost=receipt.cost,
-            currency=self._currency if receipt.cost is not None else "",
-            baseline=self._name if theirs is not None else "",
-            baseline_cost=None if theirs is None else theirs * self._factor,
-            baseline_currency=self._baseline_currency if theirs is not None else "",
+        asked = (
+            receipt.node_id,
+            receipt.compute_s,
+            receipt.share,
+            receipt.batch_cost,
+            request_bytes,
+            response_bytes,
         )
+        if asked != self._known:
+            self._known = asked
+            self._price = self._reckoned(receipt, request_bytes, response_bytes)
+        return self._price
+
+    def _reckoned(self, receipt: Receipt, request_bytes: int, response_bytes: int) -> Price:
+        cost = receipt.cost
+        currency = self._currency if cost is not None else ""
+        if self._baseline is None:
+            return Price(cost, currency)
+        theirs = request_price(
+            self._baseline,
+            compute_s=self._reference_s(receipt.node_id, receipt.core_s),
+            request_bytes=request_bytes,
+            response_bytes=response_bytes,
+            requests_per_s=self._requests_per_s(),
+        )
+        if theirs is None:
+            return Price(cost, currency)
+        return Price(cost, currency, self._name, theirs * self._factor, self._baseline_currency)

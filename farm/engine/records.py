@@ -1,11 +1,13 @@
 """What is kept of what happened, and whoever keeps it."""
 
+from collections.abc import Iterable
 from typing import Final, Protocol
 
 from farm.core.errors import ErrorCode
 from farm.core.ledger import BatchRecord, IdleRecord, Incident, Usage
 from farm.core.models import ModelKey
 from farm.energy.attribution import Charge, SettledBatch
+from farm.energy.cores import Core
 
 # The route of what this farm's own nodes ran.
 _ROUTE: Final = "farm"
@@ -14,8 +16,8 @@ _ROUTE: Final = "farm"
 class Records(Protocol):
     """Where what happened is kept: the ledger. Every method returns at once and never raises."""
 
-    def batch(self, record: BatchRecord) -> None:
-        """Keep a settled batch."""
+    def batches(self, records: Iterable[BatchRecord], count: int) -> None:
+        """Keep so many settled batches; going through them takes time, and may be put off."""
         ...
 
     def idle(self, record: IdleRecord) -> None:
@@ -44,7 +46,7 @@ class Records(Protocol):
 class Unkept:
     """Records of a farm that keeps no ledger."""
 
-    def batch(self, record: BatchRecord) -> None:
+    def batches(self, records: Iterable[BatchRecord], count: int) -> None:
         return
 
     def idle(self, record: IdleRecord) -> None:
@@ -67,8 +69,8 @@ class Unkept:
         return
 
 
-def batch_record(batch: SettledBatch, unix_ns: int) -> BatchRecord:
-    """Return what is kept of a settled batch."""
+def batch_record(batch: SettledBatch, core: Core, unix_ns: int) -> BatchRecord:
+    """Return what is kept of a settled batch, which ran on a node of such cores."""
     entry = batch.entry
     return BatchRecord(
         settled_unix_ns=unix_ns,
@@ -83,7 +85,7 @@ def batch_record(batch: SettledBatch, unix_ns: int) -> BatchRecord:
         wasted=entry.wasted,
         queue_s=entry.queue_s,
         compute_s=entry.compute_s,
-        usage=batch.usage(),
+        usage=batch.usage(core.relative_time),
         clients=entry.clients,
     )
 

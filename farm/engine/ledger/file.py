@@ -16,6 +16,8 @@ _LOG_BYTES: Final = 1 << 20
 # Another gateway may be writing, while it hands over to this one.
 _BUSY_S: Final = 5.0
 
+# What says nothing of the file, or of the disk that it is on.
+_PASSING: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _DAMAGE: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
@@ -28,17 +30,23 @@ class UnusableFileError(Exception):
         self.reason = reason
 
 
-def is_damage(error: sqlite3.Error) -> bool:
-    """Whether an error says that the file's content is spoilt."""
-    return _code(error) in _DAMAGE
+def is_damage(error: Exception) -> bool:
+    """Whether an error of SQLite's says that the file's content is spoilt."""
+    # Garbage in the schema is not even text, and then SQLite's message about it is none.
+    return isinstance(error, UnicodeDecodeError) or _code(error) in _DAMAGE
 
 
-def is_full(error: sqlite3.Error) -> bool:
+def is_full(error: Exception) -> bool:
     """Whether an error says that the disk, or what the ledger may have of it, is full."""
     return _code(error) == sqlite3.SQLITE_FULL
 
 
-def _code(error: sqlite3.Error) -> int:
+def is_passing(error: Exception) -> bool:
+    """Whether the file may stay open while whatever is in the way goes away."""
+    return _code(error) in _PASSING
+
+
+def _code(error: Exception) -> int:
     # The lowest byte is the kind, the others are details.
     return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
 
@@ -60,14 +68,21 @@ def open_file(path: Path, *, currency: str | None, max_bytes: int) -> sqlite3.Co
     # Without its log the file was closed in peace.
     was_cut_off = path.with_name(f"{path.name}-wal").exists()
     db = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
+    db.text_factory = _text
     try:
-        _set_up(db, max_bytes)
+        # These two count for a new file alone.
+        db.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+        db.execute("PRAGMA auto_vacuum = INCREMENTAL")
         _check_identity(db)
+        _set_up(db, max_bytes)
         if was_cut_off:
             check_sound(db)
         _check_currency(db, currency)
-    except BaseException:
+    except BaseException as error:
         db.close()
+        # The statements are sound: what is said against them is the file's fault.
+        if isinstance(error, sqlite3.Error) and _code(error) == sqlite3.SQLITE_ERROR:
+            raise UnusableFileError("corrupt", f"it is damaged: {error}") from error
         raise
     return db
 
@@ -78,9 +93,11 @@ def open_to_read(path: Path) -> sqlite3.Connection:
     Raises:
         sqlite3.Error: there is none, or it cannot be read.
     """
-    return sqlite3.connect(
+    db = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_S, isolation_level=None
     )
+    db.text_factory = _text
+    return db
 
 
 def set_aside(path: Path, label: str, unix_ns: int) -> Path:
@@ -104,7 +121,7 @@ def check_sound(db: sqlite3.Connection) -> None:
     Raises:
         sqlite3.DatabaseError: it is damaged.
     """
-    (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
+    (verdict,) = db.execute("PRAGMA integrity_check(1)").fetchone()
     if verdict != "ok":
         error = sqlite3.DatabaseError(verdict)
         error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
@@ -133,10 +150,12 @@ def size_bytes(path: Path) -> int:
     return size
 
 
+def _text(raw: bytes) -> str:
+    """Return text as it is kept; a byte that a worn card has lost costs no more than itself."""
+    return raw.decode("utf-8", "replace")
+
+
 def _set_up(db: sqlite3.Connection, max_bytes: int) -> None:
-    # These two count for a new file alone.
-    db.execute(f"PRAGMA page_size = {PAGE_BYTES}")
-    db.execute("PRAGMA auto_vacuum = INCREMENTAL")
     db.execute("PRAGMA journal_mode = WAL")
     # A power cut may take the last seconds; only checkpoints wait for the disk.
     db.execute("PRAGMA synchronous = NORMAL")
@@ -155,7 +174,7 @@ def _check_identity(db: sqlite3.Connection) -> None:
     with transaction(db):
         (application,) = db.execute("PRAGMA application_id").fetchone()
         (version,) = db.execute("PRAGMA user_version").fetchone()
-        (tables,) = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        tables = {sql for (sql,) in db.execute("SELECT sql FROM sqlite_schema")}
         if not (application or version or tables):
             for statement in CREATE:
                 db.execute(statement)
@@ -169,6 +188,8 @@ def _check_identity(db: sqlite3.Connection) -> None:
                 f"it has the tables of version {version}, and this gateway knows version"
                 f" {SCHEMA_VERSION}",
             )
+        elif not tables.issuperset(CREATE):
+            raise UnusableFileError("corrupt", "it is damaged: its tables are not as they were")
 
 
 def _check_currency(db: sqlite3.Connection, currency: str | None) -> None:

@@ -1,6 +1,7 @@
 """Where the event loop leaves what the ledger is to keep."""
 
 from bisect import bisect_left
+from collections.abc import Iterable
 from threading import Lock
 from typing import Final, NamedTuple, TypeAlias
 
@@ -36,6 +37,9 @@ class Intake:
         self._clock = clock
         self._lock = Lock()
         self._records: list[Record] = []
+        # Batches that are not made yet, and how many they will be.
+        self._batches: list[Iterable[BatchRecord]] = []
+        self._later = 0
         # Hashing a `ModelKey` takes longer than all else here: models are told apart by name.
         self._requests: dict[tuple[int, str, int, str], RequestCounts] = {}
         self.drops = 0
@@ -47,6 +51,15 @@ class Intake:
                 self._records.append(record)
             else:
                 self.drops += 1
+
+    def put_batches(self, records: Iterable[BatchRecord], count: int) -> None:
+        """Take so many batches that are made when they are taken out, which takes its time."""
+        with self._lock:
+            if len(self._records) + self._later + count <= _MAX_RECORDS:
+                self._batches.append(records)
+                self._later += count
+            else:
+                self.drops += count
 
     def request(
         self,
@@ -86,7 +99,10 @@ class Intake:
         """Return what waits, and be empty."""
         with self._lock:
             records, self._records = self._records, []
+            batches, self._batches, self._later = self._batches, [], 0
             requests, self._requests = self._requests, {}
+        for made in batches:
+            records.extend(made)
         return Taken(
             records,
             {

@@ -1,12 +1,14 @@
 """The tables of a ledger's file, and the statements that fill them.
 
 `minutes` has what is asked for again and again: for each minute the sums of the whole farm, of
-each model, node, route and client. `batches` has a row a batch, for exports; what many of them
-share is in `origins`. Rows of `minutes` are only ever added to, in the transaction that writes
-the batches they come from: neither a crash nor a second gateway makes anything count twice.
+each model, node, route and client; of days ago for each hour, in its first minute. `batches` has
+a row a batch, for exports; what many of them share is in `origins`. Rows of `minutes` are added
+to in the transaction that writes the batches they come from: neither a crash nor a second
+gateway makes anything count twice.
 """
 
 from dataclasses import fields
+from operator import attrgetter
 from typing import Final
 
 from farm.core.ledger import LATENCY_BOUNDS_S, Usage
@@ -19,6 +21,8 @@ SCHEMA_VERSION: Final = 1
 MINUTE_NS: Final = 60_000_000_000
 
 USAGE_FIELDS: Final = tuple(field.name for field in fields(Usage))
+# The values of those of anything that has them all.
+usage_values: Final = attrgetter(*USAGE_FIELDS)
 # Usage of three kinds stands side by side; a cost may be unknown, so it adds up differently.
 USAGE_KINDS: Final = ("usage", "wasted", "idle")
 COST_COLUMNS: Final = tuple(f"{kind}_cost" for kind in USAGE_KINDS)
@@ -33,6 +37,9 @@ SUM_COLUMNS: Final = (
     *COUNT_COLUMNS,
     *LATENCY_COLUMNS,
 )
+_WHOLE: Final = frozenset(
+    {"batches", "rows", "answered", "in_time", "late", "request_bytes", "response_bytes"}
+)
 
 _MINUTE_KEY: Final = ("grouping", "minute", "key")
 _ORIGIN: Final = ("model", "version", "digest", "node", "route")
@@ -43,7 +50,10 @@ _BATCH_COLUMNS: Final = (
 
 
 def _sum_column(name: str) -> str:
-    return f"{name} REAL" if name in COST_COLUMNS else f"{name} NUMERIC NOT NULL"
+    if name in COST_COLUMNS:
+        return f"{name} REAL"
+    whole = name in _WHOLE or name in LATENCY_COLUMNS
+    return f"{name} {'INTEGER' if whole else 'REAL'} NOT NULL"
 
 
 CREATE: Final = (
@@ -59,6 +69,8 @@ CREATE: Final = (
     "CREATE INDEX batches_by_time ON batches (settled_unix_ns)",
     "CREATE TABLE minutes (grouping TEXT NOT NULL, minute INTEGER NOT NULL, key TEXT NOT NULL,"
     f" {', '.join(map(_sum_column, SUM_COLUMNS))},"
+    # How many minutes a row is of: one, until those of an hour are merged.
+    " minutes INTEGER NOT NULL DEFAULT 1,"
     f" PRIMARY KEY ({', '.join(_MINUTE_KEY)})) WITHOUT ROWID",
     "CREATE TABLE failures (grouping TEXT NOT NULL, minute INTEGER NOT NULL, key TEXT NOT NULL,"
     " code TEXT NOT NULL, requests INTEGER NOT NULL,"
@@ -88,6 +100,23 @@ FIND_ORIGIN: Final = (
 ADD_MINUTE: Final = (
     f"{_insert('minutes', (*_MINUTE_KEY, *SUM_COLUMNS))}"
     f" ON CONFLICT ({', '.join(_MINUTE_KEY)}) DO UPDATE SET {', '.join(map(_added, SUM_COLUMNS))}"
+)
+_OF_HOUR: Final = "grouping = :group AND minute > :hour AND minute < :hour + 60"
+# What a group has after the first minute of an hour is added to that minute, and goes.
+MERGE_HOUR: Final = tuple(
+    statement
+    for table, keys, sums in (
+        ("minutes", ("key",), (*SUM_COLUMNS, "minutes")),
+        ("failures", ("key", "code"), ("requests",)),
+    )
+    for statement in (
+        f"INSERT INTO {table} (grouping, minute, {', '.join((*keys, *sums))})"  # noqa: S608
+        f" SELECT grouping, :hour, {', '.join(keys)}, {', '.join(f'sum({name})' for name in sums)}"
+        f" FROM {table} WHERE {_OF_HOUR} GROUP BY {', '.join(keys)}"
+        f" ON CONFLICT (grouping, minute, {', '.join(keys)})"
+        f" DO UPDATE SET {', '.join(map(_added, sums))}",
+        f"DELETE FROM {table} WHERE {_OF_HOUR}",  # noqa: S608
+    )
 )
 ADD_FAILURES: Final = (
     f"{_insert('failures', (*_MINUTE_KEY, 'code', 'requests'))}"

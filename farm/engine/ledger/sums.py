@@ -49,6 +49,7 @@ class Charged:
     modelled_j: float = 0.0
     marginal_j: float = 0.0
     node_s: float = 0.0
+    core_s: float = 0.0
     cost: float | None = None
 
     def add(self, usage: "Usage | Charged", share: float = 1.0) -> None:
@@ -59,15 +60,9 @@ class Charged:
         self.modelled_j += usage.modelled_j * share
         self.marginal_j += usage.marginal_j * share
         self.node_s += usage.node_s * share
+        self.core_s += usage.core_s * share
         if usage.cost is not None:
             self.cost = (self.cost or 0.0) + usage.cost * share
-
-    def values(self) -> tuple[float | None, ...]:
-        """Return its fields in their order."""
-        return (
-            self.joules, self.low_j, self.high_j, self.measured_j, self.modelled_j,
-            self.marginal_j, self.node_s, self.cost,
-        )  # fmt: skip
 
 
 @dataclass(slots=True)

@@ -211,19 +211,23 @@ def test_a_lonely_request_and_a_crowd_are_told_apart() -> None:
     settlement = close_with(("a", 2.0, 4), a=host(60.0))
     rates = settlement.rates
     assert rates is not None
-    alone = rates.foretell("a", thread_s=4.0, node_s=1.0, elapsed_s=10.0, among_s=1.0)
-    crowd = rates.foretell("a", thread_s=4.0, node_s=1.0, elapsed_s=10.0, among_s=8.0)
-    assert alone.base.typical == pytest.approx(rates.base.typical * 2 / 3)
-    assert crowd.base.typical == pytest.approx(rates.base.typical * 2 / 10)
-    assert alone.marginal == crowd.marginal == settlement.batches[0].charge.marginal.times(0.5)
+    own_j = settlement.batches[0].charge.marginal.typical / 2
+    base_j = rates.base.typical
+    alone, _ = rates.foretell("a", thread_s=4.0, node_s=1.0, elapsed_s=10.0, among_s=1.0)
+    crowd, _ = rates.foretell("a", thread_s=4.0, node_s=1.0, elapsed_s=10.0, among_s=8.0)
+    assert alone.joules == pytest.approx(own_j + base_j * 2 / 3)
+    assert crowd.joules == pytest.approx(own_j + base_j * 2 / 10)
 
 
 def test_another_window_like_the_last_is_foretold_as_it_was_charged() -> None:
     settlement = close_with(("a", 2.0, 2), ("b", 4.0, 4), a=host(60.0), b=host(90.0))
     assert settlement.rates is not None
-    told = settlement.rates.foretell(
+    energy, cost = settlement.rates.foretell(
         "b", thread_s=16.0, node_s=4.0, elapsed_s=WINDOW_S, among_s=settlement.rates.node_s
     )
     charged = settlement.batches[1].charge
-    assert told.energy.typical == pytest.approx(charged.energy.typical)
-    assert told.cost == pytest.approx(charged.cost)
+    assert (energy.low, energy.joules, energy.high) == pytest.approx(
+        (charged.energy.band.low, charged.energy.typical, charged.energy.band.high)
+    )
+    assert energy.source is charged.energy.source
+    assert cost == pytest.approx(charged.cost)

@@ -190,7 +190,7 @@ def test_a_dated_rate_of_the_operator_converts_and_is_named() -> None:
     terms = replace(TERMS, currency="EUR", fx=(rate,))
     (beside,) = made(terms=terms, baselines=[baseline()]).comparisons
     assert beside.saved == pytest.approx(0.5 - DAY_COST)
-    assert "2026-11-20 (2 days ago; a bank)" in beside.figure("converted_per_1000").note
+    assert "2026-11-20 (2 days old; a bank)" in beside.figure("converted_per_1000").note
 
 
 def test_without_prices_cost_is_unknown_and_says_what_to_set() -> None:
@@ -209,6 +209,18 @@ def test_without_prices_cost_is_unknown_and_says_what_to_set() -> None:
 def test_boards_without_a_price_are_named() -> None:
     found = made(terms=replace(TERMS, unpriced_hosts=("pi-7",)))
     assert "pi-7" in notes(found, "cost")
+
+
+def test_money_goes_to_electricity_and_to_boards() -> None:
+    found = made()
+    assert figure(found, "spending", "electricity").value == pytest.approx(0.0864)
+    assert figure(found, "spending", "boards").value == pytest.approx(0.1728)
+    assert figure(found, "spending", "boards_per_day").value == pytest.approx(0.1728)
+
+
+def test_a_time_of_few_minutes_is_said_to_be_rough() -> None:
+    (warning,) = made(replace(FIGURES, minutes=1)).warnings
+    assert "ran in 1 minute of this time" in warning
 
 
 def test_work_that_was_wasted_is_not_asked_of_a_cloud() -> None:
@@ -308,4 +320,4 @@ def test_prices_that_were_taken_out_since_do_not_change_what_was_paid() -> None:
     found = made(answer(FIGURES, currency="CHF"), FarmTerms(nodes=2))
     assert figure(found, "cost", "total").value == DAY_COST
     assert figure(found, "cost", "total").unit == "CHF"
-    assert "electricity has no price" in notes(found, "cost")
+    assert "electricity has no price" in figure(found, "spending", "electricity").note

@@ -1,7 +1,7 @@
 """Engine, fleet, catalogue and data plane over a `FakePool`, with the real machine."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import monotonic
@@ -30,6 +30,7 @@ from farm.engine.dataplane import DataPlane, InferenceCall, InferenceResult
 from farm.engine.descriptions import Descriptions
 from farm.engine.engine import Engine
 from farm.engine.fleet import Fleet
+from farm.engine.hosts import Hosts
 from farm.engine.known_curves import KnownCurves
 from farm.engine.pricing import Pricing
 from farm.engine.records import Records
@@ -86,7 +87,7 @@ class Notes:
 class Book:
     """`Records` that keeps everything."""
 
-    batches: list[BatchRecord] = field(default_factory=list)
+    settled: list[BatchRecord] = field(default_factory=list)
     idles: list[IdleRecord] = field(default_factory=list)
     incidents: list[Incident] = field(default_factory=list)
     # Model, client, error if any, whether in time, bytes there and back.
@@ -94,8 +95,8 @@ class Book:
         default_factory=list
     )
 
-    def batch(self, record: BatchRecord) -> None:
-        self.batches.append(record)
+    def batches(self, records: Iterable[BatchRecord], count: int) -> None:
+        self.settled += records
 
     def idle(self, record: IdleRecord) -> None:
         self.idles.append(record)
@@ -127,12 +128,14 @@ def accounting(
     *,
     clock: Clock | None = None,
     economics: Economics | None = None,
+    hosts: Hosts | None = None,
 ) -> Accounting:
-    """Return the accounting of a farm of boards like `BOARD`."""
+    """Return the accounting of a farm of boards like `BOARD`, if of no others."""
+    economics = economics or Economics()
     return Accounting(
         clock=clock or SystemClock(),
-        economics=economics or Economics(),
-        boards=lambda board, *, cores: BOARD,
+        economics=economics,
+        hosts=hosts or Hosts(economics.hosts, boards=lambda board, *, cores: BOARD),
         records=records or Book(),
         window_s=10.0,
     )
@@ -239,7 +242,8 @@ class LittleFarm:
             limits=SchedulingLimits(), policy=LeastExpectedCompletion()
         )
         self.book = Book()
-        self.accounting = accounting(self.book, clock=clock)
+        self.hosts = Hosts({}, boards=lambda board, *, cores: BOARD)
+        self.accounting = accounting(self.book, clock=clock, hosts=self.hosts)
         self.engine = Engine(
             machine=self.machine,
             pool=self.pool,
@@ -266,6 +270,7 @@ class LittleFarm:
                 baseline=None,
                 exchange=Exchange(),
                 requests_per_s=self.accounting.requests_per_s,
+                reference_s=self.accounting.reference_s,
             ),
             clock=clock,
             default_timeout_s=default_timeout_s,

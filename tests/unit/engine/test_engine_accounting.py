@@ -121,7 +121,7 @@ def test_a_window_is_charged_to_what_ran_in_it() -> None:
     shelf.accounting.returned(shelf.entry(batch, "a", 8.0))
     shelf.beat("a", seconds=2)
     shelf.accounting.close_window(shelf.clock.now)
-    (record,) = shelf.book.batches
+    (record,) = shelf.book.settled
     # 2 W for 10 s, 2 W more for 8 s by the model, 3 W of overhead.
     assert record.usage.joules == pytest.approx(20 + 16 + 30)
     assert record.usage.marginal_j == pytest.approx(16)
@@ -241,7 +241,7 @@ def test_what_runs_at_the_end_is_nobodys() -> None:
     shelf.accounting.dispatched(shelf.batch(), "a")
     shelf.beat("a", seconds=5, cpu=1.0)
     shelf.accounting.finish()
-    assert shelf.book.batches == []
+    assert shelf.book.settled == []
     kept_j = sum(idle.usage.joules for idle in shelf.book.idles)
     drawn = shelf.accounting.totals()
     assert kept_j == pytest.approx(drawn.modelled_j + drawn.assumed_j)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from little_farm import WAIT_S, Book, LittleFarm, until
+from little_farm import WAIT_S, LittleFarm, until
 
 from farm.core.clock import SystemClock
 from farm.core.energy import EnergySource
@@ -24,14 +24,12 @@ from farm.core.errors import (
     NodeLostError,
     UnreachableError,
 )
-from farm.core.models import LatencyCurve
 from farm.core.nodes import NodeProfile, NodeState, NodeVitals
 from farm.energy.calibration import LOADS, Calibration, CalibrationPoint
-from farm.energy.economics import Economics
 from farm.engine import load_steps
-from farm.engine.accounting import Accounting
 from farm.engine.calibration import Calibrator
 from farm.engine.calibration_store import Calibrations, decode, encode
+from farm.engine.hosts import Hosts
 from farm.engine.load_steps import SETTLING, CalibrationPhase, CalibrationProgress
 
 IDLE_W, ABOVE_W = 3.0, 6.0
@@ -88,7 +86,7 @@ class Bench:
             pool=farm.pool,
             engine=farm.engine,
             fleet=farm.fleet,
-            accounting=farm.accounting,
+            hosts=farm.hosts,
             calibrations=self.calibrations,
             clock=SystemClock(),
         )
@@ -284,27 +282,21 @@ async def test_what_cannot_be_kept_is_said_and_used_all_the_same(tmp_path: Path)
 
 def test_hosts_are_reckoned_by_their_calibration_from_then_on(tmp_path: Path) -> None:
     known = Calibrations(tmp_path)
-    accounting = Accounting(
-        clock=SystemClock(), economics=Economics(), boards=known.power, records=Book(), window_s=10
-    )
+    hosts = Hosts({}, boards=known.power)
     for node_id, board in (("a", "rpi5-8gb"), ("b", "Raspberry Pi 5 Model B Rev 1.0"), ("c", "")):
-        accounting.joined(
+        hosts.joined(
             NodeProfile(
                 node_id=node_id, incarnation="1", host=f"pi-{node_id}", board=board,
                 architecture="aarch64", cores=4,
             )
         )  # fmt: skip
-    assert [accounting.board(node_id) for node_id in "abc"] == ["rpi5", "rpi5", "aarch64 pi-c"]
+    assert [hosts.place(node_id).board for node_id in "abc"] == ["rpi5", "rpi5", "aarch64 pi-c"]
 
-    def core_second_j(node_id: str) -> float:
-        ready = {"d": LatencyCurve(((1, 1.0),), 1)}
-        return accounting.joules_per_row(node_id, ready)["d"]
-
-    assert core_second_j("a") == pytest.approx((9.7 - 2.8) / 4)
+    assert hosts.core_second_j("a") == pytest.approx((9.7 - 2.8) / 4)
     known.learn(one("rpi5"))
-    accounting.calibrated("rpi5")
-    assert core_second_j("a") == core_second_j("b") == pytest.approx((5.0 - 2.0) / 4)
-    assert core_second_j("c") == pytest.approx(3.5 - 0.74)
+    hosts.calibrated("rpi5")
+    assert hosts.core_second_j("a") == hosts.core_second_j("b") == pytest.approx((5.0 - 2.0) / 4)
+    assert hosts.core_second_j("c") == pytest.approx(3.5 - 0.74)
 
 
 # -- the store ------------------------------------------------------------------------------

@@ -328,6 +328,35 @@ def test_telling_a_ledger_that_was_never_opened_or_is_closed_raises_nothing(path
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(data=st.data())
+def test_a_torn_log_loses_whole_transactions(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    folder = tmp_path_factory.mktemp("torn")
+    cut_off = folder / "cut-off.db"
+    with opened(folder / "ledger.db") as ledger:
+        for n in range(5):
+            for _ in range(20):
+                ledger.batch(batch(node_id=f"pi-{n}"))
+            assert ledger.flush(WAIT_S)
+        # As a power cut leaves them: the file is as it was, its log is written in part.
+        cut_off.write_bytes((folder / "ledger.db").read_bytes())
+        log = bytearray((folder / "ledger.db-wal").read_bytes())
+    at = data.draw(st.integers(0, len(log)), label="at")
+    log[at:] = data.draw(st.binary(max_size=64), label="garbage")
+    cut_off.with_name("cut-off.db-wal").write_bytes(log)
+    with opened(cut_off) as ledger:
+        found = ledger.figures(asked())
+        batches = found[0].batches if found else 0
+        assert sum(map(len, ledger.records(0, NOON_NS + 1))) == batches
+        assert batches % 20 == 0
+        assert sum(figures.batches for figures in ledger.figures(asked(GroupBy.NODE))) == batches
+        assert incidents(ledger) == []
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
 def test_damage_anywhere_is_survived(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
