@@ -17,8 +17,8 @@ _START_TIMEOUT_S = 300.0
 def running_farm(models: Path, *, nodes: int = 1, module: str = "farm") -> Iterator[ServerProcess]:
     """Run `farm up --nodes NODES --models MODELS` on free ports; drain and stop it after.
 
-    `module` is what Python runs as the command line. Its first process is the gateway. `farm.demo.running_farm` serves the zoo and hides the
-    pid, hence this one.
+    `module` is what Python runs as the command line. The first process is the gateway.
+    `farm.demo.running_farm` serves the zoo and hides the pid, hence this one.
 
     Raises:
         RuntimeError: it did not start.

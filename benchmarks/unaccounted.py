@@ -11,7 +11,7 @@ from farm.engine.pricing import Price, Pricing
 _UNPRICED = Price()
 
 
-def _unpriced(*_: Any) -> Price:
+def _unpriced(*_: Any, **__: Any) -> Price:
     return _UNPRICED
 
 

@@ -23,6 +23,7 @@ from farm.core.nodes import NodeState
 from farm.core.pool import WorkerPool
 from farm.core.snapshots import GatewayState
 from farm.energy.economics import Economics
+from farm.energy.terms import farm_terms
 from farm.engine.accounting import Accounting
 from farm.engine.calibration import Calibrator
 from farm.engine.calibration_store import Calibrations
@@ -49,6 +50,7 @@ from farm.frontend.inference_service import InferenceService
 from farm.frontend.ledger_service import LedgerService
 from farm.frontend.repository_service import RepositoryService
 from farm.frontend.server import Frontend, FrontendSettings, Listening
+from farm.frontend.terms_service import TermsService
 from farm.frontend.tls import TlsSettings
 from farm.logs import LogSwitches
 from farm.metrics.prometheus import PrometheusObserver
@@ -223,6 +225,17 @@ class Gateway:
                 ),
             ),
             ledger=LedgerService(self._ledger, clock=clock),
+            terms=TermsService(
+                lambda since_s, until_s: farm_terms(
+                    economics,
+                    machines=hosts.machines,
+                    grid=None if config.power.grid is None else config.power.grid.grid(),
+                    exchange=config.power.exchange(),
+                    since_s=since_s,
+                    until_s=until_s,
+                ),
+                clock=clock,
+            ),
             observer=observer,
         )
         self._latest = self.snapshots.take()

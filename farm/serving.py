@@ -11,6 +11,7 @@ import structlog
 from farm.app import Gateway, Recording
 from farm.config import ControlMode, FarmConfig
 from farm.core.errors import InternalError
+from farm.energy.economics import Economics
 from farm.logs import LogSwitches
 from farm.node.settings import NodeSettings
 from farm.repository.listing import ModelListing
@@ -26,6 +27,9 @@ async def serve(
     repository: Repository,
     listings: Sequence[ModelListing],
     curves_dir: Path,
+    economics: Economics,
+    ledger_dir: Path,
+    calibrations_dir: Path,
     log: LogSwitches,
     beside: Callable[[Gateway], Coroutine[Any, Any, str]],
     on_ready: Callable[[Gateway], None],
@@ -55,6 +59,9 @@ async def serve(
         repository=repository,
         listings=listings,
         curves_dir=curves_dir,
+        economics=economics,
+        ledger_dir=ledger_dir,
+        calibrations_dir=calibrations_dir,
         log=log,
         recorder=recorder,
     )

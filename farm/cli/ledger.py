@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import asdict
+from datetime import datetime
 from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
@@ -14,7 +15,7 @@ from farm.cli.exits import farm_errors
 from farm.cli.options import Connect, Context, Output, OutputFormat
 from farm.cli.since import Since, local_now, since_unix_ns
 from farm.core.errors import ConfigurationError
-from farm.core.ledger import GroupBy, LedgerFigures, LedgerQuery, Usage
+from farm.core.ledger import GroupBy, LedgerQuery, Usage
 
 if TYPE_CHECKING:
     from farm.client import AdminClient
@@ -64,7 +65,7 @@ def show(
     if output is Output.JSON:
         print_json("ledger", {"by": by, **asdict(answer)})
     else:
-        _print(answer, by, since)
+        _print(answer, by, since, begins)
 
 
 @app.command("export")
@@ -114,25 +115,31 @@ def _warn(answer: "LedgerAnswer") -> None:
         )
 
 
-def _print(answer: "LedgerAnswer", by: GroupBy, since: str) -> None:
+def _print(answer: "LedgerAnswer", by: GroupBy, since: str, begins: int) -> None:
     from farm.cli.tables import print_table
 
-    # By node and by route requests are not counted.
+    first = answer.begins_unix_ns
+    if first is not None and first > begins:
+        moment = datetime.fromtimestamp(first / 1e9).astimezone()
+        since = f"{since} (the ledger begins {moment:%Y-%m-%d %H:%M})"
+    # By node and by route requests are not counted; idle windows are the whole farm's.
     knows_requests = by not in {GroupBy.NODE, GroupBy.ROUTE}
+    total = by is GroupBy.TOTAL
     print_table(
         f"What work took since {since}, by {by}",
         (by.value, "answered", "failed", "batches", "rows", "joules", "sources", "wasted",
-         f"cost {answer.currency or ''}".strip()),
+         *(("idle",) if total else ()), f"cost {answer.currency or ''}".strip()),
         [
             (
-                figures.key or ("all" if by is GroupBy.TOTAL else "-"),
+                figures.key or ("all" if total else "-"),
                 str(figures.counts.answered),
                 str(sum(figures.counts.failed.values())) if knows_requests else "-",
                 str(figures.batches),
                 str(figures.rows),
                 _joules(figures.usage),
                 _sources(figures.usage),
-                _wasted(figures),
+                _share(figures.wasted, figures.usage),
+                *((_share(figures.idle, figures.usage),) if total else ()),
                 "-" if figures.usage.cost is None else f"{figures.usage.cost:.4g}",
             )
             for figures in answer.figures
@@ -154,7 +161,5 @@ def _sources(usage: Usage) -> str:
     return ", ".join(f"{share:.0%} {name}" for name, share in shares.items() if share >= 0.005)
 
 
-def _wasted(figures: LedgerFigures) -> str:
-    if figures.usage.joules <= 0:
-        return "-"
-    return f"{figures.wasted.joules / figures.usage.joules:.1%}"
+def _share(part: Usage, whole: Usage) -> str:
+    return f"{part.joules / whole.joules:.1%}" if whole.joules > 0 else "-"

@@ -163,8 +163,7 @@ def _chart(chart: Chart) -> str:
 def _group(name: str, work: Sequence[Work]) -> str:
     if not work:
         return ""
-    columns, rows = words.work_table(work)
-    return _table(f"By {name}", (name, *columns), rows)
+    return _table(*words.work_table(name, work))
 
 
 def _table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from farm.core.errors import UnsupportedError
 from farm.core.ledger import GroupBy, LedgerQuery
 from farm.energy.report import LedgerReading
 
@@ -33,13 +32,7 @@ def read(
             since_unix_ns=since, until_unix_ns=until_unix_ns, group=group, step_s=step_s
         )
 
-    try:
-        whole = admin.ledger(query(since_unix_ns))
-    except UnsupportedError as error:
-        raise UnsupportedError(
-            "this gateway keeps no ledger to report on: set ledger.enabled to true in its"
-            " farm.yaml, or upgrade it if it is older than this command"
-        ) from error
+    whole = admin.ledger(query(since_unix_ns))
     begins = max(since_unix_ns, whole.begins_unix_ns or since_unix_ns) // _MINUTE_NS * _MINUTE_NS
     step_s = step_of((until_unix_ns - begins) / 1e9)
     return LedgerReading(

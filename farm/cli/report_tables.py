@@ -32,12 +32,8 @@ def print_report(report: Report, zone: tzinfo | None) -> None:
     for group, work in report.groups.items():
         if not work:
             continue
-        columns, rows = words.work_table(work)
-        print_table(
-            f"By {group}",
-            (group, *columns),
-            [(printable(subject), *cells) for subject, *cells in rows],
-        )
+        title, columns, rows = words.work_table(group, work)
+        print_table(title, columns, [(printable(subject), *cells) for subject, *cells in rows])
     if report.incidents:
         print_table(
             "Incidents, the newest last",

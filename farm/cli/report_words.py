@@ -32,6 +32,7 @@ _WORK_FIGURES: Final = (
 COMPARED_FIGURES: Final = ("price_per_1000", "converted_per_1000", "saved_per_1000", "saved_share")
 COMPARED: Final = ("1,000 there", "in our currency", "saved on 1,000", "saved")
 
+_MOST_ROWS: Final = 50
 _WHOLE: Final = ("requests", "incidents")
 
 
@@ -75,14 +76,20 @@ def digits(value: float) -> str:
     return f"{value:.{2 - math.floor(math.log10(abs(value)))}f}"
 
 
-def work_table(work: Sequence[Work]) -> tuple[list[str], list[tuple[str, ...]]]:
-    """Return columns and rows of shares of work; what is known of none is left out."""
+def work_table(by: str, work: Sequence[Work]) -> tuple[str, tuple[str, ...], list[tuple[str, ...]]]:
+    """Return title, columns and rows of shares of work, those first that took most joules.
+
+    Where there are very many the rest are left out; so are columns of which nothing is known.
+    """
+    most = sorted(work, key=lambda each: -(each.figure("energy").value or 0.0))[:_MOST_ROWS]
+    left = f", the {_MOST_ROWS} of {len(work):,} that took most" if len(work) > len(most) else ""
     keys = [
-        key for key in _WORK_FIGURES if any(each.figure(key).value is not None for each in work)
+        key for key in _WORK_FIGURES if any(each.figure(key).value is not None for each in most)
     ]
     return (
-        [work[0].figure(key).label for key in keys],
-        [(each.subject or "-", *(figure(each.figure(key)) for key in keys)) for each in work],
+        f"By {by}{left}",
+        (by, *(most[0].figure(key).label for key in keys)),
+        [(each.subject or "-", *(figure(each.figure(key)) for key in keys)) for each in most],
     )
 
 

@@ -6,28 +6,39 @@ from contextlib import closing
 from types import TracebackType
 from typing import Self
 
+from farm.client import ledger, terms
 from farm.client.calls import BlockingCalls
 from farm.client.channel import DEFAULT_ADDRESS, checked_address
 from farm.client.methods import (
+    CALIBRATE,
     DESCRIBE_MODEL,
+    LEDGER,
+    LEDGER_RECORDS,
     LOG_SETTINGS,
     MEASURE_MODEL,
     NODE_ACTION,
     REPOSITORY_INDEX,
     REPOSITORY_MODEL_LOAD,
     REPOSITORY_MODEL_UNLOAD,
+    TERMS,
     VERSION,
     WATCH_SNAPSHOTS,
 )
 from farm.client.tls import ClientTls
 from farm.core.errors import UnsupportedError
+from farm.core.ledger import BatchRecord, LedgerAnswer, LedgerQuery
+from farm.core.terms import FarmTerms
 from farm.pb.farm_admin_pb2 import (
+    CalibrateRequest,
+    CalibrationProgress,
     DescribeModelRequest,
     FarmSnapshot,
+    LedgerRecordsRequest,
     MeasureModelRequest,
     ModelDescription,
     NodeActionRequest,
     NodeSnapshot,
+    TermsRequest,
     VersionRequest,
     VersionResponse,
 )
@@ -111,9 +122,44 @@ class AdminClient:
         """Put a node back into service."""
         return self._node_action(node_id, "uncordon", timeout_s)
 
+    def calibrate(
+        self, host: str, *, step_s: float = 0.0
+    ) -> Generator[CalibrationProgress, None, None]:
+        """Calibrate the board of a host by its meter; yield how far that is until it is done.
+
+        Its nodes take no batches meanwhile. The watts at each load are measured for `step_s`,
+        0 for as long as is usual. Closing the iterator ends it without a result.
+        """
+        request = CalibrateRequest(host=host, step_ns=round(step_s * 1e9))
+        return self._calls.stream(CALIBRATE, request, None)
+
     def _node_action(self, node_id: str, action: str, timeout_s: float) -> NodeSnapshot:
         request = NodeActionRequest(node_id=node_id, action=action)
         return self._calls.unary(NODE_ACTION, request, timeout_s).node
+
+    def ledger(self, query: LedgerQuery, *, timeout_s: float = 30.0) -> LedgerAnswer:
+        """Return what work took, as the gateway's ledger has it; `until_unix_ns` 0 is now."""
+        response = self._calls.unary(LEDGER, ledger.to_request(query), timeout_s)
+        return ledger.of_response(response)
+
+    def ledger_records(
+        self, since_unix_ns: int, until_unix_ns: int = 0
+    ) -> Generator[BatchRecord, None, None]:
+        """Yield every batch that was settled in a time, oldest first; without an end until now.
+
+        Closing the iterator ends the call.
+        """
+        request = LedgerRecordsRequest(since_unix_ns=since_unix_ns, until_unix_ns=until_unix_ns)
+        with closing(self._calls.stream(LEDGER_RECORDS, request, None)) as chunks:
+            for chunk in chunks:
+                yield from map(ledger.of_record, chunk.records)
+
+    def terms(
+        self, since_unix_ns: int, until_unix_ns: int = 0, *, timeout_s: float = 5.0
+    ) -> FarmTerms:
+        """Return what the operator says of money and of the grid; prices averaged over a time."""
+        request = TermsRequest(since_unix_ns=since_unix_ns, until_unix_ns=until_unix_ns)
+        return terms.of_response(self._calls.unary(TERMS, request, timeout_s))
 
     def load(
         self,

@@ -45,5 +45,11 @@ DESCRIBE_MODEL: Final = Rpc(
 )
 NODE_ACTION: Final = Rpc("NodeAction", admin.NodeActionRequest, admin.NodeActionResponse)
 MEASURE_MODEL: Final = Rpc("MeasureModel", admin.MeasureModelRequest, admin.DescribeModelResponse)
-# Its answers keep coming.
+LEDGER: Final = Rpc("Ledger", admin.LedgerRequest, admin.LedgerResponse)
+TERMS: Final = Rpc("Terms", admin.TermsRequest, admin.TermsResponse)
+# Their answers keep coming.
 WATCH_SNAPSHOTS: Final = Rpc("WatchSnapshots", admin.WatchSnapshotsRequest, admin.FarmSnapshot)
+CALIBRATE: Final = Rpc("Calibrate", admin.CalibrateRequest, admin.CalibrationProgress)
+LEDGER_RECORDS: Final = Rpc(
+    "LedgerRecords", admin.LedgerRecordsRequest, admin.LedgerRecordsResponse
+)

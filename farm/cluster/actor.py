@@ -82,6 +82,9 @@ class NodeActor:
     def set_cordon(self, cordoned: bool) -> None:
         self._service.set_cordon(cordoned=cordoned)
 
+    def exercise(self, load: float, seconds: float) -> None:
+        self._service.exercise(load, seconds)
+
     def unload(self, digest: str) -> None:
         self._service.unload(digest)
 

@@ -126,6 +126,9 @@ class ActorCalls:
     async def set_cordon(self, cordoned: bool) -> None:
         await _result(self._newer("set_cordon", TELEMETRY).remote(cordoned))
 
+    async def exercise(self, load: float, seconds: float) -> None:
+        await _result(self._newer("exercise", TELEMETRY).remote(load, seconds))
+
     async def unload(self, digest: str) -> None:
         await _result(self._unload.remote(digest))
 

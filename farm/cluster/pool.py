@@ -173,6 +173,9 @@ class RayWorkerPool:
     async def set_cordon(self, node_id: str, *, cordoned: bool) -> None:
         await self._calls(node_id).set_cordon(cordoned)
 
+    async def exercise(self, node_id: str, *, load: float, seconds: float) -> None:
+        await self._calls(node_id).exercise(load, seconds)
+
     def replace(self, node_id: str, incarnation: str, reason: str) -> None:
         self._supervisors[node_id].replace(incarnation, reason)
 

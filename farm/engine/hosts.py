@@ -86,6 +86,11 @@ class Hosts:
         place = self._places.get(node_id)
         return self._power[place.host].power() if place is not None else None
 
+    @property
+    def machines(self) -> Mapping[str, str]:
+        """The host of each node that has joined."""
+        return {node_id: place.host for node_id, place in self._places.items()}
+
     def windows(self, start: float, end: float) -> Mapping[str, HostWindow]:
         """Return what each host did between two moments; what is before is forgotten."""
         return {name: host.window(start, end) for name, host in self._power.items()}

@@ -2,13 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing
 
 from farm import __version__
 from farm.core.errors import InvalidRequestError
 from farm.core.snapshots import EnergyTotals, FarmSnapshot, NodeSnapshot
+from farm.engine.calibration import STEP_S, Calibrator
 from farm.engine.cordons import Cordons
 from farm.engine.descriptions import Descriptions
 from farm.engine.snapshots import Snapshots
+from farm.frontend.calibration_messages import to_progress
 from farm.frontend.description_messages import to_description, to_model
 from farm.frontend.grpc_types import Context
 from farm.pb import farm_admin_pb2 as pb
@@ -24,10 +27,17 @@ _CORDONED: Mapping[str, bool] = {"cordon": True, "uncordon": False}
 class AdminService:
     """Methods are named as in the protocol; `handlers.py` finds them by that name."""
 
-    def __init__(self, snapshots: Snapshots, descriptions: Descriptions, cordons: Cordons) -> None:
+    def __init__(
+        self,
+        snapshots: Snapshots,
+        descriptions: Descriptions,
+        cordons: Cordons,
+        calibrator: Calibrator,
+    ) -> None:
         self._snapshots = snapshots
         self._descriptions = descriptions
         self._cordons = cordons
+        self._calibrator = calibrator
 
     async def Version(  # noqa: N802
         self, _request: pb.VersionRequest, _context: Context
@@ -74,6 +84,14 @@ class AdminService:
     ) -> pb.DescribeModelResponse:
         versions = await self._descriptions.measure(request.name, request.version)
         return pb.DescribeModelResponse(versions=[to_description(version) for version in versions])
+
+    async def Calibrate(  # noqa: N802
+        self, request: pb.CalibrateRequest, _context: Context
+    ) -> AsyncIterator[pb.CalibrationProgress]:
+        step_s = request.step_ns / 1e9 if request.step_ns else STEP_S
+        async with aclosing(self._calibrator.calibrate(request.host, step_s=step_s)) as steps:
+            async for step in steps:
+                yield to_progress(step)
 
 
 def to_snapshot(snapshot: FarmSnapshot) -> pb.FarmSnapshot:

@@ -18,7 +18,9 @@ from farm.frontend.admin_service import AdminService
 from farm.frontend.guard import Guard
 from farm.frontend.handlers import service_handler
 from farm.frontend.inference_service import InferenceService
+from farm.frontend.ledger_service import LedgerService
 from farm.frontend.repository_service import RepositoryService
+from farm.frontend.terms_service import TermsService
 from farm.frontend.tls import TlsSettings, server_credentials
 from farm.pb.pool import POOL
 from farm.pb.services import ADMIN_SERVICE, INFERENCE_SERVICE
@@ -74,8 +76,10 @@ class Frontend:
         repository: RepositoryService,
         admin: AdminService,
         observer: Observer,
+        ledger: LedgerService | None = None,
+        terms: TermsService | None = None,
     ) -> None:
-        """Prepare to listen.
+        """Prepare to listen. Without a `ledger` none is kept.
 
         Raises:
             ConfigurationError: a file of TLS cannot be used, or this system cannot hand over
@@ -109,7 +113,7 @@ class Frontend:
         )
         handlers = (
             service_handler(INFERENCE_SERVICE, inference, repository),
-            service_handler(ADMIN_SERVICE, admin),
+            service_handler(ADMIN_SERVICE, admin, ledger, terms),
         )
         self._server.add_generic_rpc_handlers(handlers)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)

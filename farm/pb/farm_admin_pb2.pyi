@@ -313,3 +313,283 @@ class CurvePoint(_message.Message):
     rows: int
     seconds: float
     def __init__(self, rows: _Optional[int] = ..., seconds: _Optional[float] = ...) -> None: ...
+
+class CalibrateRequest(_message.Message):
+    __slots__ = ("host", "step_ns")
+    HOST_FIELD_NUMBER: _ClassVar[int]
+    STEP_NS_FIELD_NUMBER: _ClassVar[int]
+    host: str
+    step_ns: int
+    def __init__(self, host: _Optional[str] = ..., step_ns: _Optional[int] = ...) -> None: ...
+
+class CalibrationProgress(_message.Message):
+    __slots__ = ("phase", "load", "present", "points", "calibration", "warning")
+    PHASE_FIELD_NUMBER: _ClassVar[int]
+    LOAD_FIELD_NUMBER: _ClassVar[int]
+    PRESENT_FIELD_NUMBER: _ClassVar[int]
+    POINTS_FIELD_NUMBER: _ClassVar[int]
+    CALIBRATION_FIELD_NUMBER: _ClassVar[int]
+    WARNING_FIELD_NUMBER: _ClassVar[int]
+    phase: str
+    load: float
+    present: CalibrationPoint
+    points: _containers.RepeatedCompositeFieldContainer[CalibrationPoint]
+    calibration: Calibration
+    warning: str
+    def __init__(self, phase: _Optional[str] = ..., load: _Optional[float] = ..., present: _Optional[_Union[CalibrationPoint, _Mapping]] = ..., points: _Optional[_Iterable[_Union[CalibrationPoint, _Mapping]]] = ..., calibration: _Optional[_Union[Calibration, _Mapping]] = ..., warning: _Optional[str] = ...) -> None: ...
+
+class CalibrationPoint(_message.Message):
+    __slots__ = ("load", "utilisation", "speed", "watts", "spread_w", "measured_ns")
+    LOAD_FIELD_NUMBER: _ClassVar[int]
+    UTILISATION_FIELD_NUMBER: _ClassVar[int]
+    SPEED_FIELD_NUMBER: _ClassVar[int]
+    WATTS_FIELD_NUMBER: _ClassVar[int]
+    SPREAD_W_FIELD_NUMBER: _ClassVar[int]
+    MEASURED_NS_FIELD_NUMBER: _ClassVar[int]
+    load: float
+    utilisation: float
+    speed: float
+    watts: float
+    spread_w: float
+    measured_ns: int
+    def __init__(self, load: _Optional[float] = ..., utilisation: _Optional[float] = ..., speed: _Optional[float] = ..., watts: _Optional[float] = ..., spread_w: _Optional[float] = ..., measured_ns: _Optional[int] = ...) -> None: ...
+
+class Calibration(_message.Message):
+    __slots__ = ("board", "host", "meter", "measured_unix_ns", "points", "idle", "load", "rmse_w")
+    BOARD_FIELD_NUMBER: _ClassVar[int]
+    HOST_FIELD_NUMBER: _ClassVar[int]
+    METER_FIELD_NUMBER: _ClassVar[int]
+    MEASURED_UNIX_NS_FIELD_NUMBER: _ClassVar[int]
+    POINTS_FIELD_NUMBER: _ClassVar[int]
+    IDLE_FIELD_NUMBER: _ClassVar[int]
+    LOAD_FIELD_NUMBER: _ClassVar[int]
+    RMSE_W_FIELD_NUMBER: _ClassVar[int]
+    board: str
+    host: str
+    meter: str
+    measured_unix_ns: int
+    points: _containers.RepeatedCompositeFieldContainer[CalibrationPoint]
+    idle: PowerReading
+    load: PowerReading
+    rmse_w: float
+    def __init__(self, board: _Optional[str] = ..., host: _Optional[str] = ..., meter: _Optional[str] = ..., measured_unix_ns: _Optional[int] = ..., points: _Optional[_Iterable[_Union[CalibrationPoint, _Mapping]]] = ..., idle: _Optional[_Union[PowerReading, _Mapping]] = ..., load: _Optional[_Union[PowerReading, _Mapping]] = ..., rmse_w: _Optional[float] = ...) -> None: ...
+
+class LedgerRequest(_message.Message):
+    __slots__ = ("since_unix_ns", "until_unix_ns", "group", "step_ns")
+    SINCE_UNIX_NS_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_UNIX_NS_FIELD_NUMBER: _ClassVar[int]
+    GROUP_FIELD_NUMBER: _ClassVar[int]
+    STEP_NS_FIELD_NUMBER: _ClassVar[int]
+    since_unix_ns: int
+    until_unix_ns: int
+    group: str
+    step_ns: int
+    def __init__(self, since_unix_ns: _Optional[int] = ..., until_unix_ns: _Optional[int] = ..., group: _Optional[str] = ..., step_ns: _Optional[int] = ...) -> None: ...
+
+class LedgerResponse(_message.Message):
+    __slots__ = ("figures", "incidents", "currency", "begins_unix_ns", "size_bytes", "drops", "latency_bounds_ns")
+    FIGURES_FIELD_NUMBER: _ClassVar[int]
+    INCIDENTS_FIELD_NUMBER: _ClassVar[int]
+    CURRENCY_FIELD_NUMBER: _ClassVar[int]
+    BEGINS_UNIX_NS_FIELD_NUMBER: _ClassVar[int]
+    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    DROPS_FIELD_NUMBER: _ClassVar[int]
+    LATENCY_BOUNDS_NS_FIELD_NUMBER: _ClassVar[int]
+    figures: _containers.RepeatedCompositeFieldContainer[LedgerFigures]
+    incidents: _containers.RepeatedCompositeFieldContainer[Incident]
+    currency: str
+    begins_unix_ns: int
+    size_bytes: int
+    drops: int
+    latency_bounds_ns: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, figures: _Optional[_Iterable[_Union[LedgerFigures, _Mapping]]] = ..., incidents: _Optional[_Iterable[_Union[Incident, _Mapping]]] = ..., currency: _Optional[str] = ..., begins_unix_ns: _Optional[int] = ..., size_bytes: _Optional[int] = ..., drops: _Optional[int] = ..., latency_bounds_ns: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class LedgerFigures(_message.Message):
+    __slots__ = ("start_unix_ns", "key", "batches", "rows", "queue_ns", "compute_ns", "usage", "wasted", "idle", "counts", "minutes")
+    START_UNIX_NS_FIELD_NUMBER: _ClassVar[int]
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    BATCHES_FIELD_NUMBER: _ClassVar[int]
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    QUEUE_NS_FIELD_NUMBER: _ClassVar[int]
+    COMPUTE_NS_FIELD_NUMBER: _ClassVar[int]
+    USAGE_FIELD_NUMBER: _ClassVar[int]
+    WASTED_FIELD_NUMBER: _ClassVar[int]
+    IDLE_FIELD_NUMBER: _ClassVar[int]
+    COUNTS_FIELD_NUMBER: _ClassVar[int]
+    MINUTES_FIELD_NUMBER: _ClassVar[int]
+    start_unix_ns: int
+    key: str
+    batches: int
+    rows: int
+    queue_ns: int
+    compute_ns: int
+    usage: LedgerUsage
+    wasted: LedgerUsage
+    idle: LedgerUsage
+    counts: RequestCounts
+    minutes: int
+    def __init__(self, start_unix_ns: _Optional[int] = ..., key: _Optional[str] = ..., batches: _Optional[int] = ..., rows: _Optional[int] = ..., queue_ns: _Optional[int] = ..., compute_ns: _Optional[int] = ..., usage: _Optional[_Union[LedgerUsage, _Mapping]] = ..., wasted: _Optional[_Union[LedgerUsage, _Mapping]] = ..., idle: _Optional[_Union[LedgerUsage, _Mapping]] = ..., counts: _Optional[_Union[RequestCounts, _Mapping]] = ..., minutes: _Optional[int] = ...) -> None: ...
+
+class LedgerUsage(_message.Message):
+    __slots__ = ("joules", "low_j", "high_j", "measured_j", "modelled_j", "marginal_j", "node_ns", "cost", "core_ns")
+    JOULES_FIELD_NUMBER: _ClassVar[int]
+    LOW_J_FIELD_NUMBER: _ClassVar[int]
+    HIGH_J_FIELD_NUMBER: _ClassVar[int]
+    MEASURED_J_FIELD_NUMBER: _ClassVar[int]
+    MODELLED_J_FIELD_NUMBER: _ClassVar[int]
+    MARGINAL_J_FIELD_NUMBER: _ClassVar[int]
+    NODE_NS_FIELD_NUMBER: _ClassVar[int]
+    COST_FIELD_NUMBER: _ClassVar[int]
+    CORE_NS_FIELD_NUMBER: _ClassVar[int]
+    joules: float
+    low_j: float
+    high_j: float
+    measured_j: float
+    modelled_j: float
+    marginal_j: float
+    node_ns: int
+    cost: float
+    core_ns: int
+    def __init__(self, joules: _Optional[float] = ..., low_j: _Optional[float] = ..., high_j: _Optional[float] = ..., measured_j: _Optional[float] = ..., modelled_j: _Optional[float] = ..., marginal_j: _Optional[float] = ..., node_ns: _Optional[int] = ..., cost: _Optional[float] = ..., core_ns: _Optional[int] = ...) -> None: ...
+
+class RequestCounts(_message.Message):
+    __slots__ = ("answered", "failed", "in_time", "late", "request_bytes", "response_bytes", "latency_ns", "latencies")
+    class FailedEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    ANSWERED_FIELD_NUMBER: _ClassVar[int]
+    FAILED_FIELD_NUMBER: _ClassVar[int]
+    IN_TIME_FIELD_NUMBER: _ClassVar[int]
+    LATE_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_BYTES_FIELD_NUMBER: _ClassVar[int]
+    RESPONSE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    LATENCY_NS_FIELD_NUMBER: _ClassVar[int]
+    LATENCIES_FIELD_NUMBER: _ClassVar[int]
+    answered: int
+    failed: _containers.ScalarMap[str, int]
+    in_time: int
+    late: int
+    request_bytes: int
+    response_bytes: int
+    latency_ns: int
+    latencies: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, answered: _Optional[int] = ..., failed: _Optional[_Mapping[str, int]] = ..., in_time: _Optional[int] = ..., late: _Optional[int] = ..., request_bytes: _Optional[int] = ..., response_bytes: _Optional[int] = ..., latency_ns: _Optional[int] = ..., latencies: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class Incident(_message.Message):
+    __slots__ = ("unix_ns", "kind", "subject", "detail")
+    UNIX_NS_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    DETAIL_FIELD_NUMBER: _ClassVar[int]
+    unix_ns: int
+    kind: str
+    subject: str
+    detail: str
+    def __init__(self, unix_ns: _Optional[int] = ..., kind: _Optional[str] = ..., subject: _Optional[str] = ..., detail: _Optional[str] = ...) -> None: ...
+
+class LedgerRecordsRequest(_message.Message):
+    __slots__ = ("since_unix_ns", "until_unix_ns")
+    SINCE_UNIX_NS_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_UNIX_NS_FIELD_NUMBER: _ClassVar[int]
+    since_unix_ns: int
+    until_unix_ns: int
+    def __init__(self, since_unix_ns: _Optional[int] = ..., until_unix_ns: _Optional[int] = ...) -> None: ...
+
+class LedgerRecordsResponse(_message.Message):
+    __slots__ = ("records",)
+    RECORDS_FIELD_NUMBER: _ClassVar[int]
+    records: _containers.RepeatedCompositeFieldContainer[BatchRecord]
+    def __init__(self, records: _Optional[_Iterable[_Union[BatchRecord, _Mapping]]] = ...) -> None: ...
+
+class BatchRecord(_message.Message):
+    __slots__ = ("settled_unix_ns", "batch_id", "model", "version", "digest", "node_id", "route", "outcome", "rows", "requests", "wasted", "queue_ns", "compute_ns", "usage", "clients")
+    class ClientsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    SETTLED_UNIX_NS_FIELD_NUMBER: _ClassVar[int]
+    BATCH_ID_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    NODE_ID_FIELD_NUMBER: _ClassVar[int]
+    ROUTE_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    REQUESTS_FIELD_NUMBER: _ClassVar[int]
+    WASTED_FIELD_NUMBER: _ClassVar[int]
+    QUEUE_NS_FIELD_NUMBER: _ClassVar[int]
+    COMPUTE_NS_FIELD_NUMBER: _ClassVar[int]
+    USAGE_FIELD_NUMBER: _ClassVar[int]
+    CLIENTS_FIELD_NUMBER: _ClassVar[int]
+    settled_unix_ns: int
+    batch_id: int
+    model: str
+    version: int
+    digest: str
+    node_id: str
+    route: str
+    outcome: str
+    rows: int
+    requests: int
+    wasted: int
+    queue_ns: int
+    compute_ns: int
+    usage: LedgerUsage
+    clients: _containers.ScalarMap[str, int]
+    def __init__(self, settled_unix_ns: _Optional[int] = ..., batch_id: _Optional[int] = ..., model: _Optional[str] = ..., version: _Optional[int] = ..., digest: _Optional[str] = ..., node_id: _Optional[str] = ..., route: _Optional[str] = ..., outcome: _Optional[str] = ..., rows: _Optional[int] = ..., requests: _Optional[int] = ..., wasted: _Optional[int] = ..., queue_ns: _Optional[int] = ..., compute_ns: _Optional[int] = ..., usage: _Optional[_Union[LedgerUsage, _Mapping]] = ..., clients: _Optional[_Mapping[str, int]] = ...) -> None: ...
+
+class TermsRequest(_message.Message):
+    __slots__ = ("since_unix_ns", "until_unix_ns")
+    SINCE_UNIX_NS_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_UNIX_NS_FIELD_NUMBER: _ClassVar[int]
+    since_unix_ns: int
+    until_unix_ns: int
+    def __init__(self, since_unix_ns: _Optional[int] = ..., until_unix_ns: _Optional[int] = ...) -> None: ...
+
+class TermsResponse(_message.Message):
+    __slots__ = ("nodes", "currency", "price_per_kwh", "capital_per_s", "unpriced_hosts", "overhead_w", "grid_gco2e_per_kwh", "grid_source", "embodied_g_per_s", "untold_hosts", "fx")
+    NODES_FIELD_NUMBER: _ClassVar[int]
+    CURRENCY_FIELD_NUMBER: _ClassVar[int]
+    PRICE_PER_KWH_FIELD_NUMBER: _ClassVar[int]
+    CAPITAL_PER_S_FIELD_NUMBER: _ClassVar[int]
+    UNPRICED_HOSTS_FIELD_NUMBER: _ClassVar[int]
+    OVERHEAD_W_FIELD_NUMBER: _ClassVar[int]
+    GRID_GCO2E_PER_KWH_FIELD_NUMBER: _ClassVar[int]
+    GRID_SOURCE_FIELD_NUMBER: _ClassVar[int]
+    EMBODIED_G_PER_S_FIELD_NUMBER: _ClassVar[int]
+    UNTOLD_HOSTS_FIELD_NUMBER: _ClassVar[int]
+    FX_FIELD_NUMBER: _ClassVar[int]
+    nodes: int
+    currency: str
+    price_per_kwh: float
+    capital_per_s: float
+    unpriced_hosts: _containers.RepeatedScalarFieldContainer[str]
+    overhead_w: float
+    grid_gco2e_per_kwh: float
+    grid_source: str
+    embodied_g_per_s: float
+    untold_hosts: _containers.RepeatedScalarFieldContainer[str]
+    fx: _containers.RepeatedCompositeFieldContainer[FxRate]
+    def __init__(self, nodes: _Optional[int] = ..., currency: _Optional[str] = ..., price_per_kwh: _Optional[float] = ..., capital_per_s: _Optional[float] = ..., unpriced_hosts: _Optional[_Iterable[str]] = ..., overhead_w: _Optional[float] = ..., grid_gco2e_per_kwh: _Optional[float] = ..., grid_source: _Optional[str] = ..., embodied_g_per_s: _Optional[float] = ..., untold_hosts: _Optional[_Iterable[str]] = ..., fx: _Optional[_Iterable[_Union[FxRate, _Mapping]]] = ...) -> None: ...
+
+class FxRate(_message.Message):
+    __slots__ = ("sold", "bought", "rate", "day", "source")
+    SOLD_FIELD_NUMBER: _ClassVar[int]
+    BOUGHT_FIELD_NUMBER: _ClassVar[int]
+    RATE_FIELD_NUMBER: _ClassVar[int]
+    DAY_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    sold: str
+    bought: str
+    rate: float
+    day: str
+    source: str
+    def __init__(self, sold: _Optional[str] = ..., bought: _Optional[str] = ..., rate: _Optional[float] = ..., day: _Optional[str] = ..., source: _Optional[str] = ...) -> None: ...

@@ -1,17 +1,19 @@
 """Six hours of a farm of two nodes, in a ledger: enough to report on, the same every time."""
 
 import math
+from datetime import date
 from pathlib import Path
 
 from farm.core.errors import ErrorCode
 from farm.core.ledger import BatchRecord, IdleRecord, Incident, IncidentKind, Usage
 from farm.core.models import ModelKey
+from farm.core.terms import FarmTerms, FxRate
 from farm.engine.ledger.ledger import Ledger
 
 SECOND_NS = 1_000_000_000
 MINUTE_NS = 60 * SECOND_NS
-# Noon of 2026-11-01, UTC.
-BEGAN_NS = 1_793_534_400 * SECOND_NS
+# Noon of 2025-01-01, UTC.
+BEGAN_NS = 1_735_732_800 * SECOND_NS
 MINUTES = 360
 # Nobody recorded anything in these: the gateway was off.
 OFF = range(200, 230)
@@ -26,6 +28,17 @@ BUSY_J = 0.4
 PRICE_PER_KWH = 0.32
 # Two boards of 80 over four years.
 CAPITAL_PER_S = 2 * 80 / (4 * 365.25 * 86_400)
+
+RATE = FxRate(sold="USD", bought="EUR", rate=0.9, day=date(2026, 11, 1), source="a bank")
+TERMS = FarmTerms(
+    nodes=2,
+    currency="EUR",
+    price_per_kwh=PRICE_PER_KWH,
+    capital_per_s=CAPITAL_PER_S,
+    grid_gco2e_per_kwh=381.0,
+    grid_source="a page",
+    fx=(RATE,),
+)
 
 
 class HistoryClock:

@@ -11,6 +11,7 @@ import grpc
 from farm.core.clock import SystemClock
 from farm.core.terms import FarmTerms
 from farm.engine.ledger.ledger import Ledger
+from farm.frontend.guard import Guard
 from farm.frontend.handlers import service_handler
 from farm.frontend.ledger_service import LedgerService
 from farm.frontend.terms_service import TermsService
@@ -26,14 +27,15 @@ class _Version:
 
 
 @contextmanager
-def report_gateway(ledger: Ledger, terms: FarmTerms) -> Iterator[str]:
+def report_gateway(ledger: Ledger | None, terms: FarmTerms) -> Iterator[str]:
     """Serve a ledger and terms on loopback; yield the address."""
     started = threading.Event()
     told: dict[str, Any] = {}
 
     async def serve() -> None:
         clock = SystemClock()
-        server = grpc.aio.server()
+        guard = Guard(farm="shelf", on_error=lambda _code: None)
+        server = grpc.aio.server(interceptors=[guard])
         server.add_generic_rpc_handlers(
             (
                 service_handler(

@@ -200,6 +200,8 @@ def _check_currency(db: sqlite3.Connection, currency: str | None) -> None:
         db.execute("INSERT INTO about VALUES ('currency', ?) ON CONFLICT DO NOTHING", (currency,))
         (kept,) = db.execute("SELECT value FROM about WHERE name = 'currency'").fetchone()
     if kept != currency:
+        # Part of a file's name now.
+        label = f"in-{kept}" if kept.isalnum() else "corrupt"
         raise UnusableFileError(
-            f"in-{kept}", f"its costs are in {kept}, and this farm's are in {currency} now"
+            label, f"its costs are in {kept}, and this farm's are in {currency} now"
         )

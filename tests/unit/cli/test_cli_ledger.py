@@ -18,7 +18,7 @@ from farm.pb import farm_admin_pb2 as admin
 
 USAGE = admin.LedgerUsage(
     joules=8.0, low_j=6.0, high_j=12.0, measured_j=4.0, modelled_j=3.0, marginal_j=5.0,
-    node_ns=500_000_000, cost=0.0123,
+    node_ns=500_000_000, core_ns=2_000_000_000, cost=0.0123,
 )  # fmt: skip
 RECORD = admin.BatchRecord(
     settled_unix_ns=1_795_348_800_250_000_000, batch_id=7, model="digits", version=1, digest="d1",
@@ -30,7 +30,8 @@ ROW = {
     "batch_id": 7, "model": "digits", "version": 1, "digest": "d1", "node": "pi-1",
     "route": "farm", "outcome": "completed", "rows": 4, "requests": 3, "wasted": 1, "queue_s": 0.25,
     "compute_s": 0.125, "joules": 8.0, "low_j": 6.0, "high_j": 12.0, "measured_j": 4.0,
-    "modelled_j": 3.0, "marginal_j": 5.0, "node_s": 0.5, "cost": 0.0123, "currency": "EUR",
+    "modelled_j": 3.0, "marginal_j": 5.0, "node_s": 0.5, "core_s": 2.0, "cost": 0.0123,
+    "currency": "EUR",
     "clients": '{"id:ann": 3, "id:bob": 1}',
 }  # fmt: skip
 
@@ -48,12 +49,13 @@ class LedgerGateway(FakeGateway):
         self.asked.append(request)
         figures = admin.LedgerFigures(
             start_unix_ns=17, key="digits:1", batches=2, rows=8, usage=USAGE,
-            wasted=admin.LedgerUsage(joules=2.0),
+            wasted=admin.LedgerUsage(joules=2.0), idle=admin.LedgerUsage(joules=1.0),
             counts=admin.RequestCounts(answered=6, failed={"queue_full": 2, "cancelled": 1}),
         )  # fmt: skip
         unused = admin.LedgerFigures(key="idle:1")
         return admin.LedgerResponse(
-            figures=[figures, unused], currency="EUR", drops=self.drops, begins_unix_ns=17,
+            figures=[figures, unused], currency="EUR", drops=self.drops,
+            begins_unix_ns=43_200_000_000_000,
             latency_bounds_ns=[round(bound * 1e9) for bound in LATENCY_BOUNDS_S],
         )  # fmt: skip
 
@@ -95,6 +97,19 @@ def test_by_node_requests_that_failed_are_not_known(gateway: LedgerGateway) -> N
     (line,) = [line for line in shown.splitlines() if "digits:1" in line]
     assert [cell.strip() for cell in line.strip("│").split("│")][2] == "-"
     assert gateway.asked[0].group == "node"
+
+
+def test_by_total_what_nobody_asked_for_is_told_apart(gateway: LedgerGateway) -> None:
+    shown = ok("ledger", "show", "--by", "total")
+    (names,) = [line for line in shown.splitlines() if "joules" in line]
+    assert "idle" in names
+    assert "12.5%" in shown
+    assert "idle" not in ok("ledger", "show", "--by", "route").replace("idle:1", "")
+
+
+def test_a_time_before_the_ledgers_own_is_said(gateway: LedgerGateway) -> None:
+    assert "begins" not in ok("ledger", "show", "--since", "2001-01-01")
+    assert "the ledger begins 1970-01-01" in ok("ledger", "show", "--since", "1960-01-01")
 
 
 def test_show_as_json_has_every_figure(gateway: LedgerGateway) -> None:

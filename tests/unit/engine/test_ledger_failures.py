@@ -273,6 +273,15 @@ def test_costs_in_two_currencies_are_never_added(path: Path) -> None:
     assert aside(path, "in-EUR").exists()
 
 
+def test_a_currency_that_damage_has_spoilt_names_no_file(path: Path) -> None:
+    with closing(sqlite3.connect(filled(path, currency="EUR"))) as db:
+        db.execute("UPDATE about SET value = '../E' WHERE name = 'currency'")
+        db.commit()
+    with opened(path, currency="EUR") as ledger:
+        assert works(ledger)
+    assert aside(path, "corrupt").exists()
+
+
 def test_a_ledger_that_is_removed_is_begun_anew(path: Path) -> None:
     with opened(path) as ledger:
         ledger.batch(batch())

@@ -23,6 +23,7 @@ from farm.core.ledger import (
 )
 from farm.core.models import ModelKey
 from farm.engine.ledger.ledger import CHUNK, Ledger
+from farm.frontend.grpc_types import GenericHandler
 from farm.frontend.guard import Guard
 from farm.frontend.handlers import service_handler
 from farm.frontend.ledger_service import LedgerService
@@ -59,14 +60,17 @@ class Served:
         self.admin = AdminClient(address)
 
 
+def _handler(ledger: Ledger | None) -> GenericHandler:
+    return service_handler(ADMIN_SERVICE, LedgerService(ledger, clock=NoonClock()))
+
+
 @pytest_asyncio.fixture
 async def served(tmp_path: Path) -> AsyncIterator[Served]:
     clock = NoonClock()
     ledger = Ledger(tmp_path / "ledger.db", clock=clock, currency="EUR")
     ledger.open()
     server = grpc.aio.server(interceptors=[Guard(farm="shelf", on_error=lambda _: None)])
-    handler = service_handler(ADMIN_SERVICE, LedgerService(ledger, clock=clock))
-    server.add_generic_rpc_handlers((handler,))
+    server.add_generic_rpc_handlers((_handler(ledger),))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     served = Served(ledger, f"127.0.0.1:{port}")
@@ -164,13 +168,13 @@ async def test_records_of_a_time_that_ends_before_it_begins_are_refused(served: 
 
 async def test_a_farm_without_a_ledger_says_so() -> None:
     server = grpc.aio.server(interceptors=[Guard(farm="shelf", on_error=lambda _: None)])
-    server.add_generic_rpc_handlers((service_handler(ADMIN_SERVICE, None),))
+    server.add_generic_rpc_handlers((_handler(None),))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     try:
         with (
             closing(AdminClient(f"127.0.0.1:{port}")) as admin,
-            pytest.raises(UnsupportedError, match="not offered by this farm"),
+            pytest.raises(UnsupportedError, match=r"ledger\.enabled"),
         ):
             await asyncio.to_thread(admin.ledger, ALL)
     finally:
