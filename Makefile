@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 KSERVE := .venv-kserve
 LOADGEN := benchmarks/.build/unary_load
 
-.PHONY: demo test test-unit test-integration fuzz stress test-faults test-kserve lab-install lab-up lab-down \
+.PHONY: demo test test-unit test-integration fuzz stress test-faults test-browser test-kserve lab-install lab-up lab-down \
   test-lab test-pi check format lint types contracts generated \
   bench bench-serving bench-peers zoo screenshots lock clean
 .DEFAULT_GOAL := test
@@ -32,6 +32,12 @@ stress: $(STAMP)  ## hundreds of loads and unloads under traffic
 
 test-faults: $(STAMP)  ## processes that die, hang and slow down; gateways that hand over
 	$(BIN)/pytest -q -m faults tests/integration
+
+test-browser: $(STAMP)  ## the report's page in headless Chromium; as root installs that where it is missing
+	@command -v chromium chromium-browser >/dev/null || \
+	  { test "$$(id -u)" = 0 && apt-get install -y --no-install-recommends chromium; } || \
+	  { echo "there is no Chromium here: apt install chromium" >&2; exit 1; }
+	$(BIN)/pytest -q -m browser tests/integration
 
 test-kserve: $(STAMP) $(KSERVE)/.installed  ## another project's client, in an environment of its own
 	$(BIN)/pytest -q -m kserve tests/kserve
@@ -80,6 +86,8 @@ bench: bench-serving  ## measure, and write docs/benchmarks/
 	$(BIN)/python -m benchmarks.many_models
 	$(BIN)/python -m benchmarks.model_load
 	$(BIN)/python -m benchmarks.streaming
+	$(BIN)/python -m benchmarks.energy_cost
+	$(BIN)/python -m benchmarks.ledger
 	$(BIN)/python -m benchmarks.machine_cost
 	$(BIN)/python -m benchmarks.simulated_shelf
 

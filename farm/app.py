@@ -17,16 +17,14 @@ from farm.config import (
     SchedulingConfig,
     TlsConfig,
 )
-from farm.core.clock import Clock, SystemClock
+from farm.core.clock import SystemClock
 from farm.core.errors import DrainingError, UnreachableError
 from farm.core.nodes import NodeState
 from farm.core.pool import WorkerPool
 from farm.core.snapshots import GatewayState
+from farm.economy import Economy
 from farm.energy.economics import Economics
-from farm.energy.terms import farm_terms
-from farm.engine.accounting import Accounting
 from farm.engine.calibration import Calibrator
-from farm.engine.calibration_store import Calibrations
 from farm.engine.catalog import Catalog
 from farm.engine.control import ModelControl
 from farm.engine.cordons import Cordons
@@ -36,13 +34,8 @@ from farm.engine.dataplane import DataPlane
 from farm.engine.descriptions import Descriptions
 from farm.engine.engine import Engine
 from farm.engine.fleet import Fleet
-from farm.engine.hosts import Hosts
 from farm.engine.known_curves import KnownCurves
-from farm.engine.ledger.ledger import Ledger
-from farm.engine.ledger.retention import Retention
 from farm.engine.polling import Polling
-from farm.engine.pricing import Pricing
-from farm.engine.records import Unkept
 from farm.engine.snapshots import Snapshots
 from farm.engine.trace import TraceRecorder
 from farm.frontend.admin_service import AdminService
@@ -60,7 +53,6 @@ from farm.repository.repository import Repository
 from farm.scheduling.limits import Hedging, SchedulingLimits
 from farm.scheduling.machine import Machine
 from farm.scheduling.placement import POLICIES
-from farm.sections.ledger import Ledger as LedgerSection
 
 _log = structlog.get_logger()
 
@@ -118,21 +110,18 @@ class Gateway:
         """Wire the parts; nothing is opened yet.
 
         Raises:
-            ConfigurationError: TLS, a handover or a baseline is not to be had as configured.
+            ConfigurationError: TLS or a handover is not to be had as configured.
         """
         clock = SystemClock()
         observer = PrometheusObserver()
         catalog = Catalog()
         curves = KnownCurves(catalog=catalog, store=CurveStore(curves_dir))
-        self._ledger = _ledger(config.ledger, ledger_dir, economics, clock)
-        calibrations = Calibrations(calibrations_dir)
-        hosts = Hosts(economics.hosts, boards=calibrations.power)
-        self.accounting = Accounting(
+        economy = self._economy = Economy(
+            config,
+            economics,
+            ledger_dir=ledger_dir,
+            calibrations_dir=calibrations_dir,
             clock=clock,
-            economics=economics,
-            hosts=hosts,
-            records=self._ledger or Unkept(),
-            window_s=config.power.window_s,
         )
         self.engine = Engine(
             machine=Machine(
@@ -142,7 +131,7 @@ class Gateway:
             pool=pool,
             clock=clock,
             observer=observer,
-            accounting=self.accounting,
+            accounting=economy.accounting,
             recorder=recorder,
         )
         self.fleet = Fleet(
@@ -151,7 +140,7 @@ class Gateway:
             catalog=catalog,
             curves=curves,
             blobs=repository,
-            accounting=self.accounting,
+            accounting=economy.accounting,
             clock=clock,
         )
         self.control = ModelControl(
@@ -174,13 +163,7 @@ class Gateway:
             engine=self.engine,
             fleet=self.fleet,
             catalog=catalog,
-            pricing=Pricing(
-                currency=economics.currency,
-                baseline=config.power.receipt_baseline(),
-                exchange=config.power.exchange(),
-                requests_per_s=self.accounting.requests_per_s,
-                reference_s=self.accounting.reference_s,
-            ),
+            pricing=economy.pricing,
             clock=clock,
             default_timeout_s=config.default_timeout_s,
         )
@@ -190,7 +173,7 @@ class Gateway:
             fleet=self.fleet,
             catalog=catalog,
             dataplane=self.dataplane,
-            accounting=self.accounting,
+            accounting=economy.accounting,
             clock=clock,
         )
         self._frontend = Frontend(
@@ -219,23 +202,13 @@ class Gateway:
                     pool=pool,
                     engine=self.engine,
                     fleet=self.fleet,
-                    hosts=hosts,
-                    calibrations=calibrations,
+                    hosts=economy.hosts,
+                    calibrations=economy.calibrations,
                     clock=clock,
                 ),
             ),
-            ledger=LedgerService(self._ledger, clock=clock),
-            terms=TermsService(
-                lambda since_s, until_s: farm_terms(
-                    economics,
-                    machines=hosts.machines,
-                    grid=None if config.power.grid is None else config.power.grid.grid(),
-                    exchange=config.power.exchange(),
-                    since_s=since_s,
-                    until_s=until_s,
-                ),
-                clock=clock,
-            ),
+            ledger=LedgerService(economy.ledger, clock=clock),
+            terms=TermsService(economy.terms, clock=clock),
             observer=observer,
         )
         self._latest = self.snapshots.take()
@@ -271,8 +244,7 @@ class Gateway:
             ConfigurationError: a port cannot be bound.
             UnreachableError: no node came up in time.
         """
-        if self._ledger is not None:
-            self._ledger.open()
+        self._economy.open()
         if not self._config.handover:
             await self._listen()
         self._keep(self.fleet.run(), "fleet")
@@ -288,7 +260,7 @@ class Gateway:
         self._latest = self.snapshots.take()
         self._keep(self._report_health(), "health")
         self._keep(self._curves.run(), "curves")
-        self._keep(self.accounting.run(self.fleet.tell_thrift), "accounting")
+        self._keep(self._economy.accounting.run(self.fleet.tell_thrift), "accounting")
         if self._config.repository.control is ControlMode.POLL:
             self._keep(self._polling.run(), "polling")
 
@@ -333,9 +305,7 @@ class Gateway:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.control.close()
         await self.engine.close()
-        self.accounting.finish()
-        if self._ledger is not None:
-            await asyncio.to_thread(self._ledger.close)
+        await self._economy.close()
         if self._metrics is not None:
             self._metrics.close()
 
@@ -381,17 +351,6 @@ def _listening(operators: OperatorsConfig | None) -> Listening | None:
         return None
     tls = TlsSettings(certificate=operators.certificate, key=operators.key, clients_ca=operators.ca)
     return Listening(address=operators.grpc, tls=tls)
-
-
-def _ledger(kept: LedgerSection, folder: Path, economics: Economics, clock: Clock) -> Ledger | None:
-    if not kept.enabled:
-        return None
-    retention = Retention(
-        batch_days=kept.batch_days, minute_days=kept.minute_days, max_bytes=kept.max_bytes
-    )
-    return Ledger(
-        folder / "ledger.db", clock=clock, currency=economics.currency, retention=retention
-    )
 
 
 def _limits(scheduling: SchedulingConfig) -> SchedulingLimits:

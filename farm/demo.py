@@ -16,8 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from farm import zoo
-from farm.client import AsyncFarmClient, InferResult, ReceiptView
+from farm.client import AdminClient, AsyncFarmClient, InferResult, ReceiptView
 from farm.core.errors import FarmError, UnreachableError
+from farm.core.ledger import LedgerFigures, LedgerQuery
+from farm.energy.baselines import Baseline, BaselinePrice, Workload, price
+from farm.energy.catalogue import shipped_catalogue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +29,19 @@ MODEL = "digits"
 
 # The farm's answers may differ from the local model's by rounding in another order.
 RTOL, ATOL = 1e-4, 1e-5
+
+# What power is taken to cost, as nobody is asked: USD a kWh of US households in 2023.
+PRICE_PER_KWH, PRICE_BASIS = 0.1598, "assumed: US households, 2023"
+BASELINES = ("aws-lambda-arm64", "aws-c7g-medium")
+
+# The shortest window: the demo waits for the last one to be settled.
+_POWER = {
+    "FARM_POWER__CURRENCY": "USD",
+    "FARM_POWER__PRICE_PER_KWH": str(PRICE_PER_KWH),
+    "FARM_POWER__WINDOW_S": "2",
+}
+_SETTLED_S = 30.0
+_LOOK_S = 0.5
 
 _STOP_TIMEOUT_S = 40.0
 _LOG_TAIL = 2_000
@@ -98,7 +114,7 @@ def running_farm(nodes: int) -> "Iterator[str]":
             text=True,
             bufsize=1,
             # The demo shows the shipped models on the shipped settings.
-            env={k: v for k, v in os.environ.items() if not k.startswith("FARM_")},
+            env={k: v for k, v in os.environ.items() if not k.startswith("FARM_")} | _POWER,
         )
         try:
             yield _await_ready(process, log)
@@ -111,6 +127,41 @@ def running_farm(nodes: int) -> "Iterator[str]":
                 process.wait()
             if process.stdout is not None:
                 process.stdout.close()
+
+
+def settled_usage(address: str, rows: int, since_unix_ns: int) -> LedgerFigures:
+    """Return what so many digits took, once the farm's ledger has them all.
+
+    Raises:
+        UnreachableError: it did not have them in time, or the farm went away.
+    """
+    query = LedgerQuery(since_unix_ns=since_unix_ns, until_unix_ns=0)
+    give_up = time.monotonic() + _SETTLED_S
+    with AdminClient(address) as admin:
+        while True:
+            figures = admin.ledger(query).figures
+            if figures and figures[0].rows >= rows:
+                return figures[0]
+            if time.monotonic() > give_up:
+                raise UnreachableError(
+                    f"after {_SETTLED_S:g} s the ledger still lacks some of the {rows} digits; the"
+                    " farm's log may say why"
+                )
+            time.sleep(_LOOK_S)
+
+
+def baseline_prices(outcome: Outcome, figures: LedgerFigures) -> list[tuple[Baseline, float]]:
+    """Return baselines and what each asks for the same digits in the same time, in USD."""
+    work = Workload(
+        requests=figures.counts.answered,
+        seconds=outcome.seconds,
+        compute_s=figures.usage.core_s,
+        request_bytes=figures.counts.request_bytes,
+        response_bytes=figures.counts.response_bytes,
+    )
+    known = shipped_catalogue()
+    prices = [(known.baseline(name), price(known.baseline(name), work)) for name in BASELINES]
+    return [(each, asked.total) for each, asked in prices if isinstance(asked, BaselinePrice)]
 
 
 async def send_digits(

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,6 +10,7 @@ import typer
 from farm.cli.exits import Exit, farm_errors
 
 if TYPE_CHECKING:
+    from farm.core.ledger import LedgerFigures
     from farm.demo import Outcome
 
 
@@ -22,7 +24,7 @@ def demo(
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-        from farm.demo import load_digits, running_farm, send_digits
+        from farm.demo import load_digits, running_farm, send_digits, settled_usage
 
         progress_console = Console(stderr=True)
         with progress_console.status("running the held-out digits here first, to compare"):
@@ -31,6 +33,7 @@ def demo(
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
         with starting, running_farm(nodes) as address:
             starting.stop()
+            began_ns = time.time_ns()
             with Progress(*columns, console=progress_console) as progress:
                 bar = progress.add_task(f"digits to {address}", total=requests)
                 outcome = asyncio.run(
@@ -42,7 +45,12 @@ def demo(
                         on_reply=lambda: progress.advance(bar),
                     )
                 )
+            answered = len(outcome.latencies)
+            with progress_console.status("waiting until all joules are settled"):
+                figures = settled_usage(address, answered, began_ns) if answered else None
     _report(outcome, requests)
+    if figures is not None:
+        _report_costs(outcome, figures)
     if not outcome.ok:
         for message, count in outcome.failures.most_common(5):
             sys.stderr.write(f"farm: {count} requests failed: {message}\n")
@@ -83,5 +91,42 @@ def _report(outcome: "Outcome", requests: int) -> None:
         print_table(
             "Receipt of the last answer",
             ("field", "value"),
-            [(key, str(value)) for key, value in outcome.receipt.items()],
+            outcome.receipt.lines(),
         )
+
+
+def _report_costs(outcome: "Outcome", figures: "LedgerFigures") -> None:
+    """Say what 1,000 digits took and cost, and on whose word."""
+    from farm.cli.tables import print_table
+    from farm.demo import PRICE_BASIS, PRICE_PER_KWH, baseline_prices
+    from farm.energy.figures import energy_source
+
+    thousands = figures.counts.answered / 1000
+    # Windows before and after in which nothing ran are not the digits'.
+    usage, idle = figures.usage, figures.idle
+    joules = (usage.joules - idle.joules) / thousands
+    low, high = (usage.low_j - idle.low_j) / thousands, (usage.high_j - idle.high_j) / thousands
+    source = energy_source(usage)
+    cost = ((usage.cost or 0.0) - (idle.cost or 0.0)) / thousands
+    print_table(
+        "What 1,000 digits took and cost",
+        ("", "figure", "on whose word"),
+        [
+            ("energy, this machine's", f"{joules:.3g} J ({low:.3g} to {high:.3g})", source),
+            (
+                "its price",
+                f"{cost:.2g} USD",
+                f"{source} joules at {PRICE_PER_KWH} USD/kWh ({PRICE_BASIS}); the machine's own"
+                " price is not in it",
+            ),
+            *(
+                (
+                    f"{baseline.provider} {baseline.service}",
+                    f"{asked / thousands:.2g} USD",
+                    f"prices of {baseline.read.isoformat()}; measured compute time, "
+                    + (f"{baseline.speed.basis} speed" if baseline.speed else "no speed"),
+                )
+                for baseline, asked in baseline_prices(outcome, figures)
+            ),
+        ],
+    )

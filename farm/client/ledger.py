@@ -84,7 +84,7 @@ def _figures(figures: pb.LedgerFigures) -> LedgerFigures:
     return LedgerFigures(
         start_unix_ns=figures.start_unix_ns,
         key=figures.key,
-        minutes=figures.minutes,
+        window_s=figures.window_ns / _NS,
         batches=figures.batches,
         rows=figures.rows,
         queue_s=figures.queue_ns / _NS,

@@ -60,8 +60,8 @@ class BatchRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IdleRecord:
-    """What the farm took in a window in which nothing ran."""
+class WindowRecord:
+    """A window that was closed; `usage` is what the farm took in it if nothing ran there."""
 
     settled_unix_ns: int
     window_s: float
@@ -140,13 +140,13 @@ class LedgerFigures:
     `usage` is all that was charged there; `wasted` the part of it whose work answered nobody:
     failed and hedged batches, requests that were cancelled or expired in flight. Idle windows
     are in the figures of TOTAL alone, as `idle`, and in `usage` too. Requests are not known by
-    node and by route: there `counts` has only `answered`. `minutes` are those of which anything
-    is known: in TOTAL, those in which the gateway ran.
+    node and by route: there `counts` has only `answered`. `window_s` are the seconds of
+    all windows, in which the gateway ran, of TOTAL alone.
     """
 
     start_unix_ns: int
     key: str
-    minutes: int = 0
+    window_s: float = 0.0
     batches: int = 0
     rows: int = 0
     queue_s: float = 0.0

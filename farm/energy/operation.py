@@ -14,11 +14,15 @@ from farm.energy.tariff import J_PER_KWH
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """A farm's sums over the `seconds` in which its gateway ran, and its terms."""
+    """A farm's sums over a time in which its gateway ran, and its terms."""
 
     figures: LedgerFigures
-    seconds: float
     terms: FarmTerms
+
+    @property
+    def seconds(self) -> float:
+        """For how long the gateway ran."""
+        return self.figures.window_s
 
     @property
     def answered(self) -> int:

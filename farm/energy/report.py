@@ -12,9 +12,8 @@ from farm.energy.comparison import Comparison, compare
 from farm.energy.figures import Figure, Section, work_figures
 from farm.energy.operation import Operation
 
-_MINUTE_S = 60.0
-# With fewer of them a minute that was not whole makes a difference.
-_ENOUGH_MINUTES = 15
+# In a shorter time it makes a difference that joules come in after the requests.
+_ENOUGH_S = 900.0
 _WITHOUT_REQUESTS = (GroupBy.NODE, GroupBy.ROUTE)
 
 
@@ -84,7 +83,8 @@ def report(
     # What is in the ledger may have had prices that were taken out of the configuration since.
     terms = replace(terms, currency=whole.currency or terms.currency)
     currency = terms.currency or ""
-    if not whole.figures:
+    # Requests are counted as they come, joules when their window is closed.
+    if not whole.figures or not whole.figures[0].window_s:
         return Report(
             farm=farm,
             since_unix_ns=reading.since_unix_ns,
@@ -94,10 +94,7 @@ def report(
             warnings=(_nothing(whole), *_drops(whole)),
         )
     total = whole.figures[0]
-    asked_s = (reading.until_unix_ns - reading.since_unix_ns) / 1e9
-    operation = Operation(
-        figures=total, seconds=min(total.minutes * _MINUTE_S, asked_s), terms=terms
-    )
+    operation = Operation(figures=total, terms=terms)
     compared = (
         [compare(each, operation, today) for each in baselines] if total.counts.answered else []
     )
@@ -157,6 +154,8 @@ def _work(figures: LedgerFigures, currency: str, *, knows_requests: bool = True)
 
 
 def _nothing(whole: LedgerAnswer) -> str:
+    if whole.figures:
+        return "requests were counted, but not yet their joules; ask again in half a minute"
     if whole.begins_unix_ns is None:
         return "the ledger is empty: nothing was recorded yet"
     return "the ledger has nothing of this time; ask for another one with --since and --until"
@@ -169,12 +168,11 @@ def _idle(operation: Operation) -> list[str]:
 
 
 def _short(operation: Operation) -> list[str]:
-    minutes = operation.figures.minutes
-    if minutes >= _ENOUGH_MINUTES:
+    if operation.seconds >= _ENOUGH_S:
         return []
     return [
-        f"the gateway ran in {minutes} minute{'s' * (minutes != 1)} of this time, and minutes are"
-        " counted as whole ones: what is told by the day, and utilisation, are rough"
+        f"the gateway ran for {operation.seconds:.0f} s of this time, and joules come in some"
+        " seconds after the requests: what is told of a request, and by the day, is rough"
     ]
 
 

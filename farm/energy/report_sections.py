@@ -134,7 +134,7 @@ def utilisation(operation: Operation) -> Section:
                 unit=SHARE,
                 note=f"{operation.figures.usage.node_s:,.1f} of"
                 f" {operation.terms.nodes * operation.seconds:,.0f}, of"
-                f" {operation.terms.nodes} nodes as of now",
+                f" {operation.terms.nodes} node{'s' * (operation.terms.nodes != 1)} as of now",
             ),
             Figure(
                 key="answered", label="answered", value=operation.answered, unit=REQUESTS
@@ -145,14 +145,15 @@ def utilisation(operation: Operation) -> Section:
                 value=None if most is None else most.most_per_day,
                 unit=REQUESTS,
                 source=EnergySource.MODELLED,
-                note="" if most is not None else "not known without prices and answers",
+                note="not known without prices and answers"
+                if most is None
+                else "its nodes; a gateway or a network may be full before them",
             ),
             Figure(
                 key="seconds",
                 label="time in which the gateway ran",
                 value=operation.seconds,
                 unit=SECONDS,
-                note="to the minute",
             ),
         ),
     )  # fmt: skip

@@ -13,7 +13,7 @@ from typing import Final
 from farm.core.clock import Clock
 from farm.core.energy import EnergyReading, Power
 from farm.core.errors import ErrorCode
-from farm.core.ledger import IdleRecord, Incident, IncidentKind
+from farm.core.ledger import Incident, IncidentKind, WindowRecord
 from farm.core.models import LatencyCurve
 from farm.core.nodes import NodeProfile, NodeVitals
 from farm.core.requests import Batch, BatchCompleted, InferenceRequest, LedgerEntry
@@ -204,7 +204,7 @@ class Accounting:
         self.close_window(self._clock.monotonic())
         left = self._account.abandon()
         if left.energy.typical:
-            self._records.idle(self._idle_record(left, 0.0))
+            self._records.window(self._window_record(left, 0.0))
 
     def close_window(self, ends_at: float) -> None:
         """Charge all until a moment, and hand what is settled to the ledger."""
@@ -258,11 +258,11 @@ class Accounting:
             for batch in batches
         )
         self._records.batches(records, len(batches))
-        if settlement.idle is not None:
-            window = settlement.window
-            self._records.idle(self._idle_record(settlement.idle, window.end - window.start))
+        window = settlement.window
+        idle = settlement.idle or Charge()
+        self._records.window(self._window_record(idle, window.end - window.start))
 
-    def _idle_record(self, charge: Charge, seconds: float) -> IdleRecord:
-        return IdleRecord(
+    def _window_record(self, charge: Charge, seconds: float) -> WindowRecord:
+        return WindowRecord(
             settled_unix_ns=self._clock.unix_ns(), window_s=seconds, usage=usage_of(charge)
         )

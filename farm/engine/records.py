@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Final, Protocol
 
 from farm.core.errors import ErrorCode
-from farm.core.ledger import BatchRecord, IdleRecord, Incident, Usage
+from farm.core.ledger import BatchRecord, Incident, Usage, WindowRecord
 from farm.core.models import ModelKey
 from farm.energy.attribution import Charge, SettledBatch
 from farm.energy.cores import Core
@@ -20,8 +20,8 @@ class Records(Protocol):
         """Keep so many settled batches; going through them takes time, and may be put off."""
         ...
 
-    def idle(self, record: IdleRecord) -> None:
-        """Keep what a window took in which nothing ran."""
+    def window(self, record: WindowRecord) -> None:
+        """Keep a window that was closed."""
         ...
 
     def incident(self, incident: Incident) -> None:
@@ -49,7 +49,7 @@ class Unkept:
     def batches(self, records: Iterable[BatchRecord], count: int) -> None:
         return
 
-    def idle(self, record: IdleRecord) -> None:
+    def window(self, record: WindowRecord) -> None:
         return
 
     def incident(self, incident: Incident) -> None:

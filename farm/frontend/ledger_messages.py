@@ -78,7 +78,7 @@ def _figures(figures: LedgerFigures) -> pb.LedgerFigures:
     return pb.LedgerFigures(
         start_unix_ns=figures.start_unix_ns,
         key=figures.key,
-        minutes=figures.minutes,
+        window_ns=round(figures.window_s * _NS),
         batches=figures.batches,
         rows=figures.rows,
         queue_ns=round(figures.queue_s * _NS),

@@ -405,7 +405,7 @@ class LedgerResponse(_message.Message):
     def __init__(self, figures: _Optional[_Iterable[_Union[LedgerFigures, _Mapping]]] = ..., incidents: _Optional[_Iterable[_Union[Incident, _Mapping]]] = ..., currency: _Optional[str] = ..., begins_unix_ns: _Optional[int] = ..., size_bytes: _Optional[int] = ..., drops: _Optional[int] = ..., latency_bounds_ns: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class LedgerFigures(_message.Message):
-    __slots__ = ("start_unix_ns", "key", "batches", "rows", "queue_ns", "compute_ns", "usage", "wasted", "idle", "counts", "minutes")
+    __slots__ = ("start_unix_ns", "key", "batches", "rows", "queue_ns", "compute_ns", "usage", "wasted", "idle", "counts", "window_ns")
     START_UNIX_NS_FIELD_NUMBER: _ClassVar[int]
     KEY_FIELD_NUMBER: _ClassVar[int]
     BATCHES_FIELD_NUMBER: _ClassVar[int]
@@ -416,7 +416,7 @@ class LedgerFigures(_message.Message):
     WASTED_FIELD_NUMBER: _ClassVar[int]
     IDLE_FIELD_NUMBER: _ClassVar[int]
     COUNTS_FIELD_NUMBER: _ClassVar[int]
-    MINUTES_FIELD_NUMBER: _ClassVar[int]
+    WINDOW_NS_FIELD_NUMBER: _ClassVar[int]
     start_unix_ns: int
     key: str
     batches: int
@@ -427,8 +427,8 @@ class LedgerFigures(_message.Message):
     wasted: LedgerUsage
     idle: LedgerUsage
     counts: RequestCounts
-    minutes: int
-    def __init__(self, start_unix_ns: _Optional[int] = ..., key: _Optional[str] = ..., batches: _Optional[int] = ..., rows: _Optional[int] = ..., queue_ns: _Optional[int] = ..., compute_ns: _Optional[int] = ..., usage: _Optional[_Union[LedgerUsage, _Mapping]] = ..., wasted: _Optional[_Union[LedgerUsage, _Mapping]] = ..., idle: _Optional[_Union[LedgerUsage, _Mapping]] = ..., counts: _Optional[_Union[RequestCounts, _Mapping]] = ..., minutes: _Optional[int] = ...) -> None: ...
+    window_ns: int
+    def __init__(self, start_unix_ns: _Optional[int] = ..., key: _Optional[str] = ..., batches: _Optional[int] = ..., rows: _Optional[int] = ..., queue_ns: _Optional[int] = ..., compute_ns: _Optional[int] = ..., usage: _Optional[_Union[LedgerUsage, _Mapping]] = ..., wasted: _Optional[_Union[LedgerUsage, _Mapping]] = ..., idle: _Optional[_Union[LedgerUsage, _Mapping]] = ..., counts: _Optional[_Union[RequestCounts, _Mapping]] = ..., window_ns: _Optional[int] = ...) -> None: ...
 
 class LedgerUsage(_message.Message):
     __slots__ = ("joules", "low_j", "high_j", "measured_j", "modelled_j", "marginal_j", "node_ns", "cost", "core_ns")

@@ -5,7 +5,7 @@ from datetime import date
 from pathlib import Path
 
 from farm.core.errors import ErrorCode
-from farm.core.ledger import BatchRecord, IdleRecord, Incident, IncidentKind, Usage
+from farm.core.ledger import BatchRecord, Incident, IncidentKind, Usage, WindowRecord
 from farm.core.models import ModelKey
 from farm.core.terms import FarmTerms, FxRate
 from farm.engine.ledger.ledger import Ledger
@@ -63,12 +63,16 @@ def write_history(path: Path) -> Ledger:
         if minute in OFF:
             continue
         clock.now_ns = BEGAN_NS + minute * MINUTE_NS + 30 * SECOND_NS
-        if minute % 10 == 9:
-            ledger.idle(
-                IdleRecord(settled_unix_ns=clock.now_ns, window_s=60.0, usage=usage(IDLE_W * 60))
+        is_idle = minute % 10 == 9
+        ledger.window(
+            WindowRecord(
+                settled_unix_ns=clock.now_ns,
+                window_s=60.0,
+                usage=usage(IDLE_W * 60) if is_idle else Usage(),
             )
-            continue
-        _minute(ledger, clock.now_ns, minute)
+        )
+        if not is_idle:
+            _minute(ledger, clock.now_ns, minute)
     clock.now_ns = ENDED_NS - MINUTE_NS
     ledger.incident(
         Incident(

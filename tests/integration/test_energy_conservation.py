@@ -116,7 +116,7 @@ def _settled(
         found.append((answer, before))
         return bool(settled) and _drawn(farm) == before
 
-    wait_until(at_rest, timeout_s=30)
+    wait_until(at_rest, timeout_s=30, what="all batches are settled")
     return found[-1]
 
 

@@ -16,6 +16,7 @@ WAIT_S = 60
 
 pytestmark = [
     pytest.mark.integration,
+    pytest.mark.browser,
     pytest.mark.skipif(
         BROWSER is None, reason="there is no Chromium here; Debian has it: apt install chromium"
     ),

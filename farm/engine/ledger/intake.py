@@ -7,7 +7,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from farm.core.clock import Clock
 from farm.core.errors import ErrorCode
-from farm.core.ledger import LATENCY_BOUNDS_S, BatchRecord, IdleRecord, Incident, RequestCounts
+from farm.core.ledger import LATENCY_BOUNDS_S, BatchRecord, Incident, RequestCounts, WindowRecord
 from farm.core.models import ModelKey
 from farm.engine.ledger.schema import MINUTE_NS
 from farm.engine.ledger.sums import RequestKey
@@ -17,7 +17,7 @@ _MAX_RECORDS: Final = 50_000
 # Models times clients times minutes that may wait.
 _MAX_COUNTS: Final = 10_000
 
-Record: TypeAlias = BatchRecord | IdleRecord | Incident
+Record: TypeAlias = BatchRecord | WindowRecord | Incident
 
 
 class Taken(NamedTuple):

@@ -20,11 +20,11 @@ from farm.core.clock import Clock
 from farm.core.errors import ErrorCode, InternalError
 from farm.core.ledger import (
     BatchRecord,
-    IdleRecord,
     Incident,
     LedgerAnswer,
     LedgerFigures,
     LedgerQuery,
+    WindowRecord,
 )
 from farm.core.models import ModelKey
 from farm.engine.ledger import queries
@@ -50,7 +50,7 @@ CHUNK: Final = 500
 class Ledger:
     """One file, written by this gateway and by the one that it takes over from.
 
-    `batch`, `idle`, `incident` and `request` may be called from any thread; they return at once
+    `batch`, `window`, `incident` and `request` may be called from any thread; they return at once
     and never raise. What reads the file is to be called off the event loop.
     """
 
@@ -99,8 +99,8 @@ class Ledger:
         """Keep so many settled batches; they are made by the thread that writes them."""
         self._intake.put_batches(records, count)
 
-    def idle(self, record: IdleRecord) -> None:
-        """Keep what a window took in which nothing ran."""
+    def window(self, record: WindowRecord) -> None:
+        """Keep a window that was closed."""
         self._intake.put(record)
 
     def incident(self, incident: Incident) -> None:

@@ -38,8 +38,7 @@ MAX_INCIDENTS: Final = 1_000
 _STEP: Final = "CASE WHEN :step = 0 THEN 0 ELSE (minute - :since) / :step END"
 _IN_RANGE: Final = "grouping = :group AND minute >= :since AND minute < :until"
 _FIGURES: Final = (
-    f"SELECT {_STEP}, key, sum(minutes),"  # noqa: S608
-    f" {', '.join(f'sum({name})' for name in SUM_COLUMNS)} FROM minutes"
+    f"SELECT {_STEP}, key, {', '.join(f'sum({name})' for name in SUM_COLUMNS)} FROM minutes"  # noqa: S608
     f" WHERE {_IN_RANGE} GROUP BY 1, 2 ORDER BY 1, 2 LIMIT {MAX_FIGURES + 1}"
 )
 _FAILURES: Final = (
@@ -81,11 +80,10 @@ def figures(db: sqlite3.Connection, query: LedgerQuery) -> list[LedgerFigures]:
         _figures(
             (asked["since"] + step * asked["step"]) * MINUTE_NS,
             key,
-            minutes,
             dict(zip(SUM_COLUMNS, sums, strict=True)),
             failed.get((step, key), {}),
         )
-        for step, key, minutes, *sums in rows
+        for step, key, *sums in rows
     ]
 
 
@@ -154,7 +152,6 @@ def _parameters(query: LedgerQuery, by_hour_until: int) -> dict[str, Any]:
 def _figures(
     start_unix_ns: int,
     key: str,
-    minutes: int,
     sums: Mapping[str, Any],
     failed: dict[str, int],
 ) -> LedgerFigures:
@@ -169,7 +166,6 @@ def _figures(
     return LedgerFigures(
         start_unix_ns=start_unix_ns,
         key=key,
-        minutes=minutes,
         **{name: sums[name] for name in WORK_COLUMNS},
         usage=usage,
         wasted=wasted,

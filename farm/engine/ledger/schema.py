@@ -30,7 +30,7 @@ COUNT_COLUMNS: Final = (
     "answered", "in_time", "late", "request_bytes", "response_bytes", "latency_s",
 )  # fmt: skip
 LATENCY_COLUMNS: Final = tuple(f"latency_{index}" for index in range(len(LATENCY_BOUNDS_S) + 1))
-WORK_COLUMNS: Final = ("batches", "rows", "queue_s", "compute_s")
+WORK_COLUMNS: Final = ("batches", "rows", "queue_s", "compute_s", "window_s")
 SUM_COLUMNS: Final = (
     *WORK_COLUMNS,
     *(f"{kind}_{name}" for kind in USAGE_KINDS for name in USAGE_FIELDS),
@@ -69,8 +69,6 @@ CREATE: Final = (
     "CREATE INDEX batches_by_time ON batches (settled_unix_ns)",
     "CREATE TABLE minutes (grouping TEXT NOT NULL, minute INTEGER NOT NULL, key TEXT NOT NULL,"
     f" {', '.join(map(_sum_column, SUM_COLUMNS))},"
-    # How many minutes a row is of: one, until those of an hour are merged.
-    " minutes INTEGER NOT NULL DEFAULT 1,"
     f" PRIMARY KEY ({', '.join(_MINUTE_KEY)})) WITHOUT ROWID",
     "CREATE TABLE failures (grouping TEXT NOT NULL, minute INTEGER NOT NULL, key TEXT NOT NULL,"
     " code TEXT NOT NULL, requests INTEGER NOT NULL,"
@@ -106,7 +104,7 @@ _OF_HOUR: Final = "grouping = :group AND minute > :hour AND minute < :hour + 60"
 MERGE_HOUR: Final = tuple(
     statement
     for table, keys, sums in (
-        ("minutes", ("key",), (*SUM_COLUMNS, "minutes")),
+        ("minutes", ("key",), SUM_COLUMNS),
         ("failures", ("key", "code"), ("requests",)),
     )
     for statement in (

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from farm.core.ledger import BatchRecord, GroupBy, IdleRecord, RequestCounts, Usage
+from farm.core.ledger import BatchRecord, GroupBy, RequestCounts, Usage, WindowRecord
 from farm.core.models import ModelKey
 from farm.engine.ledger.schema import MINUTE_NS
 
@@ -73,6 +73,7 @@ class Sums:
     rows: int = 0
     queue_s: float = 0.0
     compute_s: float = 0.0
+    window_s: float = 0.0
     usage: Charged = field(default_factory=Charged)
     wasted: Charged = field(default_factory=Charged)
     idle: Charged = field(default_factory=Charged)
@@ -83,6 +84,7 @@ class Sums:
         self.rows += other.rows
         self.queue_s += other.queue_s
         self.compute_s += other.compute_s
+        self.window_s += other.window_s
         self.usage.add(other.usage)
         self.wasted.add(other.wasted)
         self.idle.add(other.idle)
@@ -140,9 +142,10 @@ class MinuteSums:
             self._row(GroupBy.TOTAL, minute, "").add(sums)
             self._row(GroupBy.MODEL, minute, str(model)).add(sums)
 
-    def add_idle(self, record: IdleRecord) -> None:
-        """Add a window in which nothing ran."""
+    def add_window(self, record: WindowRecord) -> None:
+        """Add a window, and what it took if nothing ran in it."""
         total = self._row(GroupBy.TOTAL, record.settled_unix_ns // MINUTE_NS, "")
+        total.window_s += record.window_s
         total.usage.add(record.usage)
         total.idle.add(record.usage)
 

@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from farm.core.ledger import BatchRecord, IdleRecord, Incident
+from farm.core.ledger import BatchRecord, Incident, WindowRecord
 from farm.engine.ledger.intake import Record, Taken
 from farm.engine.ledger.schema import (
     ADD_FAILURES,
@@ -40,14 +40,14 @@ class Waiting:
     def add(self, taken: Taken) -> int:
         """Take what came in; return how many records there was no room for."""
         batches = [record for record in taken.records if isinstance(record, BatchRecord)]
-        idles = [record for record in taken.records if isinstance(record, IdleRecord)]
+        windows = [record for record in taken.records if isinstance(record, WindowRecord)]
         incidents = [record for record in taken.records if isinstance(record, Incident)]
         if len(self._sums.rows) >= _MAX_SUMS:
             return len(taken.records) + len(taken.requests)
         self._sums.add_requests(taken.requests)
         self._sums.add_batches(batches)
-        for idle in idles:
-            self._sums.add_idle(idle)
+        for window in windows:
+            self._sums.add_window(window)
         dropped = _extend(self._batches, batches, _MAX_BATCHES)
         return dropped + _extend(self._incidents, incidents, _MAX_INCIDENTS)
 
@@ -123,6 +123,7 @@ def _minute_row(key: tuple[Any, ...], sums: Sums) -> tuple[Any, ...]:
         sums.rows,
         sums.queue_s,
         sums.compute_s,
+        sums.window_s,
         *usage_values(sums.usage),
         *usage_values(sums.wasted),
         *usage_values(sums.idle),

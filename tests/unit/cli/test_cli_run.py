@@ -17,4 +17,4 @@ def test_a_wrong_file_is_named_with_its_keys(tmp_path: Path) -> None:
     file.write_text("name: pi-01\nheads: 198.18.0.10:6400\n")
     said = fails(2, "run", "node", "--config", str(file))
     assert f"{file}: heads: there is no such setting" in said
-    assert f"{file}: address: Field required" in said
+    assert f"{file}: address: is missing" in said

@@ -45,7 +45,7 @@ figures = st.builds(
     LedgerFigures,
     start_unix_ns=st.just(BEGAN_NS),
     key=st.text(max_size=20),
-    minutes=st.integers(1, 60),
+    window_s=st.just(0.0) | st.floats(1, 3600),
     usage=usages,
     wasted=usages,
     idle=usages,

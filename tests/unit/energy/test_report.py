@@ -32,7 +32,7 @@ DAY_COST = 0.2592
 FIGURES = LedgerFigures(
     start_unix_ns=0,
     key="",
-    minutes=1440,
+    window_s=86_400,
     batches=50_000,
     rows=100_000,
     usage=Usage(
@@ -218,9 +218,15 @@ def test_money_goes_to_electricity_and_to_boards() -> None:
     assert figure(found, "spending", "boards_per_day").value == pytest.approx(0.1728)
 
 
-def test_a_time_of_few_minutes_is_said_to_be_rough() -> None:
-    (warning,) = made(replace(FIGURES, minutes=1)).warnings
-    assert "ran in 1 minute of this time" in warning
+def test_a_short_time_is_said_to_be_rough() -> None:
+    (warning,) = made(replace(FIGURES, window_s=50.0)).warnings
+    assert "ran for 50 s of this time" in warning
+
+
+def test_a_window_that_is_still_open_has_no_joules_to_tell_of() -> None:
+    found = made(replace(FIGURES, window_s=0.0))
+    assert found.is_empty
+    assert "ask again" in found.warnings[0]
 
 
 def test_work_that_was_wasted_is_not_asked_of_a_cloud() -> None:
@@ -298,7 +304,7 @@ def test_a_time_of_which_nothing_is_known_says_so() -> None:
 def test_a_farm_that_nobody_asked_has_joules_and_no_request() -> None:
     idle = Usage(joules=100.0, modelled_j=100.0, cost=0.1)
     found = made(
-        LedgerFigures(start_unix_ns=0, key="", minutes=1, usage=idle, idle=idle),
+        LedgerFigures(start_unix_ns=0, key="", window_s=60.0, usage=idle, idle=idle),
         baselines=[baseline()],
     )
     assert figure(found, "energy", "total").value == 100.0

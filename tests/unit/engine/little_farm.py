@@ -12,7 +12,7 @@ from fake_pool import FakePool
 from farm.core.clock import Clock, SystemClock
 from farm.core.energy import Band, EnergySource
 from farm.core.errors import ErrorCode, ModelNotFoundError
-from farm.core.ledger import BatchRecord, IdleRecord, Incident
+from farm.core.ledger import BatchRecord, Incident, WindowRecord
 from farm.core.models import ModelArtifact, ModelFile, ModelKey, ModelState
 from farm.core.nodes import NodeVitals
 from farm.core.requests import LedgerEntry, Receipt
@@ -88,7 +88,7 @@ class Book:
     """`Records` that keeps everything."""
 
     settled: list[BatchRecord] = field(default_factory=list)
-    idles: list[IdleRecord] = field(default_factory=list)
+    windows: list[WindowRecord] = field(default_factory=list)
     incidents: list[Incident] = field(default_factory=list)
     # Model, client, error if any, whether in time, bytes there and back.
     requests: list[tuple[ModelKey, str, ErrorCode | None, bool | None, int, int]] = field(
@@ -98,8 +98,8 @@ class Book:
     def batches(self, records: Iterable[BatchRecord], count: int) -> None:
         self.settled += records
 
-    def idle(self, record: IdleRecord) -> None:
-        self.idles.append(record)
+    def window(self, record: WindowRecord) -> None:
+        self.windows.append(record)
 
     def incident(self, incident: Incident) -> None:
         self.incidents.append(incident)

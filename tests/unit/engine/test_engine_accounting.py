@@ -141,7 +141,7 @@ def test_a_meter_is_believed_and_its_loss_falls_to_the_model() -> None:
     shelf.accounting.close_window(shelf.clock.now)
     shelf.beat("a", seconds=10)
     shelf.accounting.close_window(shelf.clock.now)
-    _, measured, modelled = (idle.usage for idle in shelf.book.idles)
+    _, measured, modelled = (idle.usage for idle in shelf.book.windows)
     assert (measured.joules, measured.measured_j) == pytest.approx((50, 50))
     assert (measured.low_j, measured.high_j) == pytest.approx((45, 55))
     assert (modelled.joules, modelled.measured_j, modelled.modelled_j) == pytest.approx((20, 0, 20))
@@ -155,7 +155,7 @@ def test_nodes_of_one_host_share_what_it_draws() -> None:
     shelf.accounting.close_window(shelf.clock.now)
     shelf.beat("a", "b", seconds=10, metered_w=5.0)
     shelf.accounting.close_window(shelf.clock.now)
-    assert shelf.book.idles[-1].usage.joules == pytest.approx(50)
+    assert shelf.book.windows[-1].usage.joules == pytest.approx(50)
 
 
 def test_a_silent_host_is_assumed_to_idle_or_to_be_off() -> None:
@@ -165,7 +165,7 @@ def test_a_silent_host_is_assumed_to_idle_or_to_be_off() -> None:
     shelf.accounting.close_window(shelf.clock.now)
     shelf.clock.now += 10.0
     shelf.accounting.close_window(shelf.clock.now)
-    usage = shelf.book.idles[-1].usage
+    usage = shelf.book.windows[-1].usage
     assert (usage.low_j, usage.joules, usage.high_j) == pytest.approx((0, 20, 30))
     assert usage.measured_j == usage.modelled_j == 0
 
@@ -183,7 +183,7 @@ def test_boards_cost_money_whether_they_are_used_or_not() -> None:
     shelf.accounting.close_window(shelf.clock.now)
     shelf.beat("a", seconds=10)
     shelf.accounting.close_window(shelf.clock.now)
-    assert shelf.book.idles[-1].usage.cost == pytest.approx(10 + 20e-6)
+    assert shelf.book.windows[-1].usage.cost == pytest.approx(10 + 20e-6)
 
 
 def test_receipts_are_reckoned_by_the_window_before() -> None:
@@ -242,7 +242,7 @@ def test_what_runs_at_the_end_is_nobodys() -> None:
     shelf.beat("a", seconds=5, cpu=1.0)
     shelf.accounting.finish()
     assert shelf.book.settled == []
-    kept_j = sum(idle.usage.joules for idle in shelf.book.idles)
+    kept_j = sum(idle.usage.joules for idle in shelf.book.windows)
     drawn = shelf.accounting.totals()
     assert kept_j == pytest.approx(drawn.modelled_j + drawn.assumed_j)
 

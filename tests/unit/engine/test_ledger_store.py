@@ -14,18 +14,18 @@ from farm.core.errors import ErrorCode, InvalidRequestError
 from farm.core.ledger import (
     LATENCY_BOUNDS_S,
     GroupBy,
-    IdleRecord,
     Incident,
     IncidentKind,
     LedgerFigures,
     LedgerQuery,
     Usage,
+    WindowRecord,
 )
 from farm.core.models import ModelKey
 from farm.engine.ledger.ledger import CHUNK, Ledger
 from farm.engine.ledger.retention import Retention
 
-IDLE = IdleRecord(settled_unix_ns=NOON_NS, window_s=10.0, usage=Usage(joules=30.0, low_j=20.0))
+IDLE = WindowRecord(settled_unix_ns=NOON_NS, window_s=10.0, usage=Usage(joules=30.0, low_j=20.0))
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ def test_all_of_a_batch_that_failed_is_waste(ledger: Ledger, outcome: str) -> No
 
 def test_idle_windows_are_the_farms_alone(ledger: Ledger) -> None:
     ledger.batch(batch())
-    ledger.idle(IDLE)
+    ledger.window(IDLE)
     assert total(ledger).usage.joules == 38.0
     assert (total(ledger).idle.joules, total(ledger).idle.low_j) == (30.0, 20.0)
     assert total(ledger).idle.cost is None

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ledger_records import DIGITS, MINUTE_NS, NOON_NS, batch_record
 
-from farm.core.ledger import BatchRecord, GroupBy, IdleRecord, RequestCounts, Usage
+from farm.core.ledger import BatchRecord, GroupBy, RequestCounts, Usage, WindowRecord
 from farm.core.models import ModelKey
 from farm.engine.ledger.sums import MinuteSums, Sums, account_of
 
@@ -32,14 +32,14 @@ BATCHES = st.builds(
         st.integers(0, 32),
     ),
 )
-IDLES = st.builds(IdleRecord, settled_unix_ns=st.just(NOON_NS), window_s=AMOUNTS, usage=USAGES)
+IDLES = st.builds(WindowRecord, settled_unix_ns=st.just(NOON_NS), window_s=AMOUNTS, usage=USAGES)
 
 
-def added(batches: Iterable[BatchRecord], idles: Iterable[IdleRecord] = ()) -> MinuteSums:
+def added(batches: Iterable[BatchRecord], idles: Iterable[WindowRecord] = ()) -> MinuteSums:
     sums = MinuteSums()
     sums.add_batches(batches)
     for idle in idles:
-        sums.add_idle(idle)
+        sums.add_window(idle)
     return sums
 
 
@@ -54,7 +54,7 @@ def grouped(sums: MinuteSums, group: GroupBy) -> Sums:
 
 @given(st.lists(BATCHES), st.lists(IDLES))
 def test_every_group_adds_up_to_the_whole(
-    batches: list[BatchRecord], idles: list[IdleRecord]
+    batches: list[BatchRecord], idles: list[WindowRecord]
 ) -> None:
     sums = added(batches, idles)
     total = grouped(sums, GroupBy.TOTAL)

@@ -15,11 +15,11 @@ from farm.core.errors import ErrorCode, InvalidRequestError, UnsupportedError
 from farm.core.ledger import (
     BatchRecord,
     GroupBy,
-    IdleRecord,
     Incident,
     IncidentKind,
     LedgerQuery,
     Usage,
+    WindowRecord,
 )
 from farm.core.models import ModelKey
 from farm.engine.ledger.ledger import CHUNK, Ledger
@@ -85,7 +85,7 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
 @pytest.mark.parametrize("group", GroupBy)
 async def test_a_client_gets_what_the_ledger_says(served: Served, group: GroupBy) -> None:
     served.ledger.batch(BATCH)
-    served.ledger.idle(IdleRecord(settled_unix_ns=NOON_NS, window_s=10.0, usage=Usage(joules=9.0)))
+    served.ledger.window(WindowRecord(settled_unix_ns=NOON_NS, window_s=10.0, usage=Usage(joules=9.0)))
     served.ledger.incident(LOST)
     served.ledger.request(
         DIGITS, "id:ann", None, 0.5, in_time=True, request_bytes=10, response_bytes=20
