@@ -9,7 +9,7 @@ LOADGEN := benchmarks/.build/unary_load
 
 .PHONY: demo test test-unit test-integration fuzz stress test-faults test-browser test-kserve lab-install lab-up lab-down \
   test-lab test-pi check format lint types contracts generated \
-  bench bench-serving bench-peers zoo screenshots lock clean
+  bench bench-shelf bench-serving bench-peers zoo screenshots lock clean
 .DEFAULT_GOAL := test
 
 demo: $(STAMP)  ## an embedded farm, real digits through real gRPC, a report
@@ -90,6 +90,9 @@ bench: bench-serving  ## measure, and write docs/benchmarks/
 	$(BIN)/python -m benchmarks.ledger
 	$(BIN)/python -m benchmarks.machine_cost
 	$(BIN)/python -m benchmarks.simulated_shelf
+
+bench-shelf:  ## bootstrap in the lab, as root; about 20 minutes
+	$(BIN)/python -m benchmarks.shelf
 
 bench-serving: bench-peers  ## this farm, its peers and bare ONNX Runtime
 	$(BIN)/python -m benchmarks.serving

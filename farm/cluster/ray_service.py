@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic, time
@@ -111,34 +112,43 @@ class RayService:
             self._await_head()
 
     def _await_clock(self) -> None:
-        until = monotonic() + _CLOCK_S
-        while fault := preflight.clock_fault(self._machine, self._floor):
-            if monotonic() >= until:
-                raise RefusalError(
-                    RefusalCode.CLOCK,
-                    f"this machine's clock is wrong: {fault}; let it reach a time server"
-                    " (`timedatectl` tells which it asks), or set it by hand",
-                )
-            self._notifier.status(f"waiting for the clock to be set: {fault}")
-            self._notifier.needs(_START_S)
-            self._pause(_LOOK_EVERY_S)
+        fault = self._await_end(
+            lambda: preflight.clock_fault(self._machine, self._floor),
+            within_s=_CLOCK_S,
+            waiting_for="the clock to be set",
+        )
+        if fault:
+            raise RefusalError(
+                RefusalCode.CLOCK,
+                f"this machine's clock is wrong: {fault}; let it reach a time server"
+                " (`timedatectl` tells which it asks), or set it by hand",
+            )
 
     def _await_head(self) -> None:
         machine = self._machine
         host, _, port = machine.head.rpartition(":")
-        until = monotonic() + _HEAD_S
-        while fault := ray_port.obstacle(
-            machine.tls, host.strip("[]"), int(port), within_s=_ANSWER_S
-        ):
+        fault = self._await_end(
+            lambda: ray_port.obstacle(machine.tls, host.strip("[]"), int(port), within_s=_ANSWER_S),
+            within_s=_HEAD_S,
+            waiting_for=f"the head at {machine.head}",
+        )
+        if fault:
+            raise RefusalError(
+                RefusalCode.HEAD,
+                f"the farm's head at {machine.head} cannot be used: {fault}; see there what"
+                " `systemctl status 'farm-head@*'` says, and check the network between",
+            )
+
+    def _await_end(self, obstacle: Callable[[], str], *, within_s: float, waiting_for: str) -> str:
+        """Wait until there is no obstacle any more; return it if it stays for too long."""
+        until = monotonic() + within_s
+        while fault := obstacle():
             if monotonic() >= until:
-                raise RefusalError(
-                    RefusalCode.HEAD,
-                    f"the farm's head at {machine.head} cannot be used: {fault}; see there what"
-                    " `systemctl status 'farm-head@*'` says, and check the network between",
-                )
-            self._notifier.status(f"waiting for the head at {machine.head}: {fault}")
+                return fault
+            self._notifier.status(f"waiting for {waiting_for}: {fault}")
             self._notifier.needs(_START_S)
             self._pause(_LOOK_EVERY_S)
+        return ""
 
     def _start(self) -> None:
         """Start Ray; return once this machine has joined its cluster, which `ray start` awaits."""

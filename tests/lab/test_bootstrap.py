@@ -16,7 +16,7 @@ from farm.core.ports import CLUSTER_BASES, ClusterPorts
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800)]
 
-SSH, GATEWAY = 22, 8001
+SSH, GATEWAY, OPERATORS = 22, 8001, 8003
 RAYS_PORTS = {
     port
     for ports in map(ClusterPorts, CLUSTER_BASES.values())
@@ -51,12 +51,8 @@ def test_digits_through_mutual_tls(shelf: ShelfFarm) -> None:
 
 
 def test_a_client_without_certificate_is_refused(shelf: ShelfFarm) -> None:
-    ca = str(shelf.developer / "ca.pem")
-    with (
-        triton.InferenceServerClient(shelf.address, ssl=True, root_certificates=ca) as nobody,
-        pytest.raises(triton.InferenceServerException, match="UNAVAILABLE"),
-    ):
-        digit_requests.ask(nobody)
+    with pytest.raises(triton.InferenceServerException, match="UNAVAILABLE"):
+        ask_without_certificate(shelf.address, str(shelf.developer / "ca.pem"))
     with (
         triton.InferenceServerClient(shelf.address) as in_the_clear,
         pytest.raises(triton.InferenceServerException, match="UNAVAILABLE"),
@@ -179,6 +175,37 @@ def test_a_head_that_loses_power_comes_back(shelf: ShelfFarm) -> None:
 @pytest.fixture(scope="module")
 def newcomer(shelf: ShelfFarm) -> Host:
     return shelf.lab.host("newcomer", memory_mb=2048, sudo="password")
+
+
+def test_clients_without_certificates_where_the_operator_lets_them(shelf: ShelfFarm) -> None:
+    ca = str(shelf.developer / "ca.pem")
+    for tls in ("server", "off"):
+        told = {"gateway": {"tls": tls}}
+        shelf.lab.write_inventory(head=shelf.head, nodes=shelf.nodes, farm=told)
+        changed = shelf.operator.bootstrap(shelf.inventory)
+        assert changed.exit_code == 0, changed.said
+        assert {name for name, host in changed.hosts.items() if host["changes"]} == {
+            shelf.head.name
+        }
+        encrypted = {"ssl": True, "root_certificates": ca} if tls == "server" else {}
+        with triton.InferenceServerClient(shelf.address, **encrypted) as nobody:
+            digit_requests.ask(nobody)
+            with pytest.raises(triton.InferenceServerException, match="PERMISSION_DENIED"):
+                nobody.unload_model("digits")
+        # Operators have a port of their own then, on which everybody shows a certificate.
+        shelf.operator.await_nodes(*(node.name for node in shelf.nodes))
+        with pytest.raises(triton.InferenceServerException, match="UNAVAILABLE"):
+            ask_without_certificate(f"{shelf.head.address}:{OPERATORS}", ca)
+    shelf.lab.write_inventory(head=shelf.head, nodes=shelf.nodes)
+    mutual = shelf.operator.bootstrap(shelf.inventory)
+    assert mutual.exit_code == 0, mutual.said
+    with pytest.raises(triton.InferenceServerException, match="UNAVAILABLE"):
+        ask_without_certificate(shelf.address, ca)
+
+
+def ask_without_certificate(address: str, ca: str) -> None:
+    with triton.InferenceServerClient(address, ssl=True, root_certificates=ca) as nobody:
+        digit_requests.ask(nobody)
 
 
 def test_a_dry_run_changes_nothing(shelf: ShelfFarm, newcomer: Host) -> None:
