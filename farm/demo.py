@@ -155,7 +155,7 @@ def baseline_prices(outcome: Outcome, figures: LedgerFigures) -> list[tuple[Base
     work = Workload(
         requests=figures.counts.answered,
         seconds=outcome.seconds,
-        compute_s=figures.usage.core_s,
+        compute_s=figures.usage.reference_s,
         request_bytes=figures.counts.request_bytes,
         response_bytes=figures.counts.response_bytes,
     )

@@ -36,7 +36,7 @@ COLUMNS: Final[Mapping[str, type]] = {
     "modelled_j": float,
     "marginal_j": float,
     "node_s": float,
-    "core_s": float,
+    "reference_s": float,
     "cost": float,
     "currency": str,
     "clients": str,
@@ -58,7 +58,7 @@ def to_rows(records: Iterable[BatchRecord], currency: str | None) -> Iterator[Ro
             record.model.name, record.model.version, record.digest, record.node_id, record.route,
             record.outcome, record.rows, record.requests, record.wasted, record.queue_s,
             record.compute_s, usage.joules, usage.low_j, usage.high_j, usage.measured_j,
-            usage.modelled_j, usage.marginal_j, usage.node_s, usage.core_s, usage.cost,
+            usage.modelled_j, usage.marginal_j, usage.node_s, usage.reference_s, usage.cost,
             None if usage.cost is None else currency,
             json.dumps(dict(record.clients), sort_keys=True),
         )  # fmt: skip

@@ -9,7 +9,9 @@ from datetime import datetime
 from html import escape
 
 from farm.cli import report_words as words
-from farm.cli.report_charts import Chart, charts, moment
+from farm.cli.break_even_chart import break_even_chart
+from farm.cli.chart import Chart
+from farm.cli.report_charts import charts_over_time
 from farm.cli.report_style import STYLE
 from farm.energy.comparison import Comparison, representatives
 from farm.energy.figures import Figure, Section
@@ -25,7 +27,10 @@ def page(report: Report, *, made: datetime) -> str:
     """Return the page; moments are told in the time zone of `made`."""
     title = f"{report.farm}: what its requests cost"
     zone = made.tzinfo
-    since, until = moment(report.since_unix_ns, zone), moment(report.until_unix_ns, zone)
+    since, until = (
+        words.moment(report.since_unix_ns, zone),
+        words.moment(report.until_unix_ns, zone),
+    )
     body = [
         f"<h1>{escape(title)}</h1>",
         f'<p class="when">{since} to {until} {escape(made.tzname() or "")}, made'
@@ -33,15 +38,15 @@ def page(report: Report, *, made: datetime) -> str:
         *(f'<p class="warning" role="note">Note: {escape(text)}.</p>' for text in report.warnings),
     ]
     if not report.is_empty:
-        drawn = charts(report, zone)
+        costs = break_even_chart(report)
         body += [
             '<div class="levers">',
             *(_lever(lever, report.comparisons) for lever in report.levers),
             "</div>",
             _comparisons(report),
-            *(_chart(chart) for chart in drawn[:1] if report.comparisons),
+            "" if costs is None else _chart(costs),
             *(_section(section) for section in (*report.levers, *report.sections)),
-            *(_chart(chart) for chart in drawn[1 if report.comparisons else 0 :]),
+            *(_chart(chart) for chart in charts_over_time(report, zone)),
             *(_group(group.value, work) for group, work in report.groups.items()),
         ]
     if report.incidents:
@@ -50,7 +55,7 @@ def page(report: Report, *, made: datetime) -> str:
                 "Incidents, one by one",
                 ("when", "what", "of", "told"),
                 (
-                    (moment(each.unix_ns, zone), each.kind.value, each.subject, each.detail)
+                    (words.moment(each.unix_ns, zone), each.kind.value, each.subject, each.detail)
                     for each in report.incidents
                 ),
             )

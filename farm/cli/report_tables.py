@@ -4,7 +4,6 @@ import sys
 from datetime import tzinfo
 
 from farm.cli import report_words as words
-from farm.cli.report_charts import moment
 from farm.cli.tables import print_table
 from farm.core.text import printable
 from farm.energy.figures import Section
@@ -16,7 +15,10 @@ _INCIDENTS = 20
 
 def print_report(report: Report, zone: tzinfo | None) -> None:
     """Print the head line, every section, the baselines, and the shares of work."""
-    since, until = moment(report.since_unix_ns, zone), moment(report.until_unix_ns, zone)
+    since, until = (
+        words.moment(report.since_unix_ns, zone),
+        words.moment(report.until_unix_ns, zone),
+    )
     sys.stdout.write(f"{printable(report.farm)}, {since} to {until}\n")
     for warning in report.warnings:
         sys.stdout.write(f"Note: {printable(warning, most=1000)}.\n")
@@ -40,7 +42,7 @@ def print_report(report: Report, zone: tzinfo | None) -> None:
             ("when", "what", "of", "told"),
             [
                 (
-                    moment(each.unix_ns, zone),
+                    words.moment(each.unix_ns, zone),
                     each.kind,
                     printable(each.subject),
                     printable(each.detail, most=200),

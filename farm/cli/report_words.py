@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from datetime import datetime, tzinfo
 from typing import Final
 
 from farm.core.energy import Band
@@ -48,6 +49,11 @@ def amount(value: float | None, unit: str) -> str:
         if value and abs(value) >= begins:
             return f"{digits(value / divisor)} {name}"
     return f"{digits(value)} {unit}".rstrip()
+
+
+def moment(unix_ns: int, zone: tzinfo | None) -> str:
+    """Return a moment to the minute."""
+    return datetime.fromtimestamp(unix_ns / 1e9, zone).strftime("%Y-%m-%d %H:%M")
 
 
 def band(bounds: Band | None, unit: str) -> str:

@@ -105,7 +105,7 @@ def _usage(usage: pb.LedgerUsage) -> Usage:
         modelled_j=usage.modelled_j,
         marginal_j=usage.marginal_j,
         node_s=usage.node_ns / _NS,
-        core_s=usage.core_ns / _NS,
+        reference_s=usage.reference_ns / _NS,
         cost=usage.cost if usage.HasField("cost") else None,
     )
 

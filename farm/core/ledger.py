@@ -20,7 +20,8 @@ class Usage:
 
     `measured_j` and `modelled_j` are parts of `joules`, the rest is assumed. `marginal_j` is
     what it took beyond its share of what the farm draws idle. `node_s` is the time for which it
-    had a whole node, `core_s` that of a core. `cost` is in the farm's currency, None where
+    had a whole node; `reference_s` is what one core of a Raspberry Pi 5 would have taken, the
+    core for which baselines state their speed. `cost` is in the farm's currency, None where
     nothing has a price.
     """
 
@@ -31,7 +32,7 @@ class Usage:
     modelled_j: float = 0.0
     marginal_j: float = 0.0
     node_s: float = 0.0
-    core_s: float = 0.0
+    reference_s: float = 0.0
     cost: float | None = None
 
 

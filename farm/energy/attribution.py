@@ -209,7 +209,7 @@ class SettledBatch(NamedTuple):
             modelled_j=modelled_j,
             marginal_j=marginal_j,
             node_s=seconds * self.threads / self.capacity,
-            core_s=seconds * self.threads / core_time,
+            reference_s=seconds * self.threads / core_time,
             cost=cost,
         )
 

@@ -98,7 +98,7 @@ class Operation:
         return Workload(
             requests=self.answered,
             seconds=self.seconds,
-            compute_s=max(self.figures.usage.core_s - self.figures.wasted.core_s, 0.0),
+            compute_s=max(self.figures.usage.reference_s - self.figures.wasted.reference_s, 0.0),
             request_bytes=counts.request_bytes,
             response_bytes=counts.response_bytes,
         )

@@ -58,6 +58,8 @@ class Accounting:
         self._rates: Rates | None = None
         # What stands in for them before the first window is closed.
         self._first_rates: Rates | None = None
+        # Hosts whose meters tell nothing now.
+        self._unmetered: set[str] = set()
         # Answers in the window that is open, and a second in the one before.
         self._answered = 0
         self._counted_at = self._began_at
@@ -77,6 +79,14 @@ class Accounting:
     def heard(self, node_id: str, vitals: NodeVitals) -> None:
         """Take a heartbeat."""
         self._hosts.heard(node_id, vitals, self._clock.monotonic())
+        place = self._hosts.find(node_id)
+        if place is None or bool(vitals.meter_fault) is (place.host in self._unmetered):
+            return
+        if vitals.meter_fault:
+            self._unmetered.add(place.host)
+            self.went_wrong(IncidentKind.METER_LOST, place.host, vitals.meter_fault)
+        else:
+            self._unmetered.discard(place.host)
 
     def power(self, node_id: str) -> Power | None:
         """Return what a node's host draws now; None where nothing is known yet."""

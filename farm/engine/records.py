@@ -101,6 +101,6 @@ def usage_of(charge: Charge) -> Usage:
         modelled_j=energy.modelled,
         marginal_j=charge.marginal.typical,
         node_s=charge.node_s,
-        core_s=charge.core_s,
+        reference_s=charge.core_s,
         cost=charge.cost,
     )

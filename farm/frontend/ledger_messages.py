@@ -99,7 +99,7 @@ def _usage(usage: Usage) -> pb.LedgerUsage:
         modelled_j=usage.modelled_j,
         marginal_j=usage.marginal_j,
         node_ns=round(usage.node_s * _NS),
-        core_ns=round(usage.core_s * _NS),
+        reference_ns=round(usage.reference_s * _NS),
         cost=usage.cost,
     )
 

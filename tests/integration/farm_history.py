@@ -96,7 +96,7 @@ def usage(joules: float, *, marginal_j: float = 0.0, node_s: float = 0.0) -> Usa
         modelled_j=joules * 0.3,
         marginal_j=marginal_j,
         node_s=node_s,
-        core_s=node_s * 4,
+        reference_s=node_s * 4,
         cost=joules / 3.6e6 * PRICE_PER_KWH + CAPITAL_PER_S * 60,
     )
 

@@ -49,7 +49,7 @@ class Charged:
     modelled_j: float = 0.0
     marginal_j: float = 0.0
     node_s: float = 0.0
-    core_s: float = 0.0
+    reference_s: float = 0.0
     cost: float | None = None
 
     def add(self, usage: "Usage | Charged", share: float = 1.0) -> None:
@@ -60,7 +60,7 @@ class Charged:
         self.modelled_j += usage.modelled_j * share
         self.marginal_j += usage.marginal_j * share
         self.node_s += usage.node_s * share
-        self.core_s += usage.core_s * share
+        self.reference_s += usage.reference_s * share
         if usage.cost is not None:
             self.cost = (self.cost or 0.0) + usage.cost * share
 

@@ -38,7 +38,7 @@ usages = st.builds(
     modelled_j=amounts,
     marginal_j=amounts,
     node_s=amounts,
-    core_s=amounts,
+    reference_s=amounts,
     cost=amounts | st.none(),
 )
 figures = st.builds(

@@ -138,7 +138,7 @@ def assert_same(usage: Usage, charge: Charge) -> None:
     )
     assert (usage.measured_j, usage.modelled_j) == pytest.approx((energy.measured, energy.modelled))
     assert usage.marginal_j == pytest.approx(charge.marginal.typical)
-    assert (usage.node_s, usage.core_s) == pytest.approx((charge.node_s, charge.core_s))
+    assert (usage.node_s, usage.reference_s) == pytest.approx((charge.node_s, charge.core_s))
     assert usage.cost == (None if charge.cost is None else pytest.approx(charge.cost))
 
 

@@ -37,9 +37,9 @@ FIGURES = LedgerFigures(
     rows=100_000,
     usage=Usage(
         joules=864_000, low_j=800_000, high_j=1_000_000, measured_j=600_000, modelled_j=200_000,
-        marginal_j=100_000, node_s=17_280, core_s=70_000, cost=DAY_COST,
+        marginal_j=100_000, node_s=17_280, reference_s=70_000, cost=DAY_COST,
     ),
-    wasted=Usage(joules=8_640, core_s=1_000, cost=0.002),
+    wasted=Usage(joules=8_640, reference_s=1_000, cost=0.002),
     idle=Usage(joules=86_400, cost=0.02),
     counts=RequestCounts(
         answered=100_000, failed={"queue_full": 300, "cancelled": 100}, in_time=990, late=10,

@@ -52,14 +52,21 @@ class Shelf:
             )
         )
 
-    def beat(self, *node_ids: str, seconds: int, cpu: float = 0.0, metered_w: float = 0.0) -> None:
+    def beat(
+        self,
+        *node_ids: str,
+        seconds: int,
+        cpu: float = 0.0,
+        metered_w: float = 0.0,
+        fault: str = "",
+    ) -> None:
         for _ in range(seconds):
             self.clock.now += 1.0
             self._metered_s += 1.0
             for node_id in node_ids:
-                self.accounting.heard(node_id, self._vitals(cpu, metered_w))
+                self.accounting.heard(node_id, self._vitals(cpu, metered_w, fault))
 
-    def _vitals(self, cpu: float, metered_w: float) -> NodeVitals:
+    def _vitals(self, cpu: float, metered_w: float, fault: str) -> NodeVitals:
         return NodeVitals(
             incarnation="1",
             slots_busy=0,
@@ -75,6 +82,7 @@ class Shelf:
             metered_j=metered_w * self._metered_s,
             metered_s=self._metered_s if metered_w else 0.0,
             meter="shelly",
+            meter_fault=fault,
         )
 
     def batch(self, rows: int = 1) -> Batch:
@@ -145,6 +153,19 @@ def test_a_meter_is_believed_and_its_loss_falls_to_the_model() -> None:
     assert (measured.joules, measured.measured_j) == pytest.approx((50, 50))
     assert (measured.low_j, measured.high_j) == pytest.approx((45, 55))
     assert (modelled.joules, modelled.measured_j, modelled.modelled_j) == pytest.approx((20, 0, 20))
+
+
+def test_a_meter_that_is_lost_is_an_incident_once_each_time() -> None:
+    shelf = Shelf()
+    shelf.join("a", host="pi")
+    shelf.join("b", host="pi")
+    for fault in ("", "it does not answer", "it does not answer", "", "it answers with HTML"):
+        shelf.beat("a", "b", seconds=1, fault=fault)
+    told = [(incident.kind, incident.subject, incident.detail) for incident in shelf.book.incidents]
+    assert told == [
+        (IncidentKind.METER_LOST, "pi", "it does not answer"),
+        (IncidentKind.METER_LOST, "pi", "it answers with HTML"),
+    ]
 
 
 def test_nodes_of_one_host_share_what_it_draws() -> None:
