@@ -44,10 +44,16 @@ def document(report: Report) -> dict[str, Any]:
 
 
 def table(report: Report) -> str:
-    """Return the figures that are known as CSV: of sections, baselines, shares and steps."""
+    """Return the figures that are known as CSV: of sections, baselines, shares and steps.
+
+    Warnings come first, as a section of texts.
+    """
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(COLUMNS)
+    writer.writerows(
+        ("warnings", number, warning, "", "") for number, warning in enumerate(report.warnings, 1)
+    )
     for section, figures in _sections(report):
         writer.writerows(
             (section, figure.key, repr(figure.value), figure.unit, figure.source.value)

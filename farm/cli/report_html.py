@@ -102,7 +102,7 @@ def _section(section: Section) -> str:
     return (
         _table(
             section.title,
-            ("", "figure", "low to high", "source", ""),
+            words.SECTION_COLUMNS,
             (
                 (
                     figure.label,

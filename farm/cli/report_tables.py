@@ -25,7 +25,7 @@ def print_report(report: Report, zone: tzinfo | None) -> None:
     if report.levers:
         print_table(
             "At a glance",
-            ("", ""),
+            ("lever", "figures"),
             [(lever.title, "; ".join(words.lever(lever, report))) for lever in report.levers],
         )
     for section in (*report.levers, *report.sections):
@@ -55,7 +55,7 @@ def print_report(report: Report, zone: tzinfo | None) -> None:
 def _print_section(section: Section) -> None:
     print_table(
         section.title,
-        ("", "figure", "low to high", "source", ""),
+        words.SECTION_COLUMNS,
         [
             (
                 figure.label,

@@ -25,6 +25,7 @@ _SCALES: Final = {
         (1.0, 1.0, "s"), (0.0, 1e-3, "ms"),
     ),
 }  # fmt: skip
+SECTION_COLUMNS: Final = ("what", "figure", "low to high", "source", "note")
 # What a table of models, nodes or clients shows of each, and one of baselines.
 _WORK_FIGURES: Final = (
     "answered", "failed", "p50", "p99", "energy_per_request", "energy", "cost_per_1000", "cost",

@@ -10,7 +10,7 @@ keeps its base to itself. So the shares add up to what the farm drew, whatever h
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
 from typing import NamedTuple
@@ -164,18 +164,44 @@ class Share(NamedTuple):
     seconds: float
 
 
-class SettledBatch(NamedTuple):
-    """A batch's account, where it ran, and its share of every window that it ran in."""
+@dataclass(slots=True, eq=False)
+class BatchAccount:
+    """A batch: where it runs, on how many threads of how many, and its share of each window.
 
-    entry: LedgerEntry
+    Seconds until `counted_to` are in `shares` already. `entry`, and from when to when it ran,
+    are known once it came back.
+    """
+
+    host: str
+    node_id: str
     threads: int
     capacity: int
-    shares: Sequence[Share]
+    counted_to: float
+    shares: tuple[Share, ...] = ()
+    began_at: float = 0.0
+    ended_at: float = inf
+    _entry: LedgerEntry | None = None
+
+    @property
+    def entry(self) -> LedgerEntry:
+        """What the engine says of a batch that came back."""
+        assert self._entry is not None, "a batch is settled only once it came back"
+        return self._entry
 
     @property
     def charge(self) -> Charge:
-        """What it took in all of its windows."""
-        return _charged(self.entry.node_id, self.threads, self.capacity, self.shares)
+        """What it took in the windows that are closed."""
+        return sum(
+            (
+                rates.charge(
+                    self.node_id,
+                    thread_s=seconds * self.threads,
+                    node_s=seconds * self.threads / self.capacity,
+                )
+                for rates, seconds in self.shares
+            ),
+            Charge(),
+        )
 
     def usage(self, core_time: float = 1.0) -> Usage:
         """Return the same in plain figures, which takes a tenth of the time.
@@ -187,7 +213,7 @@ class SettledBatch(NamedTuple):
         cost: float | None = None
         for rates, part_s in self.shares:
             thread_s = part_s * self.threads
-            own = rates.marginal.get(self.entry.node_id, NO_JOULES)
+            own = rates.marginal.get(self.node_id, NO_JOULES)
             base, share = rates.base, thread_s / self.capacity / rates.node_s
             own_j, base_j = own.band.typical * thread_s, base.band.typical * share
             joules += own_j + base_j
@@ -213,15 +239,18 @@ class SettledBatch(NamedTuple):
             cost=cost,
         )
 
+    def came_back(self, entry: LedgerEntry, *, ran_s: float, now: float) -> None:
+        """Note how it ended, after it had run for so long."""
+        self._entry, self.began_at, self.ended_at = entry, now - ran_s, now
 
-def _charged(node_id: str, threads: int, capacity: int, shares: Iterable[Share]) -> Charge:
-    return sum(
-        (
-            rates.charge(node_id, thread_s=seconds * threads, node_s=seconds * threads / capacity)
-            for rates, seconds in shares
-        ),
-        Charge(),
-    )
+    def seconds_until(self, end: float) -> float:
+        """Return for how long it ran until a moment, what is in its shares left out."""
+        return min(self.ended_at, end) - max(self.began_at, self.counted_to)
+
+    def charged(self, rates: Rates, until: float) -> None:
+        """Take its share of a window that ends then."""
+        self.shares += (Share(rates, self.seconds_until(until)),)
+        self.counted_to = until
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,32 +261,9 @@ class Settlement:
     """
 
     window: FarmWindow
-    batches: tuple[SettledBatch, ...]
+    batches: tuple[BatchAccount, ...]
     idle: Charge | None
     rates: Rates | None
-
-
-@dataclass(slots=True)
-class _Open:
-    """A batch that is not settled: where it runs, on how many threads of how many.
-
-    Seconds until `counted_to` are in `shares` already. `entry`, and from when to when it ran,
-    are known once it came back.
-    """
-
-    host: str
-    node_id: str
-    threads: int
-    capacity: int
-    counted_to: float
-    shares: list[Share] = field(default_factory=list)
-    entry: LedgerEntry | None = None
-    began_at: float = 0.0
-    ended_at: float = inf
-
-    def seconds(self, end: float) -> float:
-        """Return for how long it ran until a moment, what is in its shares left out."""
-        return min(self.ended_at, end) - max(self.began_at, self.counted_to)
 
 
 class Account:
@@ -268,49 +274,44 @@ class Account:
     """
 
     def __init__(self) -> None:
-        self._open: dict[int, _Open] = {}
+        self._open: dict[int, BatchAccount] = {}
 
     @property
     def open_charge(self) -> Charge:
         """What batches that are not settled have been charged so far."""
-        return sum(
-            (
-                _charged(batch.node_id, batch.threads, batch.capacity, batch.shares)
-                for batch in self._open.values()
-            ),
-            Charge(),
-        )
+        return sum((batch.charge for batch in self._open.values()), Charge())
 
     def dispatched(
         self, batch_id: int, *, host: str, node_id: str, threads: int, capacity: int, now: float
     ) -> None:
         """Note that a batch was sent to a node with `capacity` threads for inference."""
-        self._open[batch_id] = _Open(host, node_id, threads, capacity, now)
+        self._open[batch_id] = BatchAccount(host, node_id, threads, capacity, now)
 
     def returned(self, entry: LedgerEntry, *, ran_s: float, now: float) -> None:
         """Note that a batch came back, after it had run for `ran_s`; unknown ones are ignored."""
         batch = self._open.get(entry.batch_id)
         if batch is not None:
-            batch.entry, batch.began_at, batch.ended_at = entry, now - ran_s, now
+            batch.came_back(entry, ran_s=ran_s, now=now)
 
     def close(self, window: FarmWindow) -> Settlement:
         """Charge a window to the batches that ran in it; settle those that are back.
 
-        What each of them took is reckoned when it is asked for: there may be thousands.
+        What each of them took is reckoned when it is asked for, and nothing is made for each
+        of them here that can be helped: there may be thousands, and all at once.
         """
         end = window.end
-        running = [
-            (batch, seconds) for batch in self._open.values() if (seconds := batch.seconds(end)) > 0
-        ]
+        running = [batch for batch in self._open.values() if batch.seconds_until(end) > 0]
         rates = None
         if running:
             rates = _rates(window, running)
-            for batch, seconds in running:
-                batch.shares.append(Share(rates, seconds))
-                batch.counted_to = end
+            for batch in running:
+                batch.charged(rates, end)
+        settled = tuple([batch for batch in self._open.values() if batch.ended_at <= end])
+        for batch in settled:
+            del self._open[batch.entry.batch_id]
         return Settlement(
             window=window,
-            batches=tuple(self._settle(end)),
+            batches=settled,
             idle=None if running else Charge(base=window.energy, cost=window.cost),
             rates=rates,
         )
@@ -321,25 +322,14 @@ class Account:
         self._open.clear()
         return left
 
-    def _settle(self, until: float) -> list[SettledBatch]:
-        """Take out the batches that came back before the window's end."""
-        settled = [
-            SettledBatch(batch.entry, batch.threads, batch.capacity, batch.shares)
-            for batch in self._open.values()
-            if batch.entry is not None and batch.ended_at <= until
-        ]
-        for batch in settled:
-            del self._open[batch.entry.batch_id]
-        return settled
 
-
-def _rates(window: FarmWindow, running: Sequence[tuple[_Open, float]]) -> Rates:
+def _rates(window: FarmWindow, running: Sequence[BatchAccount]) -> Rates:
     """Return what a window charges for the seconds of those that ran in it."""
     thread_s: defaultdict[str, float] = defaultdict(float)
     hosts: dict[str, str] = {}
     node_s = 0.0
-    for batch, seconds in running:
-        threads_s = seconds * batch.threads
+    for batch in running:
+        threads_s = batch.seconds_until(window.end) * batch.threads
         thread_s[batch.host] += threads_s
         node_s += threads_s / batch.capacity
         hosts[batch.node_id] = batch.host

@@ -93,17 +93,16 @@ def report(
             incidents=whole.incidents,
             warnings=(_nothing(whole), *_drops(whole)),
         )
-    total = whole.figures[0]
-    operation = Operation(figures=total, terms=terms)
-    compared = (
-        [compare(each, operation, today) for each in baselines] if total.counts.answered else []
-    )
-    unpriced = [
-        f"{baseline.name} is not compared: {result.reason}"
-        for baseline, result in zip(baselines, compared, strict=False)
-        if isinstance(result, Unpriced)
+    operation = Operation(figures=whole.figures[0], terms=terms)
+    compared = [
+        (each.name, compare(each, operation, today)) for each in baselines if operation.answered
     ]
-    comparisons = tuple(each for each in compared if isinstance(each, Comparison))
+    unpriced = [
+        f"{name} is not compared: {found.reason}"
+        for name, found in compared
+        if isinstance(found, Unpriced)
+    ]
+    comparisons = tuple(found for _, found in compared if isinstance(found, Comparison))
     return Report(
         farm=farm,
         since_unix_ns=reading.since_unix_ns,

@@ -6,7 +6,7 @@ from typing import Final, Protocol
 from farm.core.errors import ErrorCode
 from farm.core.ledger import BatchRecord, Incident, Usage, WindowRecord
 from farm.core.models import ModelKey
-from farm.energy.attribution import Charge, SettledBatch
+from farm.energy.attribution import BatchAccount, Charge
 from farm.energy.cores import Core
 
 # The route of what this farm's own nodes ran.
@@ -69,7 +69,7 @@ class Unkept:
         return
 
 
-def batch_record(batch: SettledBatch, core: Core, unix_ns: int) -> BatchRecord:
+def batch_record(batch: BatchAccount, core: Core, unix_ns: int) -> BatchRecord:
     """Return what is kept of a settled batch, which ran on a node of such cores."""
     entry = batch.entry
     return BatchRecord(

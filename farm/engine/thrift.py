@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from farm.core.models import LatencyCurve
-from farm.energy.attribution import SettledBatch
+from farm.energy.attribution import BatchAccount
 
 # How much a batch counts beside all before it.
 _WEIGHT: Final = 0.1
@@ -17,7 +17,7 @@ class Thrift:
         # By node and digest.
         self._found: dict[tuple[str, str], float] = {}
 
-    def settled(self, batch: SettledBatch) -> None:
+    def settled(self, batch: BatchAccount) -> None:
         """Learn from a batch that ran to its end."""
         entry = batch.entry
         if entry.outcome != "completed" or not entry.rows:

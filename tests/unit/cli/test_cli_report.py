@@ -101,8 +101,9 @@ def test_the_parts_add_up_to_the_whole(history: Ledger) -> None:
 
 
 def test_csv_is_tidy(history: Ledger) -> None:
-    rows = list(csv.DictReader(StringIO(told(history, "-o", "csv"))))
-    assert list(rows[0]) == ["section", "key", "value", "unit", "source"]
+    lines = list(csv.DictReader(StringIO(told(history, "-o", "csv"))))
+    assert list(lines[0]) == ["section", "key", "value", "unit", "source"]
+    rows = [row for row in lines if row["section"] != "warnings"]
     assert {row["source"] for row in rows} == {"measured", "modelled", "assumed"}
     found = {(row["section"], row["key"]): float(row["value"]) for row in rows}
     assert len(found) == len(rows)
@@ -140,10 +141,9 @@ def test_without_a_rate_no_saving_is_claimed(history: Ledger) -> None:
 @pytest.mark.parametrize("output", ["table", "html", "csv", "json"])
 def test_an_empty_ledger_says_so(empty: Ledger, output: str) -> None:
     text = told(empty, "-o", output, terms=FarmTerms(nodes=1))
-    if output == "csv":
-        assert text.splitlines() == ["section,key,value,unit,source"]
-        return
     assert "the ledger is empty: nothing was recorded yet" in text
+    if output == "csv":
+        assert len(text.splitlines()) == 2
     if output == "html":
         assert checked(text).tags["table"] == 0
     if output == "json":

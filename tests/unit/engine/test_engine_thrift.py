@@ -6,12 +6,12 @@ from little_farm import LittleFarm, until
 from farm.core.energy import Band, EnergySource
 from farm.core.models import LatencyCurve, ModelKey
 from farm.core.requests import LedgerEntry
-from farm.energy.attribution import Rates, SettledBatch, Share
+from farm.energy.attribution import BatchAccount, Rates, Share
 from farm.energy.joules import Joules
 from farm.engine.thrift import Thrift
 
 
-def settled(joules: float, *, rows: int = 2, outcome: str = "completed") -> SettledBatch:
+def settled(joules: float, *, rows: int = 2, outcome: str = "completed") -> BatchAccount:
     entry = LedgerEntry(
         batch_id=1,
         model=ModelKey("m", 1),
@@ -28,7 +28,9 @@ def settled(joules: float, *, rows: int = 2, outcome: str = "completed") -> Sett
     )
     joule = Joules.of(Band.exactly(1.0), EnergySource.MEASURED)
     rates = Rates(seconds=10.0, marginal={"a": joule}, node_s=1.0)
-    return SettledBatch(entry, 1, 1, (Share(rates, joules),))
+    batch = BatchAccount("a", "a", 1, 1, 0.0, (Share(rates, joules),))
+    batch.came_back(entry, ran_s=joules, now=joules)
+    return batch
 
 
 def test_what_was_never_run_is_foretold_by_its_curve() -> None:
