@@ -1,8 +1,10 @@
 """What a day costs by its requests, here and in clouds, and where the lines cross."""
 
+from farm.cli.axes import log_axis
 from farm.cli.chart import Chart, count
 from farm.cli.report_words import amount
-from farm.cli.svg import Canvas, log_axis
+from farm.cli.svg import Canvas
+from farm.core.text import printable
 from farm.energy.break_even import BreakEven, FarmCost
 from farm.energy.comparison import representatives
 from farm.energy.pricing_rules import DAY_S
@@ -13,6 +15,8 @@ _TITLE = "What a day costs, by its requests"
 # squeeze the lines.
 _LEAST_SHARE = 1e-3
 _TABLE_ROWS = 13
+# Characters for which there is room beside the lines.
+_NAME = 23
 
 
 def break_even_chart(report: Report) -> Chart | None:
@@ -20,7 +24,7 @@ def break_even_chart(report: Report) -> Chart | None:
     operation = report.operation
     farm = None if operation is None else operation.farm_cost
     known = [
-        (each.baseline.name, each.break_even)
+        (printable(each.baseline.name, most=_NAME), each.break_even)
         for each in representatives(report.comparisons)
         if each.break_even is not None
     ]

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from datetime import tzinfo
 from typing import Final
 
+from farm.cli.axes import Axis, linear_axis, log_axis, time_axis
 from farm.cli.chart import Chart, count
 from farm.cli.report_words import amount, moment
-from farm.cli.svg import Axis, Canvas, Point, linear_axis, log_axis
-from farm.cli.time_axis import time_axis
+from farm.cli.svg import Canvas, Point
 from farm.energy.report import Report
 
 _SHARES: Final = (

@@ -1,72 +1,24 @@
-"""Charts as SVG: axes with round ticks, lines and stacked bars, told apart without colour.
+"""Charts as SVG: lines and stacked bars over two axes, told apart without colour.
 
 Colours are classes and come from the page's style sheet, so that they suit a dark page, too. A
 line has a dash pattern and its name at its end; a part of a bar has a hatching.
 """
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
 from itertools import pairwise
 from typing import Final
+
+from farm.cli.axes import Axis
 
 WIDTH: Final = 760
 HEIGHT: Final = 300
 _LEFT, _RIGHT, _TOP, _BOTTOM = 88, 160, 26, 46
 _LABEL_HEIGHT: Final = 15
 _CHARACTER: Final = 6.6
-_MOST_TICKS: Final = 8
-# A round value must not be missed by what floats add to it.
-_HAIR: Final = 1 + 1e-9
 
 Point = tuple[float, float]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Axis:
-    """One axis: from where to where, its ticks, what it shows. A logarithmic one is above 0."""
-
-    low: float
-    high: float
-    ticks: tuple[tuple[float, str], ...]
-    title: str
-    log: bool = False
-
-    def share(self, value: float) -> float:
-        """Return where a value is between both ends, 0 to 1."""
-        low, high, at = self.low, self.high, value
-        if self.log:
-            low, high, at = math.log10(low), math.log10(high), math.log10(value)
-        return (at - low) / (high - low)
-
-
-def linear_axis(highest: float, title: str, said: Callable[[float], str]) -> Axis:
-    """Return an axis from 0 to a round value that is not below `highest`."""
-    step = _round_step((highest or 1.0) / 5)
-    count = max(math.ceil((highest or 1.0) / step - 1e-9), 1)
-    ticks = tuple((step * index, said(step * index)) for index in range(count + 1))
-    return Axis(low=0.0, high=step * count, ticks=ticks, title=title)
-
-
-def log_axis(lowest: float, highest: float, title: str, said: Callable[[float], str]) -> Axis:
-    """Return a logarithmic axis between round values around two that are above 0."""
-    powers = range(math.floor(math.log10(lowest)), math.ceil(math.log10(highest)) + 2)
-    rounded = [10.0**power * factor for power in powers for factor in (1, 2, 5)]
-    low = max(value for value in rounded if value <= lowest * _HAIR)
-    high = min(value for value in rounded if value * _HAIR >= highest and value > low)
-    ticks = [value for value in rounded if low <= value <= high]
-    if len(ticks) > _MOST_TICKS:
-        tens = [10.0**power for power in powers if low <= 10.0**power <= high]
-        ticks = tens[:: math.ceil(len(tens) / _MOST_TICKS)]
-    return Axis(
-        low=low, high=high, ticks=tuple((tick, said(tick)) for tick in ticks), title=title, log=True
-    )
-
-
-def _round_step(least: float) -> float:
-    power = 10.0 ** math.floor(math.log10(least))
-    return next(power * factor for factor in (1, 2, 5, 10) if power * factor >= least * (1 - 1e-9))
 
 
 @dataclass(slots=True)
@@ -76,8 +28,8 @@ class Canvas:
     x: Axis
     y: Axis
     name: str
-    _drawn: list[str] = field(default_factory=list)
-    _labels: list[tuple[float, str, str]] = field(default_factory=list)
+    _drawn: list[str] = field(default_factory=list, init=False)
+    _labels: list[tuple[float, str, str]] = field(default_factory=list, init=False)
 
     def line(self, points: Sequence[Point], label: str, series: int) -> None:
         """Draw a line through points, a dot if it is but one; its label stands at its end."""
@@ -102,18 +54,14 @@ class Canvas:
                     f'x="{left + gap:.1f}" y="{top:.1f}" width="{right - left - 2 * gap:.1f}"'
                     f' height="{max(bottom - top, 0.5):.1f}"'
                 )
-                self._drawn.append(f'<rect class="bar s{series}" {shape}/>')
-                if series:
-                    self._drawn.append(f'<rect {shape} fill="url(#{self.name}-hatch{series})"/>')
+                self._filled(shape, series)
 
     def legend(self, labels: Sequence[str]) -> None:
         """Name the parts of bars, the first at the bottom as in a bar."""
         x, y = WIDTH - _RIGHT + 12, HEIGHT - _BOTTOM - 14
         for series, label in enumerate(labels):
             shape = f'x="{x}" y="{y - 20 * series}" width="14" height="14"'
-            self._drawn.append(f'<rect class="bar s{series}" {shape}/>')
-            if series:
-                self._drawn.append(f'<rect {shape} fill="url(#{self.name}-hatch{series})"/>')
+            self._filled(shape, series)
             self._drawn.append(_text(x + 20, y - 20 * series + 11, label, "label"))
 
     def upright(self, x: float, label: str) -> None:
@@ -149,6 +97,12 @@ class Canvas:
             "</svg>",
         ]
         return "\n".join(parts)
+
+    def _filled(self, shape: str, series: int) -> None:
+        """Draw a rectangle in the colour of a series, hatched if it is not the first."""
+        self._drawn.append(f'<rect class="bar s{series}" {shape}/>')
+        if series:
+            self._drawn.append(f'<rect {shape} fill="url(#{self.name}-hatch{series})"/>')
 
     def _at(self, point: Point) -> Point:
         x = _LEFT + self.x.share(point[0]) * (WIDTH - _LEFT - _RIGHT)

@@ -16,6 +16,7 @@ from math import inf
 from typing import NamedTuple
 
 from farm.core.energy import EnergyReading, EnergySource
+from farm.core.errors import InternalError
 from farm.core.ledger import Usage
 from farm.core.requests import LedgerEntry
 from farm.energy.joules import NO_JOULES, Joules
@@ -185,7 +186,8 @@ class BatchAccount:
     @property
     def entry(self) -> LedgerEntry:
         """What the engine says of a batch that came back."""
-        assert self._entry is not None, "a batch is settled only once it came back"
+        if self._entry is None:
+            raise InternalError("a batch is settled only once it came back")
         return self._entry
 
     @property

@@ -15,8 +15,8 @@ class HostEconomics:
     """One host: its board and what it costs to have.
 
     `host` is what the farm calls the machine, or "" for what it calls itself: many a Pi calls
-    itself raspberrypi. `board` is an id such as "rpi5-8gb", or "" for what the host itself says that it is.
-    `price` and `embodied_kgco2e` (greenhouse gas of making it) are spread over
+    itself raspberrypi. `board` is an id such as "rpi5-8gb", or "" for what the host says that it
+    is. `price` and `embodied_kgco2e` (greenhouse gas of making it) are spread over
     `lifetime_years`.
     """
 

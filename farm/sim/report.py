@@ -51,8 +51,8 @@ class Report:
     in time, failed (an error, or an answer past its deadline) or, when time was up, `lost`:
     without any reply. `rows_per_s` counts answers between the warm-up and the last arrival;
     `capacity_rows_per_s` is what the boards can do together. `wasted_rows` ran in batches
-    that nobody got an answer from; `energy` is None where a board has no power model. A kind of request is its model and its client. `recorded`
-    is what a trace says of the real run.
+    that nobody got an answer from; `energy` is None where a board has no power model. A kind
+    of request is its model and its client. `recorded` is what a trace says of the real run.
     """
 
     policy: str

@@ -32,7 +32,7 @@ class _Device(BaseHTTPRequestHandler):
 
     taken_away = False
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         if type(self).taken_away:
             self.send_error(503)
             return
@@ -55,11 +55,13 @@ async def test_joules_are_conserved_while_nodes_and_the_meter_fail(
     config.write_text(CONFIG.format(port=device.server_address[1]))
     began_ns = time.time_ns()
     try:
-        with FarmProcess(tmp_path, "--nodes", "3", "--config", str(config)) as farm:
-            with AdminClient(farm.grpc) as admin:
-                load = Load(farm.grpc, digits)
-                await _run_with_faults(load, admin, farm)
-                answer, drawn = await asyncio.to_thread(_settled, farm, admin, began_ns)
+        with (
+            FarmProcess(tmp_path, "--nodes", "3", "--config", str(config)) as farm,
+            AdminClient(farm.grpc) as admin,
+        ):
+            load = Load(farm.grpc, digits)
+            await _run_with_faults(load, admin, farm)
+            answer, drawn = await asyncio.to_thread(_settled, farm, admin, began_ns)
     finally:
         device.shutdown()
         device.server_close()

@@ -10,12 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from page_checks import checked
 
+from farm.cli.axes import linear_axis, log_axis, time_axis
 from farm.cli.report_data import document, table
 from farm.cli.report_html import page
 from farm.cli.report_tables import print_report
 from farm.cli.report_words import amount, digits
-from farm.cli.svg import linear_axis, log_axis
-from farm.cli.time_axis import time_axis
 from farm.core.ledger import GroupBy, LedgerAnswer, LedgerFigures, RequestCounts, Usage
 from farm.core.terms import FarmTerms, FxRate
 from farm.energy.catalogue import shipped_catalogue

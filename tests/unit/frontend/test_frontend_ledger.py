@@ -85,7 +85,8 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
 @pytest.mark.parametrize("group", GroupBy)
 async def test_a_client_gets_what_the_ledger_says(served: Served, group: GroupBy) -> None:
     served.ledger.batch(BATCH)
-    served.ledger.window(WindowRecord(settled_unix_ns=NOON_NS, window_s=10.0, usage=Usage(joules=9.0)))
+    idle = WindowRecord(settled_unix_ns=NOON_NS, window_s=10.0, usage=Usage(joules=9.0))
+    served.ledger.window(idle)
     served.ledger.incident(LOST)
     served.ledger.request(
         DIGITS, "id:ann", None, 0.5, in_time=True, request_bytes=10, response_bytes=20
