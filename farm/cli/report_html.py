@@ -81,14 +81,18 @@ def _lever(section: Section, comparisons: Sequence[Comparison]) -> str:
         for figure in section.figures
         if figure.value is not None
     ]
+    first = section.figures[0]
+    if first.value is None:
+        items.insert(
+            0,
+            f"<dt>{escape(first.label)}</dt><dd>{words.UNKNOWN}</dd><dt>{escape(first.note)}</dt>",
+        )
     if section.key == "cost":
         items += [
             f"<dt>1,000 at {escape(each.baseline.name)}, prices of {each.baseline.read}</dt>"
             f"<dd>{escape(words.beside(each))}</dd>"
             for each in representatives(comparisons)
         ]
-    if not items:
-        items = [f"<dt>{escape(section.figures[0].note)}</dt>"]
     title = escape(section.title)
     return f'<section class="lever"><h2>{title}</h2><dl>{"".join(items)}</dl></section>'
 

@@ -102,13 +102,16 @@ def work_table(by: str, work: Sequence[Work]) -> tuple[str, tuple[str, ...], lis
 
 def lever(section: Section, report: Report) -> list[str]:
     """Return what a line of a report's head says: a lever's figures, and clouds beside cost."""
+    first = section.figures[0]
     said = [f"{each.label}: {figure(each)}" for each in section.figures if each.value is not None]
+    if first.value is None:
+        said.insert(0, f"{first.label}: {UNKNOWN}, for {first.note}")
     if section.key == "cost":
         said += [
             f"{each.baseline.name} (prices of {each.baseline.read}): {beside(each)}"
             for each in representatives(report.comparisons)
         ]
-    return said or [section.figures[0].note]
+    return said
 
 
 def beside(comparison: Comparison) -> str:

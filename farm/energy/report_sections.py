@@ -69,8 +69,8 @@ def energy(operation: Operation) -> Section:
         ),
         notes=(
             "measured: by a meter, within what its maker states; modelled: from board,"
-            " utilisation and clock; assumed: the operator's word, such as"
-            f" {operation.terms.overhead_w:g} W of overhead that no host's meter sees",
+            " utilisation and clock; assumed: where neither a meter nor the board is known, and"
+            f" {operation.terms.overhead_w:g} W of overhead by the operator's word",
         ),
     )
 

@@ -20,6 +20,7 @@ from farm_history import (
 from page_checks import checked
 from report_gateway import report_gateway
 
+from farm.core.ledger import Usage, WindowRecord
 from farm.core.terms import FarmTerms
 from farm.engine.ledger.ledger import Ledger
 
@@ -191,3 +192,21 @@ def test_a_gateway_without_a_ledger_is_told_of() -> None:
 def test_a_file_that_cannot_be_written_is_told_of(history: Ledger, tmp_path: Path) -> None:
     with report_gateway(history, TERMS) as address:
         fails(2, "report", *SINCE, "--to", str(tmp_path / "no" / "such"), "--connect", address)
+
+
+def test_a_farm_without_prices_says_at_a_glance_what_to_set(tmp_path: Path) -> None:
+    clock = HistoryClock()
+    ledger = Ledger(tmp_path / "ledger.db", clock=clock)
+    ledger.open()
+    try:
+        ledger.window(
+            WindowRecord(
+                settled_unix_ns=clock.unix_ns(), window_s=60.0, usage=Usage(joules=9.0, low_j=9.0)
+            )
+        )
+        text = " ".join(told(ledger, "-o", "html", terms=FarmTerms(nodes=1)).split())
+    finally:
+        ledger.close()
+    glance = text[text.index('class="levers"') : text.index("<table>")]
+    assert "power.price_per_kwh" in glance
+    assert "nobody got an answer" in glance
