@@ -14,11 +14,12 @@ from farm.cli.axes import linear_axis, log_axis, time_axis
 from farm.cli.report_data import document, table
 from farm.cli.report_html import page
 from farm.cli.report_tables import print_report
-from farm.cli.report_words import amount, digits
+from farm.cli.report_words import amount, digits, work_table
 from farm.core.ledger import GroupBy, LedgerAnswer, LedgerFigures, RequestCounts, Usage
 from farm.core.terms import FarmTerms, FxRate
 from farm.energy.catalogue import shipped_catalogue
-from farm.energy.report import LedgerReading, Report, report
+from farm.energy.figures import work_figures
+from farm.energy.report import LedgerReading, Report, Work, report
 
 BEGAN_NS = 1_735_732_800_000_000_000
 MINUTE_NS = 60_000_000_000
@@ -172,3 +173,22 @@ def test_an_axis_of_time_has_few_ticks_within_it(start_s: int, seconds: int) -> 
 def test_ticks_of_time_are_at_round_moments() -> None:
     axis = time_axis(1_735_732_800.0, 1_735_732_800.0 + 86_400, UTC)
     assert [label for _, label in axis.ticks][:5] == ["12:00", "15:00", "18:00", "21:00", "02 Jan"]
+
+
+def test_of_very_many_clients_those_that_took_most_are_shown() -> None:
+    clients = tuple(
+        Work(
+            subject=f"client-{number}",
+            start_unix_ns=BEGAN_NS,
+            figures=work_figures(
+                LedgerFigures(start_unix_ns=BEGAN_NS, key="", usage=Usage(joules=float(number))), ""
+            ),
+        )
+        for number in range(1_234)
+    )
+    title, columns, rows = work_table("client", clients)
+    assert title == "By client, the 50 of 1,234 that took most"
+    assert [row[0] for row in rows[:2]] == ["client-1233", "client-1232"]
+    assert (len(rows), len(rows[0])) == (50, len(columns))
+    # Of which nothing is known is left out.
+    assert "cost" not in columns
