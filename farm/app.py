@@ -256,6 +256,7 @@ class Gateway:
         self.dataplane.state = GatewayState.SERVING
         if self._config.handover:
             await self._listen()
+        self._economy.accounting.begin()
         await self._frontend.set_serving(True)
         self._latest = self.snapshots.take()
         self._keep(self._report_health(), "health")
@@ -277,6 +278,7 @@ class Gateway:
         Until they have all gone over, which takes as long as connections live, their requests
         are answered as ever.
         """
+        self._economy.accounting.finish()
         await self._frontend.moved()
         await self.drain()
 

@@ -189,7 +189,10 @@ class GatewayRunConfig(Section):
 
     def economics(self) -> Economics:
         """Return what power costs, and all machines; one that runs no models is had as well."""
-        hosts = {name: host.economics(name) for name, host in self._hosts().items()}
+        hosts = {
+            name: host.economics(name, serves=name in self.nodes)
+            for name, host in self._hosts().items()
+        }
         return self.farm.power.economics(hosts)
 
     def _hosts(self) -> Mapping[str, Hardware]:

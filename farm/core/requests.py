@@ -25,8 +25,9 @@ class InferenceRequest:
     `id` is the gateway's own and unique; the client's id stays at the frontend. `rows`
     counts rows along axis 0, or is 1 for a model without a batch axis. `priority` is 1
     for the most urgent; larger numbers wait longer. `queue_deadline` bounds the wait in
-    the queue, `deadline` the whole request. `client` is whose request it is, by
-    authenticated identity or peer: clients share the farm fairly.
+    the queue, `deadline` the whole request; `names_deadline` tells that its client asked for
+    that one. `client` is whose request it is, by authenticated identity or peer: clients share
+    the farm fairly.
     """
 
     id: int
@@ -37,6 +38,7 @@ class InferenceRequest:
     priority: int = 1
     deadline: float | None = None
     queue_deadline: float | None = None
+    names_deadline: bool = False
     client: str = ""
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
 

@@ -25,6 +25,7 @@ class HostEconomics:
     price: float | None = None
     lifetime_years: float = 4.0
     embodied_kgco2e: float | None = None
+    serves: bool = True
 
     @property
     def capital_per_s(self) -> float | None:

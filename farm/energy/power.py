@@ -7,14 +7,15 @@ from typing import Final
 
 from farm.core.energy import Band, EnergySource, Power
 from farm.core.nodes import NodeVitals
-from farm.energy.attribution import HostWindow
+from farm.energy.charges import HostWindow
 from farm.energy.joules import NO_JOULES, Joules
 
 # After so many seconds without a word from the node that tells a host's figures, another may.
 _TELLER_SILENT_S: Final = 3.0
 
-# A meter that told of more than this part of the time between two heartbeats told of all.
-_WHOLE: Final = 0.8
+# A meter that told of more than this part of the time between two heartbeats told of all: what
+# its node counts and when that arrives differ by the network.
+_WHOLE: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

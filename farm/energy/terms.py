@@ -10,8 +10,9 @@ from farm.energy.economics import Economics, HostEconomics
 from farm.energy.fx import Exchange
 from farm.energy.tariff import J_PER_KWH
 
-# Moments at which a tariff is looked at, spread evenly.
-_MOMENTS: Final = 1_000
+# Moments at which a tariff is looked at, spread evenly: a prime number, for those of some days
+# in a row would always be at the same hours otherwise.
+_MOMENTS: Final = 997
 
 
 def farm_terms(
@@ -40,7 +41,7 @@ def farm_terms(
         for name, host in hosts.items()
     }
     return FarmTerms(
-        nodes=len({*machines, *economics.hosts}),
+        nodes=len({*machines, *(name for name, host in economics.hosts.items() if host.serves)}),
         currency=economics.currency,
         price_per_kwh=_average_per_kwh(economics.tariff, since_s, until_s),
         capital_per_s=_known_sum(capital),

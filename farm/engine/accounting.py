@@ -8,6 +8,7 @@ window before.
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from farm.core.clock import Clock
@@ -18,7 +19,8 @@ from farm.core.models import LatencyCurve
 from farm.core.nodes import NodeProfile, NodeVitals
 from farm.core.requests import Batch, BatchCompleted, InferenceRequest, LedgerEntry
 from farm.core.snapshots import EnergyTotals
-from farm.energy.attribution import Account, Charge, FarmWindow, Rates, Settlement
+from farm.energy.attribution import Account, Settlement
+from farm.energy.charges import Charge, FarmWindow, Rates
 from farm.energy.economics import Economics
 from farm.energy.joules import NO_JOULES
 from farm.engine.hosts import Hosts
@@ -55,19 +57,26 @@ class Accounting:
         self._account = Account()
         self._thrift = Thrift()
         self._began_at = clock.monotonic()
+        self._over = False
         self._rates: Rates | None = None
         # What stands in for them before the first window is closed.
         self._first_rates: Rates | None = None
-        # Hosts whose meters tell nothing now.
+        # Nodes whose meters tell nothing now.
         self._unmetered: set[str] = set()
         # Answers in the window that is open, and a second in the one before.
         self._answered = 0
         self._counted_at = self._began_at
         self._answers_per_s = 0.0
-        # Node-seconds of the receipts of the window that is open.
+        # Node-seconds of receipts: of the window that is open, and after its end, as it is
+        # closed a little later.
         self._reckoned_s = 0.0
+        self._reckoned_since_s = 0.0
         # Of all windows that are closed.
         self._totals = Charge()
+
+    def begin(self) -> None:
+        """Charge from now on: what was drawn before is the gateway's that served then."""
+        self._began_at = self._counted_at = self._clock.monotonic()
 
     # -- what the fleet hears ---------------------------------------------------------
 
@@ -79,14 +88,13 @@ class Accounting:
     def heard(self, node_id: str, vitals: NodeVitals) -> None:
         """Take a heartbeat."""
         self._hosts.heard(node_id, vitals, self._clock.monotonic())
-        place = self._hosts.find(node_id)
-        if place is None or bool(vitals.meter_fault) is (place.host in self._unmetered):
+        if bool(vitals.meter_fault) is (node_id in self._unmetered):
             return
         if vitals.meter_fault:
-            self._unmetered.add(place.host)
-            self.went_wrong(IncidentKind.METER_LOST, place.host, vitals.meter_fault)
+            self._unmetered.add(node_id)
+            self.went_wrong(IncidentKind.METER_LOST, node_id, vitals.meter_fault)
         else:
-            self._unmetered.discard(place.host)
+            self._unmetered.discard(node_id)
 
     def power(self, node_id: str) -> Power | None:
         """Return what a node's host draws now; None where nothing is known yet."""
@@ -132,14 +140,18 @@ class Accounting:
             return NO_JOULES.reading(compute_s), None
         thread_s = compute_s * (batch.threads or place.threads_per_slot)
         node_s = thread_s / place.capacity
-        self._reckoned_s += node_s
+        elapsed_s = self._clock.monotonic() - self._began_at
+        if elapsed_s > self._window_s:
+            self._reckoned_since_s += node_s
+        else:
+            self._reckoned_s += node_s
         rates = self._rates or self._presumed()
         return rates.foretell(
             completed.node_id,
             thread_s=thread_s,
             node_s=node_s,
-            elapsed_s=self._clock.monotonic() - self._began_at,
-            among_s=self._reckoned_s,
+            elapsed_s=elapsed_s,
+            among_s=self._reckoned_s + self._reckoned_since_s,
         )
 
     def answered(self, request: InferenceRequest, latency_s: float, *, response_bytes: int) -> None:
@@ -150,19 +162,20 @@ class Accounting:
             request.client,
             code=None,
             latency_s=latency_s,
-            in_time=True,
+            in_time=True if request.names_deadline else None,
             request_bytes=request.size_bytes,
             response_bytes=response_bytes,
         )
 
     def refused(self, request: InferenceRequest, code: ErrorCode, latency_s: float) -> None:
         """Count a request that got an error."""
+        named = request.names_deadline and code is not ErrorCode.CANCELLED
         self._records.request(
             request.model,
             request.client,
             code=code,
             latency_s=latency_s,
-            in_time=False if code is ErrorCode.DEADLINE_EXCEEDED else None,
+            in_time=False if named else None,
             request_bytes=request.size_bytes,
             response_bytes=0,
         )
@@ -210,25 +223,49 @@ class Accounting:
             closed()
 
     def finish(self) -> None:
-        """Close the last window now; what still runs is nobody's."""
+        """Close the last window now; what still runs is nobody's, and nothing is charged after.
+
+        Once is enough: a gateway that leaves its clients to another one leaves it the joules.
+        """
+        if self._over:
+            return
         self.close_window(self._clock.monotonic())
+        self._over = True
         left = self._account.abandon()
         if left.energy.typical:
             self._records.window(self._window_record(left, 0.0))
 
     def close_window(self, ends_at: float) -> None:
         """Charge all until a moment, and hand what is settled to the ledger."""
-        if ends_at <= self._began_at:
+        if ends_at <= self._began_at or self._over:
             return
-        settlement = self._account.close(self._window(self._began_at, ends_at))
-        self._answers_per_s = self._answered / (self._clock.monotonic() - self._counted_at)
-        self._answered, self._counted_at = 0, self._clock.monotonic()
+        window = self._window(self._began_at, ends_at)
+        settlement = self._account.close(window)
+        self._count_answers()
         self._began_at = ends_at
-        self._reckoned_s = 0.0
-        self._rates = settlement.rates or self._rates
-        window = settlement.window
+        self._reckoned_s, self._reckoned_since_s = self._reckoned_since_s, 0.0
+        self._learn(settlement)
         self._totals += Charge(base=window.energy, cost=window.cost)
         self._record(settlement)
+
+    def _count_answers(self) -> None:
+        now = self._clock.monotonic()
+        # Windows that are closed late are closed at once.
+        if now > self._counted_at:
+            self._answers_per_s = self._answered / (now - self._counted_at)
+            self._answered, self._counted_at = 0, now
+
+    def _learn(self, settlement: Settlement) -> None:
+        """Keep the rates of the latest window in which something ran, at the latest price."""
+        rates = settlement.rates or self._rates
+        if rates is None:
+            return
+        self._rates = replace(
+            rates,
+            # A node that did not run in it is foretold by its model.
+            marginal={**self._hosts.core_seconds(), **rates.marginal},
+            tariff=settlement.window.tariff,
+        )
 
     def _window(self, start: float, end: float) -> FarmWindow:
         seconds = end - start
@@ -237,13 +274,16 @@ class Accounting:
             end=end,
             hosts=self._hosts.windows(start, end),
             overhead=self._economics.overhead(seconds),
-            tariff=self._price_of_a_joule(),
+            tariff=self._price_of_a_joule((start + end) / 2),
             capital=self._hosts.capital(seconds),
         )
 
-    def _price_of_a_joule(self) -> float | None:
+    def _price_of_a_joule(self, at: float) -> float | None:
+        """Return the tariff at a moment of this clock."""
         tariff = self._economics.tariff
-        return None if tariff is None else tariff(self._clock.unix_ns() / 1e9)
+        if tariff is None:
+            return None
+        return tariff(self._clock.unix_ns() / 1e9 - (self._clock.monotonic() - at))
 
     def _presumed(self) -> Rates:
         """Return rates by the power models alone, for as long as no window was closed."""
@@ -254,7 +294,7 @@ class Accounting:
                 base=self._hosts.idle(_FIRST_S) + self._economics.overhead(_FIRST_S),
                 node_s=0.0,
                 capital=self._hosts.capital(_FIRST_S),
-                tariff=self._price_of_a_joule(),
+                tariff=self._price_of_a_joule(self._clock.monotonic()),
             )
         return self._first_rates
 

@@ -179,6 +179,7 @@ class DataPlane:
             priority=priority,
             deadline=now + timeout_s,
             queue_deadline=None if queue_timeout_s is None else now + queue_timeout_s,
+            names_deadline=call.timeout_s is not None,
             client=call.client,
             parameters=call.parameters,
         )

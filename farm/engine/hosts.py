@@ -6,8 +6,8 @@ from typing import Protocol
 
 from farm.core.energy import Power
 from farm.core.nodes import NodeProfile, NodeVitals
-from farm.energy.attribution import HostWindow
 from farm.energy.calibration import board_key
+from farm.energy.charges import HostWindow
 from farm.energy.cores import Core, core_of
 from farm.energy.economics import HostEconomics
 from farm.energy.joules import NO_JOULES, Joules

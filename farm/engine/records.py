@@ -6,7 +6,8 @@ from typing import Final, Protocol
 from farm.core.errors import ErrorCode
 from farm.core.ledger import BatchRecord, Incident, Usage, WindowRecord
 from farm.core.models import ModelKey
-from farm.energy.attribution import BatchAccount, Charge
+from farm.energy.attribution import BatchAccount
+from farm.energy.charges import Charge
 from farm.energy.cores import Core
 
 # The route of what this farm's own nodes ran.

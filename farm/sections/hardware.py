@@ -30,7 +30,7 @@ class Hardware(Section):
         FromZero | None, Field(description="greenhouse gas of making it, in kg of CO2")
     ] = None
 
-    def economics(self, host: str = "") -> HostEconomics:
+    def economics(self, host: str = "", *, serves: bool = True) -> HostEconomics:
         """Return it as the accounting sees it; without a name the host says its own."""
         return HostEconomics(
             host=host,
@@ -38,4 +38,5 @@ class Hardware(Section):
             price=self.board_price,
             lifetime_years=self.lifetime_years,
             embodied_kgco2e=self.embodied_kgco2e,
+            serves=serves,
         )

@@ -6,7 +6,8 @@ from typing import Final
 
 from farm.core.energy import Band, EnergySource
 from farm.core.requests import Batch, LedgerEntry
-from farm.energy.attribution import Account, FarmWindow, HostWindow, Settlement
+from farm.energy.attribution import Account, Settlement
+from farm.energy.charges import FarmWindow, HostWindow
 from farm.energy.joules import Joules
 from farm.sim.nodes import SimulatedNode
 

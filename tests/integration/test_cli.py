@@ -33,8 +33,18 @@ def test_demo_checks_every_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert "300 of 300" in shown
     for word in ("accuracy", "requests/s", "p50", "p95", "p99", "share of local-1", "Receipt"):
         assert word in shown
-    for field in ("node", "route", "model_digest", "batch_size", "queue_us", "compute_us"):
+    for field in (
+        "node",
+        "route",
+        "model digest",
+        "rows in the batch",
+        "queue",
+        "compute",
+        "energy",
+    ):
         assert field in shown
+    for words in ("What 1,000 digits took and cost", " J (", "USD", "AWS Lambda", "EC2", "assumed"):
+        assert words in shown
 
 
 def test_models_ls(farm: FarmProcess) -> None:

@@ -10,7 +10,8 @@ from farm.core.energy import Band, EnergySource
 from farm.core.ledger import Usage
 from farm.core.models import ModelKey
 from farm.core.requests import LedgerEntry
-from farm.energy.attribution import Account, Charge, FarmWindow, HostWindow, Settlement
+from farm.energy.attribution import Account, Settlement
+from farm.energy.charges import Charge, FarmWindow, HostWindow
 from farm.energy.joules import Joules
 
 WINDOW_S = 10.0

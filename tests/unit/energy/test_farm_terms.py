@@ -1,5 +1,6 @@
 """What a report is told of an operator's prices."""
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -17,7 +18,9 @@ RATE = FxRate(sold="USD", bought="EUR", rate=0.9, day=date(2026, 11, 1), source=
 
 
 def test_nodes_that_share_a_host_have_its_price_once() -> None:
-    economics = Economics(currency="EUR", hosts={"a": BOARD, "b": BOARD, "away": BOARD})
+    head = replace(BOARD, serves=False)
+    hosts = {"a": BOARD, "b": BOARD, "away": BOARD, "head": head}
+    economics = Economics(currency="EUR", hosts=hosts)
     terms = farm_terms(
         economics,
         machines={"a": "pi", "b": "pi"},
@@ -26,8 +29,9 @@ def test_nodes_that_share_a_host_have_its_price_once() -> None:
         since_s=0.0,
         until_s=60.0,
     )
-    assert terms.capital_per_s == pytest.approx(2 * BOARD_PER_S)
-    assert terms.embodied_g_per_s == pytest.approx(2 * 40_000 / (4 * YEAR_S))
+    assert terms.capital_per_s == pytest.approx(3 * BOARD_PER_S)
+    assert terms.embodied_g_per_s == pytest.approx(3 * 40_000 / (4 * YEAR_S))
+    # The head costs, and answers nothing.
     assert (terms.nodes, terms.unpriced_hosts, terms.price_per_kwh) == (3, (), None)
 
 
@@ -64,5 +68,5 @@ def test_a_price_that_changes_is_averaged_over_the_time() -> None:
         since_s=0.0,
         until_s=1200.0,
     )
-    assert terms.price_per_kwh == pytest.approx(0.3)
+    assert terms.price_per_kwh == pytest.approx(0.3, rel=1e-3)
     assert (terms.overhead_w, terms.grid_gco2e_per_kwh, terms.fx) == (6.0, 381.0, (RATE,))

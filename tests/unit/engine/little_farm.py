@@ -129,6 +129,7 @@ def accounting(
     clock: Clock | None = None,
     economics: Economics | None = None,
     hosts: Hosts | None = None,
+    window_s: float = 10.0,
 ) -> Accounting:
     """Return the accounting of a farm of boards like `BOARD`, if of no others."""
     economics = economics or Economics()
@@ -137,7 +138,7 @@ def accounting(
         economics=economics,
         hosts=hosts or Hosts(economics.hosts, boards=lambda board, *, cores: BOARD),
         records=records or Book(),
-        window_s=10.0,
+        window_s=window_s,
     )
 
 

@@ -1,5 +1,7 @@
 """What batches took, from heartbeats and windows, to the ledger and to receipts."""
 
+from dataclasses import replace
+
 import pytest
 from fake_pool import answer
 from little_farm import BOARD, Book, LittleFarm, accounting, tensor, until
@@ -9,12 +11,13 @@ from farm.core.errors import ErrorCode, FarmError
 from farm.core.ledger import IncidentKind
 from farm.core.models import ModelKey
 from farm.core.nodes import NodeProfile, NodeVitals
-from farm.core.requests import Batch, InferenceRequest, LedgerEntry
+from farm.core.requests import Batch, BatchTiming, InferenceRequest, LedgerEntry
 from farm.energy.economics import Economics, HostEconomics
 from farm.engine.accounting import Accounting
 from farm.engine.dataplane import InferenceCall
 
 KEY = ModelKey("m", 1)
+SIX_TENTHS = BatchTiming(input_ns=0, infer_ns=600_000_000, output_ns=0)
 
 
 class HandClock:
@@ -33,10 +36,12 @@ class HandClock:
 class Shelf:
     """Accounting whose clock, heartbeats and batches a test makes up."""
 
-    def __init__(self, economics: Economics | None = None) -> None:
+    def __init__(self, economics: Economics | None = None, *, window_s: float = 10.0) -> None:
         self.clock = HandClock()
         self.book = Book()
-        self.accounting: Accounting = accounting(self.book, clock=self.clock, economics=economics)
+        self.accounting: Accounting = accounting(
+            self.book, clock=self.clock, economics=economics, window_s=window_s
+        )
         self._batches = 0
         self._metered_s = 0.0
 
@@ -163,8 +168,9 @@ def test_a_meter_that_is_lost_is_an_incident_once_each_time() -> None:
         shelf.beat("a", "b", seconds=1, fault=fault)
     told = [(incident.kind, incident.subject, incident.detail) for incident in shelf.book.incidents]
     assert told == [
-        (IncidentKind.METER_LOST, "pi", "it does not answer"),
-        (IncidentKind.METER_LOST, "pi", "it answers with HTML"),
+        (IncidentKind.METER_LOST, node_id, fault)
+        for fault in ("it does not answer", "it answers with HTML")
+        for node_id in ("a", "b")
     ]
 
 
@@ -254,6 +260,80 @@ def test_before_any_window_receipts_come_from_the_power_model() -> None:
     assert energy.joules == pytest.approx(per_core * 2 * 6e-6 + BOARD.idle.typical * 3.1)
 
 
+@pytest.mark.parametrize("window_s", [2.0, 10.0])
+def test_under_steady_load_receipts_say_what_is_settled(window_s: float) -> None:
+    shelf = Shelf(window_s=window_s)
+    shelf.join("a")
+    shelf.beat("a", seconds=1)
+    shelf.accounting.begin()
+    reckoned_j, began_at = 0.0, shelf.clock.now
+    closed = 0
+    for _ in range(60):
+        batch = shelf.batch()
+        shelf.accounting.dispatched(batch, "a")
+        shelf.beat("a", seconds=1, cpu=0.3)
+        shelf.accounting.returned(shelf.entry(batch, "a", 0.6))
+        completed = replace(answer(small_batch(shelf), "a", "1"), timing=SIX_TENTHS)
+        energy, _ = shelf.accounting.reckon(batch, completed)
+        reckoned_j += energy.joules
+        # Two seconds late, as in a gateway.
+        if shelf.clock.now >= began_at + (closed + 1) * window_s + 2.0:
+            closed += 1
+            shelf.accounting.close_window(began_at + closed * window_s)
+    shelf.accounting.finish()
+    settled_j = sum(record.usage.joules for record in shelf.book.settled)
+    assert reckoned_j == pytest.approx(settled_j, rel=0.05)
+
+
+def test_a_node_that_did_not_run_lately_is_foretold_by_its_model() -> None:
+    shelf = Shelf()
+    shelf.join("a")
+    shelf.join("b")
+    shelf.beat("a", "b", seconds=1)
+    shelf.accounting.begin()
+    batch = shelf.batch()
+    shelf.accounting.dispatched(batch, "a")
+    shelf.beat("a", "b", seconds=10, cpu=0.5)
+    shelf.accounting.returned(shelf.entry(batch, "a", 8.0))
+    shelf.accounting.close_window(shelf.clock.now)
+    one, _ = shelf.accounting.reckon(batch, answer(small_batch(shelf), "a", "1"))
+    other, _ = shelf.accounting.reckon(batch, answer(small_batch(shelf), "b", "1"))
+    assert other.joules == pytest.approx(one.joules, rel=0.5)
+
+
+def test_what_was_drawn_before_a_gateway_served_is_not_its_own() -> None:
+    shelf = Shelf()
+    shelf.join("a")
+    shelf.beat("a", seconds=20)
+    shelf.accounting.begin()
+    shelf.beat("a", seconds=10)
+    shelf.accounting.finish()
+    shelf.beat("a", seconds=30)
+    shelf.accounting.close_window(shelf.clock.now)
+    shelf.accounting.finish()
+    drawn = shelf.accounting.totals()
+    assert drawn.modelled_j == pytest.approx(20.0)
+    assert sum(window.window_s for window in shelf.book.windows) == pytest.approx(10.0)
+
+
+def test_a_quiet_spell_does_not_keep_an_old_price() -> None:
+    prices = {"now": 1e-6}
+    shelf = Shelf(Economics(currency="EUR", tariff=lambda unix_s: prices["now"]))
+    shelf.join("a")
+    shelf.beat("a", seconds=1)
+    shelf.accounting.begin()
+    batch = shelf.batch()
+    shelf.accounting.dispatched(batch, "a")
+    shelf.beat("a", seconds=10, cpu=0.5)
+    shelf.accounting.returned(shelf.entry(batch, "a", 8.0))
+    shelf.accounting.close_window(shelf.clock.now)
+    prices["now"] = 3e-6
+    shelf.beat("a", seconds=10)
+    shelf.accounting.close_window(shelf.clock.now)
+    energy, cost = shelf.accounting.reckon(batch, answer(small_batch(shelf), "a", "1"))
+    assert cost == pytest.approx(energy.joules * 3e-6)
+
+
 def test_what_runs_at_the_end_is_nobodys() -> None:
     shelf = Shelf()
     shelf.join("a")
@@ -287,7 +367,15 @@ async def test_answers_carry_energy_and_requests_are_counted() -> None:
         )
         assert result.receipt.energy is not None
         assert result.receipt.energy.joules > 0
-        assert farm.book.requests == [(ModelKey("echo", 1), "me", None, True, 2, 3)]
+        assert farm.book.requests == [(ModelKey("echo", 1), "me", None, None, 2, 3)]
+
+
+async def test_only_a_deadline_that_was_named_can_be_met() -> None:
+    async with LittleFarm("a") as farm:
+        await farm.start_nodes()
+        call = InferenceCall(model="echo", version="", inputs=(tensor(b"ab"),), timeout_s=10.0)
+        await farm.dataplane.infer(call)
+        assert [request[3] for request in farm.book.requests] == [True]
 
 
 async def test_an_error_is_counted_with_its_code() -> None:

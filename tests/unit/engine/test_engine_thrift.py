@@ -6,7 +6,8 @@ from little_farm import LittleFarm, until
 from farm.core.energy import Band, EnergySource
 from farm.core.models import LatencyCurve, ModelKey
 from farm.core.requests import LedgerEntry
-from farm.energy.attribution import BatchAccount, Rates, Share
+from farm.energy.attribution import BatchAccount, Share
+from farm.energy.charges import Rates
 from farm.energy.joules import Joules
 from farm.engine.thrift import Thrift
 
