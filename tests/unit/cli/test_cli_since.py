@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from farm.cli.since import since_unix_ns
@@ -45,6 +45,7 @@ def test_what_is_no_time_is_refused_with_an_example(text: str) -> None:
         since_unix_ns(text, now=NOW)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=30))
 def test_any_text_is_a_moment_until_now_or_refused(text: str) -> None:
     try:

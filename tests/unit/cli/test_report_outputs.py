@@ -141,11 +141,13 @@ def test_amounts(value: float | None, unit: str, said: str) -> None:
     assert amount(value, unit) == said
 
 
+@settings(deadline=None)
 @given(st.floats(min_value=-1e300, max_value=1e300))
 def test_digits_are_off_by_half_a_percent_at_most(value: float) -> None:
     assert float(digits(value).replace(",", "")) == pytest.approx(value, rel=0.0051)
 
 
+@settings(deadline=None)
 @given(st.floats(min_value=1e-12, max_value=1e15))
 def test_a_linear_axis_has_all_of_it_and_few_ticks(highest: float) -> None:
     axis = linear_axis(highest, "watts", str)
@@ -154,6 +156,7 @@ def test_a_linear_axis_has_all_of_it_and_few_ticks(highest: float) -> None:
     assert 2 <= len(axis.ticks) <= 7
 
 
+@settings(deadline=None)
 @given(st.floats(min_value=1e-12, max_value=1e15), st.floats(min_value=1, max_value=1e12))
 def test_a_logarithmic_axis_has_all_of_it_and_few_ticks(lowest: float, times: float) -> None:
     axis = log_axis(lowest, lowest * times, "watts", str)
@@ -163,6 +166,7 @@ def test_a_logarithmic_axis_has_all_of_it_and_few_ticks(lowest: float, times: fl
     assert all(axis.low <= tick <= axis.high for tick, _ in axis.ticks)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2_000_000_000), st.integers(60, 86_400 * 365 * 3))
 def test_an_axis_of_time_has_few_ticks_within_it(start_s: int, seconds: int) -> None:
     axis = time_axis(float(start_s), float(start_s + seconds), UTC)

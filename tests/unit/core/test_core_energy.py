@@ -1,7 +1,7 @@
 """Joules keep their origin and their band, whatever is done with them."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from farm.core.energy import Band, EnergyReading, EnergySource, weakest
@@ -22,6 +22,7 @@ def test_a_part_keeps_source_and_window(source: EnergySource) -> None:
     assert (part.source, part.window_s) == (source, 0.25)
 
 
+@settings(deadline=None)
 @given(JOULES, st.lists(st.integers(1, 1000), min_size=1, max_size=64))
 def test_parts_by_rows_add_up_to_the_whole(joules: float, rows: list[int]) -> None:
     parts = [reading(joules).part(count / sum(rows)) for count in rows]
@@ -37,6 +38,7 @@ def test_a_sum_is_worth_what_its_weakest_part_is() -> None:
     assert weakest([]) is assumed, "of nothing nothing is known"
 
 
+@settings(deadline=None)
 @given(JOULES, JOULES, st.floats(0, 10))
 def test_bands_stay_in_order(one: float, other: float, factor: float) -> None:
     bands = Band(one / 2, one, one * 2), Band.exactly(other)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from farm.core.energy import Band, EnergySource
@@ -88,6 +88,7 @@ def runs(draw: st.DrawFn) -> list[Run]:
     return found
 
 
+@settings(deadline=None)
 @given(
     runs(),
     st.lists(

@@ -4,7 +4,7 @@ from dataclasses import replace
 from math import inf, nan
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from farm.core.energy import EnergySource
@@ -30,6 +30,7 @@ def fit(*points: CalibrationPoint, meter: str = "hwmon") -> Calibration:
     return fitted(points, board="rpi5", host="pi-1", meter=meter, measured_unix_ns=1)
 
 
+@settings(deadline=None)
 @given(
     st.floats(0.1, 50),
     st.floats(0.1, 200),
@@ -51,6 +52,7 @@ def test_a_board_that_is_linear_in_load_and_clock_is_found(
     assert found.rmse_w == pytest.approx(0.0, abs=1e-6 * above_w)
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(-0.3, 0.3), min_size=5, max_size=5))
 def test_the_band_holds_the_lines_error_and_the_meters(noise: list[float]) -> None:
     found = fit(*(point(load, 3.0 + 6.0 * load + e) for load, e in zip(LOADS, noise, strict=True)))

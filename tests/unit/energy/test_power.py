@@ -1,7 +1,7 @@
 """Watts by the model, joules by meters, and what is told between heartbeats."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from farm.core.energy import Band, EnergySource
@@ -42,6 +42,7 @@ def vitals(
     )
 
 
+@settings(deadline=None)
 @given(st.floats(-1, 2), st.floats(-1, 2))
 def test_watts_stay_between_idle_and_load(utilisation: float, speed: float) -> None:
     watts = MODEL.watts(utilisation=utilisation, speed=speed)
@@ -103,6 +104,7 @@ def test_when_the_node_that_tells_falls_silent_another_takes_over() -> None:
     assert window.busy_core_s == pytest.approx(32.0)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.floats(0.1, 5.0), min_size=1, max_size=20),
     st.lists(st.floats(0.0, 1.0), min_size=20, max_size=20),

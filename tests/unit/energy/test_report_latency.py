@@ -3,7 +3,7 @@
 from bisect import bisect_left
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from farm.core.ledger import LATENCY_BOUNDS_S
@@ -31,6 +31,7 @@ def test_what_is_above_the_last_bound_is_told_as_that_bound() -> None:
     assert latency_s(counted(100.0), 0.5) == LATENCY_BOUNDS_S[-1]
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.floats(min_value=1e-4, max_value=60), min_size=1, max_size=200),
     st.floats(min_value=0.01, max_value=1),
@@ -46,6 +47,7 @@ def test_it_is_off_by_no_more_than_its_bucket(latencies: list[float], share: flo
     assert told <= LATENCY_BOUNDS_S[bisect_left(LATENCY_BOUNDS_S, around[1])] + 1e-12
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 100), min_size=30, max_size=30))
 def test_a_greater_share_is_never_quicker(counts: list[int]) -> None:
     told = [latency_s(counts, share) for share in (0.1, 0.5, 0.95, 0.99, 1.0)]

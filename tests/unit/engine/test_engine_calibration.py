@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from little_farm import WAIT_S, LittleFarm, until
 
@@ -315,11 +315,13 @@ calibrations = st.builds(
 )  # fmt: skip
 
 
+@settings(deadline=None)
 @given(calibrations)
 def test_a_calibration_survives_the_disk(calibration: Calibration) -> None:
     assert decode(encode(calibration)) == calibration
 
 
+@settings(deadline=None)
 @given(calibrations, st.integers(0, 400), st.binary(max_size=3))
 def test_a_damaged_file_is_a_calibration_or_an_error_in_words(
     calibration: Calibration, at: int, garbage: bytes

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from ledger_records import DIGITS, MINUTE_NS, NOON_NS, batch_record
 
@@ -52,6 +52,7 @@ def grouped(sums: MinuteSums, group: GroupBy) -> Sums:
     return whole
 
 
+@settings(deadline=None)
 @given(st.lists(BATCHES), st.lists(IDLES))
 def test_every_group_adds_up_to_the_whole(
     batches: list[BatchRecord], idles: list[WindowRecord]
@@ -73,6 +74,7 @@ def test_every_group_adds_up_to_the_whole(
         assert found.compute_s == pytest.approx(total.compute_s)
 
 
+@settings(deadline=None)
 @given(st.lists(BATCHES))
 def test_waste_is_a_part(batches: list[BatchRecord]) -> None:
     for row in added(batches).rows.values():
@@ -82,6 +84,7 @@ def test_waste_is_a_part(batches: list[BatchRecord]) -> None:
     assert whole.wasted == whole.usage
 
 
+@settings(deadline=None)
 @given(st.lists(BATCHES), st.integers(0, 20))
 def test_when_it_is_written_changes_nothing(batches: list[BatchRecord], cut: int) -> None:
     at_once = added(batches)

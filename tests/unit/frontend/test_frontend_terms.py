@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import date
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from farm.client.terms import of_response
@@ -26,6 +26,7 @@ rates = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(
     st.builds(
         FarmTerms,

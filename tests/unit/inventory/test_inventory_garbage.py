@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from farm.core.errors import ConfigurationError
@@ -60,21 +60,25 @@ def check(text: str) -> None:
     assert (inventory.farm.embedded is None) == bool(inventory.hosts)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200))
 def test_any_text(text: str) -> None:
     check(text)
 
 
+@settings(deadline=None)
 @given(TREES)
 def test_any_yaml(tree: object) -> None:
     check(yaml.safe_dump(tree))
 
 
+@settings(deadline=None)
 @given(farm=TREES, defaults=TREES, host=TREES)
 def test_any_values_in_the_right_places(farm: object, defaults: object, host: object) -> None:
     check(yaml.safe_dump({"farm": farm, "defaults": defaults, "hosts": {"pi-[1:3]": host}}))
 
 
+@settings(deadline=None)
 @given(tariff=TREES, fx=TREES, grid=TREES, baselines=SCALARS)
 def test_any_power(tariff: object, fx: object, grid: object, baselines: object) -> None:
     power = {"currency": "EUR", "tariff": tariff, "fx": fx, "grid": grid, "baselines": baselines}
@@ -82,6 +86,7 @@ def test_any_power(tariff: object, fx: object, grid: object, baselines: object) 
     check(yaml.safe_dump({"farm": {"name": "a", "power": power}, "hosts": {"pi-1": host}}))
 
 
+@settings(deadline=None)
 @given(
     st.integers(0, len(SHELF)), st.integers(0, 30),
     st.sampled_from(["", "[", "]", "{", "}", ":", "*all", "&all", "\t", "\n", "!x ", "'", "\x00",
@@ -91,6 +96,7 @@ def test_a_shelf_with_a_slip(place: int, cut: int, put: str) -> None:
     check(SHELF[:place] + put + SHELF[place + cut :])
 
 
+@settings(deadline=None)
 @given(raw=st.binary(max_size=60))
 def test_any_bytes(raw: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
     file = tmp_path_factory.getbasetemp() / "garbage.yaml"
@@ -99,6 +105,7 @@ def test_any_bytes(raw: bytes, tmp_path_factory: pytest.TempPathFactory) -> None
         load_inventory(file)
 
 
+@settings(deadline=None)
 @given(
     st.integers(0, len(ANSIBLE)), st.integers(0, 20),
     st.sampled_from(["", "[", "]", "=", ":", "'", '"', "\n", "#", "{{ x }}", "[1:9]", "\x00", ":x"])
@@ -108,6 +115,7 @@ def test_an_ini_of_ansible_with_a_slip(place: int, cut: int, put: str) -> None:
     convert(ANSIBLE[:place] + put + ANSIBLE[place + cut :], "hosts.ini")
 
 
+@settings(deadline=None)
 @given(TREES)
 def test_any_yaml_as_one_of_ansible(tree: object) -> None:
     convert(yaml.safe_dump({"all": {"hosts": {"pi-01": None}, "children": tree}}), "hosts.yaml")

@@ -1,7 +1,7 @@
 """What a meter's answers add up to, at any moment that a heartbeat asks."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from farm.node.meters.gauge import Gauge, Metered
@@ -72,6 +72,7 @@ EVENTS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(EVENTS)
 def test_joules_and_seconds_never_fall_and_seconds_are_never_more_than_passed(
     events: list[tuple[str, float, float]],
@@ -91,6 +92,7 @@ def test_joules_and_seconds_never_fall_and_seconds_are_never_more_than_passed(
         last = told
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(0.1, 2.0), st.floats(0.0, 50.0)), min_size=1, max_size=60))
 def test_no_joule_of_a_counter_is_lost(steps: list[tuple[float, float]]) -> None:
     gauge, now, total_j = Gauge(), 0.0, 0.0

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from farm.node.meters.plausibility import Draw, Plausibility
@@ -119,6 +119,7 @@ def test_an_honest_plug_is_believed_however_coarse_its_counter(
     assert refused_at(plug(true_w, true_w, step_j=step_j), until=50_000) is None
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.floats(2.5, 14.0), min_size=1, max_size=20),
     st.sampled_from([3.6, 60.0, 360.0]),

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from farm.node.meters import http_json, json_documents, shelly, tasmota
@@ -122,6 +122,7 @@ JSON: st.SearchStrategy[Any] = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(JSON, st.integers(0, 3), st.text())
 def test_no_document_raises(document: object, channel: int, watts_at: str) -> None:
     for found in (
@@ -138,6 +139,7 @@ def test_no_document_raises(document: object, channel: int, watts_at: str) -> No
             assert found.counted_j is None or abs(found.counted_j) < float("inf")
 
 
+@settings(deadline=None)
 @given(st.binary() | st.text().map(str.encode))
 def test_no_bytes_raise(body: bytes) -> None:
     assert isinstance(json_documents.decode(body), Document | Fault)

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from farm.node.meters import pmic
@@ -64,6 +64,7 @@ def test_what_is_no_whole_answer_is_a_fault(answer: str, says: str) -> None:
     assert says in reading.text
 
 
+@settings(deadline=None)
 @given(st.text() | st.lists(st.sampled_from(IDLE.splitlines())).map("\n".join))
 def test_nothing_that_is_said_raises(answer: str) -> None:
     assert isinstance(parse(answer), Reading | Fault)

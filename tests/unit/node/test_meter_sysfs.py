@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from farm.node.meters import hwmon, rapl
@@ -37,6 +37,7 @@ def test_a_sensor_that_is_wired_the_other_way_tells_less_than_nothing() -> None:
     assert hwmon.parse({"curr1_input": "-1000", "in1_input": "5000"}) == Reading(watts=-5.0)
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(["power1_input", "curr1_input", "in1_input"]), st.text()))
 def test_no_text_in_a_sensors_files_raises(files: dict[str, str]) -> None:
     assert isinstance(hwmon.parse(files), Reading | Fault)
@@ -108,6 +109,7 @@ def test_a_counter_that_begins_anew_goes_on(tmp_path: Path) -> None:
     assert meter.read() == Reading(counted_j=pytest.approx(0.2))
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 262_000_000), min_size=1), st.integers(262_143_328_850, 2**40))
 def test_what_passed_adds_up_over_any_wraps(steps: list[int], range_uj: int) -> None:
     now, total_uj, joules = 0, 0, 0.0
@@ -120,6 +122,7 @@ def test_what_passed_adds_up_over_any_wraps(steps: list[int], range_uj: int) -> 
     assert joules == pytest.approx(total_uj / 1e6)
 
 
+@settings(deadline=None)
 @given(st.text(), st.text())
 def test_no_text_in_a_counter_raises(energy: str, most: str) -> None:
     package = rapl.parse({"energy_uj": energy, "max_energy_range_uj": most})

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -146,6 +146,7 @@ def test_a_zone_that_is_none_is_named(zone: str) -> None:
     assert "like Europe/Berlin" in words
 
 
+@settings(deadline=None)
 @given(
     st.fixed_dictionaries(
         {"price_per_kwh": st.floats() | st.text()},
