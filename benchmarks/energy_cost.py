@@ -28,6 +28,12 @@ CONCURRENCIES: Final = (1, 64)
 
 _DIGITS: Final = "digits"
 _WARMUP_S: Final = 1.0
+# So that money is reckoned too.
+_PRICES: Final = {
+    "FARM_POWER__CURRENCY": "USD",
+    "FARM_POWER__PRICE_PER_KWH": "0.16",
+    "FARM_NODE__BOARD_PRICE": "100",
+}
 _MODULES: Final = {"with": "farm", "without": "benchmarks.unaccounted"}
 
 
@@ -42,8 +48,8 @@ def run(rounds: int, seconds: float) -> dict[int, dict[str, list[float]]]:
         request = folder / "digits.request"
         request.write_bytes(_request())
         with (
-            running_farm(folder / "models", module=_MODULES["with"]) as full,
-            running_farm(folder / "models", module=_MODULES["without"]) as bare,
+            running_farm(folder / "models", module=_MODULES["with"], **_PRICES) as full,
+            running_farm(folder / "models", module=_MODULES["without"], **_PRICES) as bare,
         ):
             targets = {
                 kind: Target(address=farm.grpc, pid=farm.pid, roles=roles(farm.pid))

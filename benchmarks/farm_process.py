@@ -17,7 +17,8 @@ _START_TIMEOUT_S = 300.0
 def running_farm(models: Path, *, nodes: int = 1, module: str = "farm") -> Iterator[ServerProcess]:
     """Run `farm up --nodes NODES --models MODELS` on free ports; drain and stop it after.
 
-    `module` is what Python runs as the command line. The first process is the gateway.
+    `module` is what Python runs as the command line, `settings` are variables of its
+    environment. The first process is the gateway.
     `farm.demo.running_farm` serves the zoo and hides the pid, hence this one.
 
     Raises:
@@ -26,6 +27,7 @@ def running_farm(models: Path, *, nodes: int = 1, module: str = "farm") -> Itera
     command = [sys.executable, "-m", module, "up", "--nodes", str(nodes), "--models", str(models)]
     ports = ["--grpc", "127.0.0.1:0", "--metrics", "127.0.0.1:0"]
     with tempfile.TemporaryDirectory() as state:
-        env = {**os.environ, "FARM_STATE_DIR": state, "FARM_CURVES_DIR": f"{state}/curves"}
+        own = {"FARM_STATE_DIR": state, "FARM_CURVES_DIR": f"{state}/curves"}
+        env = {**os.environ, **own, **settings}
         with running_server([*command, *ports], env, start_timeout_s=_START_TIMEOUT_S) as farm:
             yield farm
