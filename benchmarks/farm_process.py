@@ -14,12 +14,14 @@ _START_TIMEOUT_S = 300.0
 
 
 @contextmanager
-def running_farm(models: Path, *, nodes: int = 1, module: str = "farm") -> Iterator[ServerProcess]:
+def running_farm(
+    models: Path, *, nodes: int = 1, module: str = "farm", **settings: str
+) -> Iterator[ServerProcess]:
     """Run `farm up --nodes NODES --models MODELS` on free ports; drain and stop it after.
 
     `module` is what Python runs as the command line, `settings` are variables of its
-    environment. The first process is the gateway.
-    `farm.demo.running_farm` serves the zoo and hides the pid, hence this one.
+    environment. The first process is the gateway. `farm.demo.running_farm` serves the zoo and
+    hides the pid, hence this one.
 
     Raises:
         RuntimeError: it did not start.
