@@ -95,7 +95,8 @@ class RequestCounts:
 
     `answered` counts those with an answer, `failed` those with an error by its code, refusals
     included. Of those that named a deadline `in_time` were answered before it and `late` were
-    not. `latencies` counts answers by `LATENCY_BOUNDS_S`.
+    not, refused and failed ones included; cancelled ones are in neither. `latencies` counts
+    answers by `LATENCY_BOUNDS_S`.
     """
 
     answered: int = 0

@@ -165,7 +165,10 @@ def price(baseline: Baseline, work: Workload) -> BaselinePrice | Unpriced:
 
 
 def total_price(baseline: Baseline, work: Workload) -> float | None:
-    """Return the sum alone of what `price` returns, in microseconds; None if it has no price."""
+    """Return the total alone of what `price` returns; None if it has no price.
+
+    It is in the baseline's currency. Every receipt asks for it, so nothing is put into words.
+    """
     parts = _parts(baseline, work, _cloud_s(baseline, work))
     if isinstance(parts, Unpriced):
         return None

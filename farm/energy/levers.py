@@ -23,7 +23,7 @@ from farm.energy.operation import Operation
 
 
 def latency(operation: Operation) -> Section:
-    """Return how long answers took, and how many came in time."""
+    """Return how long answers took, and how many of those with a deadline came before it."""
     counts = operation.figures.counts
     with_deadline = counts.in_time + counts.late
     return Section(
@@ -43,7 +43,8 @@ def latency(operation: Operation) -> Section:
                 label="answered before their deadline",
                 value=counts.in_time / with_deadline if with_deadline else None,
                 unit=SHARE,
-                note=f"of {with_deadline:,} requests that named one"
+                note=f"of {with_deadline:,} requests that named one; refused and failed ones are"
+                " late, cancelled ones not counted"
                 if with_deadline
                 else "no request named a deadline",
             ),

@@ -68,9 +68,10 @@ def energy(operation: Operation) -> Section:
             share("assumed", "of it assumed", assumed_j(usage), EnergySource.ASSUMED),
         ),
         notes=(
-            "measured: by a meter, within what its maker states; modelled: from board,"
-            " utilisation and clock; assumed: where neither a meter nor the board is known, and"
-            f" {operation.terms.overhead_w:g} W of overhead by the operator's word",
+            "measured: by a meter, its band being what is assumed for meters of its type, no"
+            " maker's word; modelled: from board, utilisation and clock; assumed: where neither a"
+            f" meter nor the board is known, and {operation.terms.overhead_w:g} W of overhead by"
+            " the operator's word",
         ),
     )
 

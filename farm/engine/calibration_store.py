@@ -38,12 +38,8 @@ class Calibrations:
             if calibration is not None:
                 self._known[calibration.board] = calibration
 
-    def find(self, board_key: str) -> Calibration | None:
-        """Return the calibration of a kind of board, as `calibration.board_key` names it."""
-        return self._known.get(board_key)
-
     def model(self, board_key: str) -> PowerModel | None:
-        """Return the model of a kind of board that was calibrated."""
+        """Return the model of a kind of board that was calibrated, by its `board_key`."""
         found = self._known.get(board_key)
         return found.power if found is not None else None
 

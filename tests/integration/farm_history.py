@@ -117,25 +117,24 @@ def _minute(ledger: Ledger, now_ns: int, minute: int) -> None:
             response_bytes=0 if late else 40,
         )
     failed = minute % 30 == 0
-    ledger.batch(
-        BatchRecord(
-            settled_unix_ns=now_ns,
-            batch_id=minute,
-            model=model,
-            digest="d" * 64,
-            node_id=f"pi-{1 + minute % 2}",
-            route="farm",
-            outcome="node_lost" if failed else "completed",
-            rows=requests,
-            requests=0 if failed else requests,
-            wasted=0,
-            queue_s=0.2,
-            compute_s=requests * 0.02,
-            usage=usage(
-                IDLE_W * 60 + requests * BUSY_J,
-                marginal_j=requests * BUSY_J,
-                node_s=requests * 0.02,
-            ),
-            clients={"id:camera": requests - requests // 3, "ipv4:127.0.0.1:50000": requests // 3},
-        )
+    batch = BatchRecord(
+        settled_unix_ns=now_ns,
+        batch_id=minute,
+        model=model,
+        digest="d" * 64,
+        node_id=f"pi-{1 + minute % 2}",
+        route="farm",
+        outcome="node_lost" if failed else "completed",
+        rows=requests,
+        requests=0 if failed else requests,
+        wasted=0,
+        queue_s=0.2,
+        compute_s=requests * 0.02,
+        usage=usage(
+            IDLE_W * 60 + requests * BUSY_J,
+            marginal_j=requests * BUSY_J,
+            node_s=requests * 0.02,
+        ),
+        clients={"id:camera": requests - requests // 3, "ipv4:127.0.0.1:50000": requests // 3},
     )
+    ledger.batches((batch,), 1)

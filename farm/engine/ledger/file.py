@@ -1,10 +1,12 @@
 """The ledger's file: how it is opened, and what becomes of one that cannot be used."""
 
 import os
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from glob import escape
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +17,10 @@ PAGE_BYTES: Final = 4096
 _LOG_BYTES: Final = 1 << 20
 # Another gateway may be writing, while it hands over to this one.
 _BUSY_S: Final = 5.0
+# Files that were set aside: each may be as large as the ledger, on a small card.
+ASIDES_KEPT: Final = 2
+# What `set_aside` adds to their names. What another program's database holds is not ours to remove.
+_ASIDE: Final = re.compile(r"\.(?:corrupt|schema-.+|in-.+)-(?P<taken>\d{8}T\d{6}\.\d{6}Z)")
 
 # What says nothing of the file, or of the disk that it is on.
 _PASSING: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
@@ -113,6 +119,28 @@ def set_aside(path: Path, label: str, unix_ns: int) -> Path:
         with suppress(FileNotFoundError):
             path.with_name(path.name + suffix).rename(aside.with_name(aside.name + suffix))
     return aside
+
+
+def remove_old_asides(path: Path, newest: Path) -> list[Path]:
+    """Remove all but the newest ledgers that were set aside; return those that are gone.
+
+    `newest` stays whatever its name says of its age: a board without a clock of its own may
+    have named it in the past.
+    """
+    found = []
+    for each in path.parent.glob(f"{escape(path.name)}.*"):
+        name = _ASIDE.fullmatch(each.name.removeprefix(path.name))
+        if name is not None and each != newest:
+            found.append((name["taken"], each))
+    found.sort()
+    removed = []
+    for _, old in found[: max(len(found) + 1 - ASIDES_KEPT, 0)]:
+        # One that cannot be removed is tried again with the next.
+        with suppress(OSError):
+            for suffix in ("-wal", "-shm", ""):
+                old.with_name(old.name + suffix).unlink(missing_ok=True)
+            removed.append(old)
+    return removed
 
 
 def check_sound(db: sqlite3.Connection) -> None:

@@ -5,12 +5,16 @@ from collections.abc import Iterable
 from threading import Lock
 from typing import Final, NamedTuple, TypeAlias
 
+import structlog
+
 from farm.core.clock import Clock
 from farm.core.errors import ErrorCode
 from farm.core.ledger import LATENCY_BOUNDS_S, BatchRecord, Incident, RequestCounts, WindowRecord
 from farm.core.models import ModelKey
 from farm.engine.ledger.schema import MINUTE_NS
 from farm.engine.ledger.sums import RequestKey
+
+_log = structlog.get_logger()
 
 # Records of about 700 bytes that may wait: some 35 MB.
 _MAX_RECORDS: Final = 50_000
@@ -38,7 +42,7 @@ class Intake:
         self._lock = Lock()
         self._records: list[Record] = []
         # Batches that are not made yet, and how many they will be.
-        self._batches: list[Iterable[BatchRecord]] = []
+        self._batches: list[tuple[Iterable[BatchRecord], int]] = []
         self._later = 0
         # Hashing a `ModelKey` takes longer than all else here: models are told apart by name.
         self._requests: dict[tuple[int, str, int, str], RequestCounts] = {}
@@ -56,7 +60,7 @@ class Intake:
         """Take so many batches that are made when they are taken out, which takes its time."""
         with self._lock:
             if len(self._records) + self._later + count <= _MAX_RECORDS:
-                self._batches.append(records)
+                self._batches.append((records, count))
                 self._later += count
             else:
                 self.drops += count
@@ -101,8 +105,8 @@ class Intake:
             records, self._records = self._records, []
             batches, self._batches, self._later = self._batches, [], 0
             requests, self._requests = self._requests, {}
-        for made in batches:
-            records.extend(made)
+        for made, count in batches:
+            self._make(records, made, count)
         return Taken(
             records,
             {
@@ -110,3 +114,14 @@ class Intake:
                 for (minute, name, version, client), counts in requests.items()
             },
         )
+
+    def _make(self, records: list[Record], made: Iterable[BatchRecord], count: int) -> None:
+        """Add so many batches; one that cannot be made takes those after it along, no others."""
+        before = len(records)
+        try:
+            records.extend(made)
+        except Exception:
+            lost = count - (len(records) - before)
+            _log.exception("ledger_batches_not_made", dropped=lost)
+            with self._lock:
+                self.drops += lost

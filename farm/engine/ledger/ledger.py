@@ -50,7 +50,7 @@ CHUNK: Final = 500
 class Ledger:
     """One file, written by this gateway and by the one that it takes over from.
 
-    `batch`, `window`, `incident` and `request` may be called from any thread; they return at once
+    `batches`, `window`, `incident` and `request` may be called from any thread; they return at once
     and never raise. What reads the file is to be called off the event loop.
     """
 
@@ -91,10 +91,6 @@ class Ledger:
 
     # -- what the engine tells ----------------------------------------------------------
 
-    def batch(self, record: BatchRecord) -> None:
-        """Keep a settled batch."""
-        self._intake.put(record)
-
     def batches(self, records: Iterable[BatchRecord], count: int) -> None:
         """Keep so many settled batches; they are made by the thread that writes them."""
         self._intake.put_batches(records, count)
@@ -118,7 +114,7 @@ class Ledger:
         request_bytes: int = 0,
         response_bytes: int = 0,
     ) -> None:
-        """Count a request; `code` is None for an answer, `in_time` without a deadline."""
+        """Count a request; `code` is None for an answer, `in_time` where it is not to count."""
         self._intake.request(
             model,
             client,

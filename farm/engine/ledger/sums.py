@@ -40,7 +40,11 @@ def accounts(record: BatchRecord) -> dict[str, int]:
 
 @dataclass(slots=True)
 class Charged:
-    """A `Usage` that is added to."""
+    """A `Usage` that is added to.
+
+    Its fields are written out: with a loop over them, adding up a batch of two clients took 4.4
+    instead of 3.0 microseconds (on x86-64, November 2026).
+    """
 
     joules: float = 0.0
     low_j: float = 0.0

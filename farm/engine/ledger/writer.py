@@ -11,12 +11,14 @@ import structlog
 from farm.core.clock import Clock
 from farm.core.ledger import Incident, IncidentKind
 from farm.engine.ledger.file import (
+    ASIDES_KEPT,
     UnusableFileError,
     check_sound,
     is_damage,
     is_full,
     is_passing,
     open_file,
+    remove_old_asides,
     set_aside,
     transaction,
 )
@@ -175,16 +177,26 @@ class Writer:
                 break
 
     def _connected(self) -> sqlite3.Connection:
-        if self._db is not None and not self._path.exists():
-            _log.error("ledger_removed", path=str(self._path), reason="a new one is begun")
+        there = self._inode_there()
+        if self._db is not None and there != self._inode:
+            # Another gateway that sets it aside leaves a new one in its place.
+            reason = "another is in its place" if there else "a new one is begun"
+            _log.error("ledger_removed", path=str(self._path), reason=reason)
             self._disconnect()
         if self._db is None:
-            self._inode = self._path.stat().st_ino if self._path.exists() else 0
+            self._inode = there
             self._db = open_file(
                 self._path, currency=self._currency, max_bytes=self._retention.max_bytes
             )
-            self._inode = self._path.stat().st_ino
+            self._inode = self._inode_there()
         return self._db
+
+    def _inode_there(self) -> int:
+        """Return which file has the ledger's name now; 0 where none has."""
+        try:
+            return self._path.stat().st_ino
+        except (FileNotFoundError, NotADirectoryError):
+            return 0
 
     def _disconnect(self) -> None:
         if self._db is not None:
@@ -196,11 +208,14 @@ class Writer:
         """Put the file aside and write to a new one, unless another gateway has done so."""
         self._disconnect()
         self._suspect = False
-        if self._path.exists() and self._path.stat().st_ino == self._inode:
+        there = self._inode_there()
+        if there and there == self._inode:
             aside = set_aside(self._path, label, self._clock.unix_ns())
             _log.error("ledger_set_aside", path=str(self._path), reason=reason, kept=aside.name)
             told = f"{reason}; it is kept as {aside.name}"
             self._waiting.note(self._incident(IncidentKind.LEDGER_SET_ASIDE, told))
+            for removed in remove_old_asides(self._path, aside):
+                _log.warning("ledger_aside_removed", path=str(removed), kept=ASIDES_KEPT)
         self._write()
 
     def _make_room(self) -> None:

@@ -141,11 +141,21 @@ def test_what_was_all_measured_is_measured() -> None:
     assert figure(found, "cost", "per_1000_full").source is EnergySource.MODELLED
 
 
+def test_no_band_of_a_meter_is_told_as_its_makers() -> None:
+    (energy,) = (section for section in made().sections if section.key == "energy")
+    assert "its band being what is assumed for meters of its type" in " ".join(energy.notes)
+
+
 def test_latency_and_deadlines() -> None:
     found = made()
     assert figure(found, "latency", "p50").value == pytest.approx((0.0113 + 0.016) / 2)
     assert figure(found, "latency", "mean").value == pytest.approx(0.01)
-    assert figure(found, "latency", "sla_attainment").value == pytest.approx(0.99)
+    met = figure(found, "latency", "sla_attainment")
+    assert met.value == pytest.approx(0.99)
+    assert met.note == (
+        "of 1,000 requests that named one; refused and failed ones are late, cancelled ones not"
+        " counted"
+    )
 
 
 def test_nobody_named_a_deadline() -> None:

@@ -146,7 +146,7 @@ async def test_a_board_is_fitted_kept_and_shared_with_its_kind(tmp_path: Path) -
         assert loads == [0.0, *LOADS]
         assert there.boards["b"]._node.exercises == []
         again = Calibrations(tmp_path / "calibrations")
-        assert again.find("rpi5") == calibration
+        assert again.model("rpi5") == calibration.power
         assert again.power("rpi5", cores=4) == calibration.power
 
 
@@ -261,7 +261,7 @@ async def test_a_meter_of_another_host_makes_no_model() -> None:
     async with bench(cpu_fraction=0.3) as there:
         await there.fails(ConfigurationError, "too little to tell")
         await there.serves_again()
-        assert there.calibrations.find("rpi5") is None
+        assert there.calibrations.model("rpi5") is None
 
 
 async def test_a_node_that_is_started_anew_ends_it() -> None:
@@ -358,16 +358,16 @@ def test_a_damaged_calibration_is_set_aside(tmp_path: Path, content: bytes) -> N
     Calibrations(tmp_path).write(one("rpi4b"))
     (tmp_path / "rpi5-00000000.json").write_bytes(content)
     found = Calibrations(tmp_path)
-    assert found.find("rpi4b") == one("rpi4b")
-    assert found.find("rpi5") is None
+    assert found.model("rpi4b") == one("rpi4b").power
+    assert found.model("rpi5") is None
     assert found.power("rpi5", cores=4).source is EnergySource.MODELLED
     assert (tmp_path / "rpi5-00000000.json.damaged").read_bytes() == content
-    assert Calibrations(tmp_path).find("rpi4b") is not None
+    assert Calibrations(tmp_path).model("rpi4b") is not None
 
 
 def test_boards_of_like_names_have_files_of_their_own(tmp_path: Path) -> None:
     kept = Calibrations(tmp_path)
     for name in ("A b", "a-b", "../a", "x86_64 host"):
         kept.write(one(name))
-    assert all(Calibrations(tmp_path).find(name) for name in ("A b", "a-b", "../a", "x86_64 host"))
+    assert all(Calibrations(tmp_path).model(name) for name in ("A b", "a-b", "../a", "x86_64 host"))
     assert json.loads(next(tmp_path.glob("*.json")).read_text())["format"] == 1

@@ -19,7 +19,7 @@ from ledger_records import batch_record as batch
 from structlog.testing import capture_logs
 
 from farm.core.errors import ErrorCode, InternalError
-from farm.core.ledger import GroupBy, Incident, IncidentKind
+from farm.core.ledger import BatchRecord, GroupBy, Incident, IncidentKind
 from farm.engine.ledger import file, waiting
 from farm.engine.ledger.ledger import Ledger
 from farm.engine.ledger.retention import Retention
@@ -35,7 +35,7 @@ with opened(Path(sys.argv[1])) as ledger:
     told = 0
     while True:
         for n in range(50):
-            ledger.batch(batch_record(batch_id=told + n))
+            ledger.batches((batch_record(batch_id=told + n),), 1)
             ledger.request(DIGITS, "id:ann", None, 0.01)
         told += 50
         assert ledger.flush(30)
@@ -56,7 +56,7 @@ with opened(Path(sys.argv[1])) as ledger:
     resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, hard))
     for n in range(10):
         for _ in range(1_000):
-            ledger.batch(batch_record())
+            ledger.batches((batch_record(),), 1)
         assert ledger.flush(30)
     full = ledger.drops
     resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
@@ -107,14 +107,14 @@ def filled(path: Path, batches: int = 1, **options: Any) -> Path:
     """A ledger that was closed in peace."""
     with opened(path, **options) as ledger:
         for n in range(batches):
-            ledger.batch(batch(batch_id=n))
+            ledger.batches((batch(batch_id=n),), 1)
     return path
 
 
 def works(ledger: Ledger) -> bool:
     """Whether what is told now can be read, after a few rounds at most."""
     for _ in range(ROUNDS):
-        ledger.batch(batch(settled_unix_ns=NOON_NS + 5 * MINUTE_NS))
+        ledger.batches((batch(settled_unix_ns=NOON_NS + 5 * MINUTE_NS),), 1)
         ledger.flush(WAIT_S)
         try:
             found = ledger.figures(asked(step_s=300))
@@ -139,7 +139,7 @@ def test_a_gateway_that_is_killed_keeps_what_was_written_and_counts_it_once(path
         assert found.batches == rows >= told
         assert found.usage.joules == rows * USAGE.joules
         # The same minute goes on.
-        ledger.batch(batch())
+        ledger.batches((batch(),), 1)
         assert ledger.figures(asked())[0].batches == rows + 1
         assert incidents(ledger) == []
 
@@ -163,7 +163,7 @@ def test_a_folder_that_cannot_be_used_is_said_once_and_tried_again(
     blocked.write_text("")
     with opened(blocked / "ledger.db") as ledger:
         for _ in range(3):
-            ledger.batch(batch())
+            ledger.batches((batch(),), 1)
             assert ledger.flush(WAIT_S)
         with pytest.raises(InternalError, match="cannot be read now"):
             ledger.figures(asked())
@@ -188,7 +188,7 @@ def test_a_file_that_somebody_else_locks_is_waited_for(
     with opened(path) as ledger, closing(sqlite3.connect(path, isolation_level=None)) as other:
         assert ledger.flush(WAIT_S)
         other.execute("BEGIN IMMEDIATE")
-        ledger.batch(batch())
+        ledger.batches((batch(),), 1)
         assert ledger.flush(WAIT_S)
         assert ledger.figures(asked()) == []
         other.execute("ROLLBACK")
@@ -198,7 +198,7 @@ def test_a_file_that_somebody_else_locks_is_waited_for(
 
 def test_a_bound_that_is_too_low_for_the_tables_stops_nothing(path: Path, logs: list[Any]) -> None:
     with opened(path, retention=Retention(max_bytes=4096)) as ledger:
-        ledger.batch(batch())
+        ledger.batches((batch(),), 1)
         assert ledger.flush(WAIT_S)
         assert ledger.answer(asked()).size_bytes < 4 << 20
 
@@ -210,7 +210,7 @@ def test_records_that_come_too_fast_are_dropped_and_counted(
     monkeypatch.setattr("farm.engine.ledger.intake._MAX_COUNTS", 2)
     ledger = Ledger(path, clock=StandingClock())
     for n in range(7):
-        ledger.batch(batch(batch_id=n))
+        ledger.batches((batch(batch_id=n),), 1)
         ledger.request(DIGITS, f"id:{n}", None, 0.1)
     assert ledger.drops == 2 + 5
     ledger.open()
@@ -231,7 +231,7 @@ def test_a_file_that_is_garbage_is_set_aside_and_a_new_one_begun(
 ) -> None:
     path.write_bytes(content)
     with opened(path) as ledger:
-        ledger.batch(batch())
+        ledger.batches((batch(),), 1)
         assert ledger.figures(asked())[0].batches == 1
         (told,) = incidents(ledger)
     assert aside(path, "corrupt").read_bytes() == content
@@ -244,7 +244,7 @@ def test_a_ledger_of_a_newer_gateway_is_kept_for_it(path: Path) -> None:
     with closing(sqlite3.connect(filled(path))) as db:
         db.execute("PRAGMA user_version = 99")
     with opened(path) as ledger:
-        ledger.batch(batch())
+        ledger.batches((batch(),), 1)
         assert ledger.figures(asked())[0].batches == 1
         (told,) = incidents(ledger)
     assert "version 99" in told.detail
@@ -266,7 +266,7 @@ def test_costs_in_two_currencies_are_never_added(path: Path) -> None:
     filled(path, currency="EUR")
     filled(path, currency=None)
     with opened(path, currency="USD") as ledger:
-        ledger.batch(batch())
+        ledger.batches((batch(),), 1)
         answer = ledger.answer(asked())
         assert (answer.currency, answer.figures[0].batches) == ("USD", 1)
         assert "EUR" in answer.incidents[0].detail
@@ -284,29 +284,108 @@ def test_a_currency_that_damage_has_spoilt_names_no_file(path: Path) -> None:
 
 def test_a_ledger_that_is_removed_is_begun_anew(path: Path) -> None:
     with opened(path) as ledger:
-        ledger.batch(batch())
+        ledger.batches((batch(),), 1)
         assert ledger.flush(WAIT_S)
         for found in path.parent.iterdir():
             found.unlink()
-        ledger.batch(batch())
+        ledger.batches((batch(),), 1)
         assert ledger.figures(asked())[0].batches == 1
 
 
-def test_damage_that_another_gateway_has_dealt_with_already_is_left_to_it(path: Path) -> None:
-    filled(path, 3_000)
+def test_a_file_that_another_gateway_put_aside_is_written_to_no_more(
+    path: Path, logs: list[Any]
+) -> None:
     with opened(path) as old:
+        old.batches((batch(),), 1)
         assert old.flush(WAIT_S)
         kept = file.set_aside(path, "corrupt", NOON_NS)
-        content = kept.read_bytes()
-        kept.write_bytes(content[:4096] + bytes(len(content) - 4096))
         with opened(path) as new:
-            new.batch(batch())
+            new.batches((batch(),), 1)
             assert new.flush(WAIT_S)
-            # It reads the new file and writes to the one that was set aside, and finds it damaged.
-            old.batch(batch())
+            old.batches((batch(),), 1)
             assert old.figures(asked())[0].batches == 2
-            assert new.figures(asked())[0].batches == 2
+            new.batches((batch(),), 1)
+            assert new.figures(asked())[0].batches == 3
     assert aside(path, "corrupt") == kept
+    with closing(sqlite3.connect(kept)) as db:
+        assert db.execute("SELECT count(*) FROM batches").fetchone() == (1,)
+    assert [line["reason"] for line in logs if line["event"] == "ledger_removed"] == [
+        "another is in its place"
+    ]
+
+
+def test_damage_that_another_gateway_deals_with_meanwhile_is_left_to_it(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path.write_bytes(b"no ledger at all\n" * 500)
+
+    def open_slowly(path: Path, **options: Any) -> sqlite3.Connection:
+        monkeypatch.undo()
+        try:
+            return file.open_file(path, **options)
+        finally:
+            file.set_aside(path, "corrupt", NOON_NS)
+            filled(path)
+
+    monkeypatch.setattr("farm.engine.ledger.writer.open_file", open_slowly)
+    with opened(path) as ledger:
+        ledger.batches((batch(),), 1)
+        assert ledger.figures(asked())[0].batches == 2
+        assert incidents(ledger) == []
+    assert aside(path, "corrupt").exists()
+
+
+def test_all_but_the_newest_two_that_were_set_aside_are_removed(
+    path: Path, logs: list[Any]
+) -> None:
+    theirs = [
+        path.with_name(f"ledger.db.{name}")
+        for name in ("foreign-20260101T000000.000000Z", "corrupt-by-me", "corrupt-wal")
+    ]
+    for each in theirs:
+        each.write_text("")
+    clock = StandingClock()
+    asides = []
+    # The last one is of a board whose clock has not been set yet.
+    for at in (NOON_NS, NOON_NS + 1_000_000, NOON_NS + 2_000_000, MINUTE_NS):
+        path.write_bytes(b"no ledger at all\n" * 500)
+        clock.now_ns = at
+        before = set(path.parent.glob("ledger.db.corrupt-*Z"))
+        with opened(path, clock=clock) as ledger:
+            assert works(ledger)
+        (new,) = set(path.parent.glob("ledger.db.corrupt-*Z")) - before
+        new.with_name(f"{new.name}-wal").write_bytes(b"its log")
+        asides.append(new)
+    left = set(path.parent.glob("ledger.db.*"))
+    with_them = {each.with_name(f"{each.name}-wal") for each in asides[2:]}
+    assert left == {*theirs, *asides[2:], *with_them}
+    removed = [line["path"] for line in logs if line["event"] == "ledger_aside_removed"]
+    assert removed == [str(each) for each in asides[:2]]
+
+
+def test_batches_that_cannot_be_made_do_not_keep_the_others_out(
+    path: Path, logs: list[Any]
+) -> None:
+    def made() -> Iterator[BatchRecord]:
+        yield batch(batch_id=2)
+        raise KeyError("pi-1")
+
+    ledger = Ledger(path, clock=StandingClock())
+    ledger.batches((batch(batch_id=1),), 1)
+    ledger.batches(made(), 4)
+    ledger.batches((batch(batch_id=3),), 1)
+    ledger.request(DIGITS, "id:ann", None, 0.1)
+    ledger.open()
+    try:
+        answer = ledger.answer(asked())
+        assert (answer.figures[0].batches, answer.figures[0].counts.answered) == (3, 1)
+        assert answer.drops == ledger.drops == 3
+        assert [told.detail for told in answer.incidents] == ["records that were lost: 3"]
+        kept = [record.batch_id for chunk in ledger.records(0, NOON_NS + 1) for record in chunk]
+        assert kept == [1, 2, 3]
+    finally:
+        ledger.close()
+    assert "ledger_batches_not_made" in said(logs)
 
 
 @pytest.mark.parametrize(
@@ -316,10 +395,10 @@ def test_a_record_that_cannot_be_written_does_not_keep_the_others_out(
     path: Path, logs: list[Any], wrong: dict[str, Any]
 ) -> None:
     with opened(path) as ledger:
-        ledger.batch(batch(**wrong))
+        ledger.batches((batch(**wrong),), 1)
         assert ledger.flush(WAIT_S)
         assert ledger.drops > 0
-        ledger.batch(batch())
+        ledger.batches((batch(),), 1)
         assert ledger.figures(asked())[0].batches == 1
     assert "ledger_records_refused" in said(logs)
 
@@ -327,7 +406,7 @@ def test_a_record_that_cannot_be_written_does_not_keep_the_others_out(
 def test_telling_a_ledger_that_was_never_opened_or_is_closed_raises_nothing(path: Path) -> None:
     ledger = Ledger(path, clock=StandingClock())
     ledger.close()
-    ledger.batch(batch())
+    ledger.batches((batch(),), 1)
     ledger.request(DIGITS, "", ErrorCode.INTERNAL, 0.0)
     assert not ledger.flush()
     assert not path.exists()
@@ -345,7 +424,7 @@ def test_a_torn_log_loses_whole_transactions(
     with opened(folder / "ledger.db") as ledger:
         for n in range(5):
             for _ in range(20):
-                ledger.batch(batch(node_id=f"pi-{n}"))
+                ledger.batches((batch(node_id=f"pi-{n}"),), 1)
             assert ledger.flush(WAIT_S)
         # As a power cut leaves them: the file is as it was, its log is written in part.
         cut_off.write_bytes((folder / "ledger.db").read_bytes())

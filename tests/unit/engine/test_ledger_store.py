@@ -71,8 +71,8 @@ def test_an_empty_ledger_has_no_figures(ledger: Ledger) -> None:
 
 
 def test_a_batch_counts_for_its_model_node_and_route(ledger: Ledger) -> None:
-    ledger.batch(batch())
-    ledger.batch(batch(node_id="pi-2", model=ModelKey("digits", 2)))
+    ledger.batches((batch(),), 1)
+    ledger.batches((batch(node_id="pi-2", model=ModelKey("digits", 2)),), 1)
     assert total(ledger).usage == times(USAGE, 2)
     assert total(ledger).wasted == times(USAGE, 0.5)
     assert (total(ledger).batches, total(ledger).rows) == (2, 8)
@@ -88,7 +88,7 @@ def test_a_batch_counts_for_its_model_node_and_route(ledger: Ledger) -> None:
 
 
 def test_a_batch_is_its_clients_by_their_rows(ledger: Ledger) -> None:
-    ledger.batch(batch())
+    ledger.batches((batch(),), 1)
     found = by_key(ledger, GroupBy.CLIENT)
     assert {key: figures.usage for key, figures in found.items()} == {
         "id:ann": times(USAGE, 0.75),
@@ -99,7 +99,9 @@ def test_a_batch_is_its_clients_by_their_rows(ledger: Ledger) -> None:
 
 
 def test_connections_of_this_machine_are_one_client(ledger: Ledger) -> None:
-    ledger.batch(batch(clients={"ipv4:127.0.0.1:5000": 1, "ipv6:%5B::1%5D:6": 2, "unix:": 1}))
+    ledger.batches(
+        (batch(clients={"ipv4:127.0.0.1:5000": 1, "ipv6:%5B::1%5D:6": 2, "unix:": 1}),), 1
+    )
     ledger.request(DIGITS, "ipv4:127.0.0.1:5001", None, 0.001)
     (found,) = by_key(ledger, GroupBy.CLIENT).values()
     assert (found.key, found.rows, found.counts.answered) == ("localhost", 4, 1)
@@ -107,12 +109,12 @@ def test_connections_of_this_machine_are_one_client(ledger: Ledger) -> None:
 
 @pytest.mark.parametrize("outcome", ["node_lost", "execution_failed"])
 def test_all_of_a_batch_that_failed_is_waste(ledger: Ledger, outcome: str) -> None:
-    ledger.batch(batch(outcome=outcome, requests=0, wasted=0))
+    ledger.batches((batch(outcome=outcome, requests=0, wasted=0),), 1)
     assert total(ledger).wasted == total(ledger).usage == USAGE
 
 
 def test_idle_windows_are_the_farms_alone(ledger: Ledger) -> None:
-    ledger.batch(batch())
+    ledger.batches((batch(),), 1)
     ledger.window(IDLE)
     assert total(ledger).usage.joules == 38.0
     assert (total(ledger).idle.joules, total(ledger).idle.low_j) == (30.0, 20.0)
@@ -122,11 +124,11 @@ def test_idle_windows_are_the_farms_alone(ledger: Ledger) -> None:
 
 def test_what_has_no_price_costs_nothing_known(ledger: Ledger) -> None:
     free = replace(USAGE, cost=None)
-    ledger.batch(batch(usage=free))
+    ledger.batches((batch(usage=free),), 1)
     assert total(ledger).usage.cost is None
-    ledger.batch(batch())
+    ledger.batches((batch(),), 1)
     assert total(ledger).usage.cost == 0.5
-    ledger.batch(batch(usage=free))
+    ledger.batches((batch(usage=free),), 1)
     assert total(ledger).usage.cost == 0.5
 
 
@@ -155,7 +157,7 @@ def test_a_latency_at_a_bound_counts_below_it(ledger: Ledger) -> None:
 
 
 def test_by_node_and_route_only_answers_are_known(ledger: Ledger) -> None:
-    ledger.batch(batch(requests=3))
+    ledger.batches((batch(requests=3),), 1)
     ledger.request(DIGITS, "id:ann", ErrorCode.QUEUE_FULL, 0.0)
     assert by_key(ledger, GroupBy.NODE)["pi-1"].counts.answered == 3
     assert by_key(ledger, GroupBy.ROUTE)["farm"].counts.answered == 3
@@ -164,7 +166,7 @@ def test_by_node_and_route_only_answers_are_known(ledger: Ledger) -> None:
 
 def test_a_time_is_cut_into_steps(ledger: Ledger) -> None:
     for minute in (0, 1, 3, 9):
-        ledger.batch(batch(settled_unix_ns=NOON_NS + minute * MINUTE_NS))
+        ledger.batches((batch(settled_unix_ns=NOON_NS + minute * MINUTE_NS),), 1)
     found = ledger.figures(asked(step_s=120))
     begins = [(figures.start_unix_ns - NOON_NS) // MINUTE_NS for figures in found]
     assert list(zip(begins, [figures.batches for figures in found], strict=True)) == [
@@ -174,7 +176,7 @@ def test_a_time_is_cut_into_steps(ledger: Ledger) -> None:
 
 def test_the_minute_that_is_not_over_counts(ledger: Ledger, clock: StandingClock) -> None:
     clock.now_ns = NOON_NS + 5
-    ledger.batch(batch(settled_unix_ns=NOON_NS + 2))
+    ledger.batches((batch(settled_unix_ns=NOON_NS + 2),), 1)
     ledger.request(DIGITS, "", None, 0.1)
     query = LedgerQuery(since_unix_ns=NOON_NS + 1, until_unix_ns=NOON_NS + 5)
     (found,) = ledger.figures(query)
@@ -190,8 +192,8 @@ def test_steps_are_whole_minutes(ledger: Ledger, step_s: int) -> None:
 
 def test_too_many_figures_are_refused(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("farm.engine.ledger.queries.MAX_FIGURES", 1)
-    ledger.batch(batch(node_id="pi-1"))
-    ledger.batch(batch(node_id="pi-2"))
+    ledger.batches((batch(node_id="pi-1"),), 1)
+    ledger.batches((batch(node_id="pi-2"),), 1)
     with pytest.raises(InvalidRequestError, match="longer steps"):
         ledger.figures(asked(GroupBy.NODE))
 
@@ -201,7 +203,7 @@ def test_batches_are_read_back_whole_and_in_order(ledger: Ledger) -> None:
     # As many as that are settled at one moment.
     told = [batch(batch_id=n, settled_unix_ns=NOON_NS + n // 700) for n in range(count)]
     for record in reversed(told):
-        ledger.batch(record)
+        ledger.batches((record,), 1)
     chunks = list(ledger.records(NOON_NS, NOON_NS + MINUTE_NS))
     assert [len(chunk) for chunk in chunks] == [CHUNK, CHUNK, 1]
     read = [record for chunk in chunks for record in chunk]
@@ -211,7 +213,7 @@ def test_batches_are_read_back_whole_and_in_order(ledger: Ledger) -> None:
 
 def test_only_batches_of_the_time_are_read(ledger: Ledger) -> None:
     for at in (-1, 0, 1, 2):
-        ledger.batch(batch(batch_id=at + 1, settled_unix_ns=NOON_NS + at))
+        ledger.batches((batch(batch_id=at + 1, settled_unix_ns=NOON_NS + at),), 1)
     (chunk,) = ledger.records(NOON_NS, NOON_NS + 2)
     assert [record.batch_id for record in chunk] == [1, 2]
 
@@ -231,7 +233,7 @@ def test_incidents_of_the_time_come_in_order(ledger: Ledger) -> None:
 def test_a_restart_in_the_same_minute_adds_to_it(path: Path) -> None:
     for _ in range(3):
         with opened(path, currency="EUR") as ledger:
-            ledger.batch(batch())
+            ledger.batches((batch(),), 1)
             ledger.request(DIGITS, "id:ann", None, 0.1)
             ledger.request(DIGITS, "id:ann", ErrorCode.QUEUE_FULL, 0.1)
     with opened(path, currency="EUR") as ledger:
@@ -243,7 +245,7 @@ def test_a_restart_in_the_same_minute_adds_to_it(path: Path) -> None:
 def test_two_gateways_write_one_file_while_one_hands_over(path: Path) -> None:
     with opened(path) as old, opened(path) as new:
         for gateway in (old, new, old, new):
-            gateway.batch(batch())
+            gateway.batches((batch(),), 1)
             assert gateway.flush()
         assert total(old) == total(new)
         assert total(new).batches == 4
@@ -251,7 +253,7 @@ def test_two_gateways_write_one_file_while_one_hands_over(path: Path) -> None:
 
 def test_a_ledger_that_is_closed_leaves_one_file(path: Path) -> None:
     with opened(path) as ledger:
-        ledger.batch(batch())
+        ledger.batches((batch(),), 1)
     assert [file.name for file in path.parent.iterdir()] == ["ledger.db"]
     assert path.stat().st_mode & 0o077 == 0
 
@@ -261,7 +263,7 @@ def test_what_is_old_is_forgotten_batches_first(path: Path, clock: StandingClock
     day_ns = 1440 * MINUTE_NS
     with opened(path, clock=clock, retention=retention) as ledger:
         for day in (0, 5):
-            ledger.batch(batch(settled_unix_ns=NOON_NS + day * day_ns))
+            ledger.batches((batch(settled_unix_ns=NOON_NS + day * day_ns),), 1)
             ledger.request(DIGITS, "", ErrorCode.QUEUE_FULL, 0.1)
         ledger.incident(
             Incident(unix_ns=NOON_NS, kind=IncidentKind.NODE_LOST, subject="pi-1", detail="")
@@ -283,7 +285,7 @@ def test_what_is_old_is_forgotten_batches_first(path: Path, clock: StandingClock
 def test_sums_of_days_ago_are_by_the_hour(path: Path, clock: StandingClock) -> None:
     with opened(path, clock=clock, currency="EUR") as ledger:
         for minute in (0, 1, 59, 60, 119, 180):
-            ledger.batch(batch(settled_unix_ns=NOON_NS + minute * MINUTE_NS))
+            ledger.batches((batch(settled_unix_ns=NOON_NS + minute * MINUTE_NS),), 1)
             clock.now_ns = NOON_NS + minute * MINUTE_NS
             ledger.request(DIGITS, "id:ann", None, 0.1)
             ledger.request(DIGITS, "id:ann", ErrorCode.QUEUE_FULL, 0.1)
@@ -301,7 +303,7 @@ def test_sums_of_days_ago_are_by_the_hour(path: Path, clock: StandingClock) -> N
         (found,) = ledger.figures(since)
         assert (found.start_unix_ns, found.batches) == (NOON_NS, 5)
         # What is late for its hour counts as well.
-        ledger.batch(batch(settled_unix_ns=NOON_NS + 5 * MINUTE_NS))
+        ledger.batches((batch(settled_unix_ns=NOON_NS + 5 * MINUTE_NS),), 1)
         assert ledger.figures(asked(minutes=240))[0].batches == 7
 
 
@@ -313,7 +315,9 @@ def test_the_file_stays_below_its_bound_and_keeps_the_newest(
     with capture_logs() as logs, opened(path, clock=clock, retention=retention) as ledger:
         for minute in range(30):
             for n in range(1_000):
-                ledger.batch(batch(batch_id=n, settled_unix_ns=NOON_NS + minute * MINUTE_NS))
+                ledger.batches(
+                    (batch(batch_id=n, settled_unix_ns=NOON_NS + minute * MINUTE_NS),), 1
+                )
             ledger.flush()
         answer = ledger.answer(asked(minutes=60))
         assert answer.size_bytes <= bound
@@ -327,7 +331,7 @@ def test_the_file_stays_below_its_bound_and_keeps_the_newest(
 def test_a_lower_bound_gives_the_disk_back(path: Path) -> None:
     with opened(path) as ledger:
         for n in range(30_000):
-            ledger.batch(batch(batch_id=n))
+            ledger.batches((batch(batch_id=n),), 1)
     before = path.stat().st_size
     with opened(path, retention=Retention(max_bytes=3 << 20)) as ledger:
         ledger.flush()
@@ -337,7 +341,7 @@ def test_a_lower_bound_gives_the_disk_back(path: Path) -> None:
 
 def test_anybody_can_read_the_file_with_sqlite(path: Path) -> None:
     with opened(path) as ledger:
-        ledger.batch(batch())
+        ledger.batches((batch(),), 1)
     db = sqlite3.connect(path)
     assert db.execute("SELECT joules, cost FROM batches").fetchall() == [(8.0, 0.5)]
     db.close()

@@ -10,7 +10,8 @@ from ledger_records import DIGITS, MINUTE_NS, NOON_NS, batch_record
 
 from farm.core.ledger import BatchRecord, GroupBy, RequestCounts, Usage, WindowRecord
 from farm.core.models import ModelKey
-from farm.engine.ledger.sums import MinuteSums, Sums, account_of
+from farm.engine.ledger.schema import USAGE_FIELDS
+from farm.engine.ledger.sums import Charged, MinuteSums, Sums, account_of
 
 AMOUNTS = st.floats(0, 1e6)
 USAGES = st.builds(
@@ -98,6 +99,16 @@ def test_when_it_is_written_changes_nothing(batches: list[BatchRecord], cut: int
         assert (parts.batches, parts.rows) == (row.batches, row.rows)
         assert parts.counts == row.counts
         assert parts.usage.joules == pytest.approx(row.usage.joules)
+
+
+@pytest.mark.parametrize("name", USAGE_FIELDS)
+def test_every_field_of_a_usage_is_added(name: str) -> None:
+    charged = Charged()
+    charged.add(Usage(**{name: 8.0}), 0.25)
+    charged.add(charged)
+    others = set(USAGE_FIELDS) - {name}
+    assert getattr(charged, name) == 4.0
+    assert not any(getattr(charged, other) for other in others)
 
 
 def test_counts_of_requests_are_added_and_not_shared() -> None:

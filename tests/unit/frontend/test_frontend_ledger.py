@@ -84,7 +84,7 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
 
 @pytest.mark.parametrize("group", GroupBy)
 async def test_a_client_gets_what_the_ledger_says(served: Served, group: GroupBy) -> None:
-    served.ledger.batch(BATCH)
+    served.ledger.batches((BATCH,), 1)
     idle = WindowRecord(settled_unix_ns=NOON_NS, window_s=10.0, usage=Usage(joules=9.0))
     served.ledger.window(idle)
     served.ledger.incident(LOST)
@@ -102,7 +102,7 @@ async def test_a_client_gets_what_the_ledger_says(served: Served, group: GroupBy
 
 
 async def test_without_an_end_a_time_ends_now(served: Served) -> None:
-    served.ledger.batch(BATCH)
+    served.ledger.batches((BATCH,), 1)
     query = LedgerQuery(since_unix_ns=NOON_NS - HOUR_NS, until_unix_ns=0)
     # Noon's minute has begun, and no more than that.
     assert (await asyncio.to_thread(served.admin.ledger, query)).figures == ()
@@ -111,11 +111,9 @@ async def test_without_an_end_a_time_ends_now(served: Served) -> None:
 
 
 async def test_all_batches_of_a_time_are_streamed(served: Served) -> None:
-    for _ in range(CHUNK + 1):
-        served.ledger.batch(BATCH)
-    served.ledger.batch(
-        BatchRecord(**{**_fields(BATCH), "settled_unix_ns": NOON_NS + HOUR_NS, "clients": {}})
-    )
+    served.ledger.batches([BATCH] * (CHUNK + 1), CHUNK + 1)
+    later = BatchRecord(**{**_fields(BATCH), "settled_unix_ns": NOON_NS + HOUR_NS, "clients": {}})
+    served.ledger.batches((later,), 1)
 
     def read() -> list[BatchRecord]:
         return list(served.admin.ledger_records(NOON_NS, NOON_NS + HOUR_NS))
@@ -128,8 +126,7 @@ def _fields(record: BatchRecord) -> dict[str, object]:
 
 
 async def test_a_client_may_leave_in_the_middle(served: Served) -> None:
-    for _ in range(3 * CHUNK):
-        served.ledger.batch(BATCH)
+    served.ledger.batches([BATCH] * (3 * CHUNK), 3 * CHUNK)
 
     def begin() -> BatchRecord:
         with closing(served.admin.ledger_records(NOON_NS, NOON_NS + 1)) as records:
