@@ -31,8 +31,8 @@ def failure_of(output: str, pin: Pin, target: Target) -> FarmError:
     """Return the error for a `pip download -vv` of one pin that did not succeed."""
     if "No module named pip" in output:
         return ConfigurationError(
-            "this Python has no pip, with which wheels for the hosts are fetched: "
-            "run `python -m ensurepip` in the farm's environment"
+            f"this Python has no pip, with which {pin} is fetched for the hosts: run"
+            " `python -m ensurepip` in the farm's environment"
         )
     if "No space left on device" in output:
         return ConfigurationError(

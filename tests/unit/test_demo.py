@@ -12,6 +12,7 @@ from farm import demo
 from farm.cli.main import app
 from farm.client import InferResult, ReceiptView
 from farm.core.errors import FarmError, NodeLostError
+from farm.core.ledger import LedgerFigures, RequestCounts, Usage
 from farm.demo import ATOL, MODEL, RTOL, Digits, Outcome
 
 CERTAINLY_THREE = np.full(10, 0.01, dtype=np.float32)
@@ -21,6 +22,16 @@ DIGITS = Digits(
     images=np.zeros((2, 1, 8, 8), dtype=np.float32),
     labels=np.array([3, 8]),
     expected=np.stack([CERTAINLY_THREE, CERTAINLY_THREE]),
+)
+
+
+FIGURES = LedgerFigures(
+    start_unix_ns=0,
+    key="",
+    rows=5,
+    usage=Usage(joules=50.0, low_j=20.0, high_j=90.0, reference_s=0.01, cost=5e-6),
+    idle=Usage(joules=10.0, low_j=5.0, high_j=20.0, cost=1e-6),
+    counts=RequestCounts(answered=5, response_bytes=400),
 )
 
 
@@ -124,7 +135,13 @@ def run_demo(monkeypatch: pytest.MonkeyPatch, outcome: Outcome) -> Result:
 
     monkeypatch.setattr(demo, "load_digits", lambda: DIGITS)
     monkeypatch.setattr(demo, "running_farm", running_farm)
+    def settled_usage(address: str, rows: int, since_unix_ns: int) -> LedgerFigures:
+        assert (address, rows) == ("127.0.0.1:1", 5)
+        assert not stopped, "a farm that has ended tells nothing"
+        return FIGURES
+
     monkeypatch.setattr(demo, "send_digits", send_digits)
+    monkeypatch.setattr(demo, "settled_usage", settled_usage)
     result = CliRunner().invoke(app, ["demo", "--nodes", "2", "--requests", "5"])
     assert stopped == [2], "the farm ends before the report"
     return result
@@ -146,6 +163,9 @@ def test_a_demo_that_went_well_ends_with_0(monkeypatch: pytest.MonkeyPatch) -> N
     assert result.exit_code == 0, result.output
     assert "5 of 5" in result.stdout
     assert "farm:" not in result.stderr
+    # 10 J of 50 were idle: 40 for 5 digits.
+    for words in ("8e+03 J", "assumed", "0.1598 USD/kWh", "AWS Lambda, arm64", "EC2 c7g.medium"):
+        assert words in result.stdout
 
 
 def test_a_wrong_answer_ends_the_demo_with_1(monkeypatch: pytest.MonkeyPatch) -> None:
