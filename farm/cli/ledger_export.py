@@ -113,9 +113,17 @@ def write_parquet(rows: Iterable[Row], file: Path) -> int:
 def completed(path: Path) -> Iterator[Path]:
     """Yield a file to write, which takes the place of `path` once all of it is there.
 
+    What is no regular file, such as a device or a pipe, is written to as it is.
+
     Raises:
         ConfigurationError: it cannot be written; what was at `path` is still there.
     """
+    if path.exists() and not path.is_file():
+        try:
+            yield path
+        except OSError as error:
+            raise ConfigurationError(f"--to: {path} cannot be written: {error.strerror}") from error
+        return
     partial = path.with_name(f".{path.name}.partial")
     try:
         yield partial

@@ -7,6 +7,12 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
+
+from farm.core.text import printable
+
+# Characters of a cell, of which a table folds the rest.
+_CELL = 2_000
 
 # Raised when a key of the JSON output changes its meaning.
 SCHEMA_VERSION = 1
@@ -14,11 +20,12 @@ SCHEMA_VERSION = 1
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table; without a terminal it is as wide as its content."""
-    table = Table(title=title, title_justify="left", header_style="bold")
+    # Names in it are anybody's, and mean nothing to the terminal.
+    table = Table(title=Text(title), title_justify="left", header_style="bold")
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(Text(column), overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(Text(printable(cell, _CELL)) for cell in row))
     Console(width=None if sys.stdout.isatty() else 200).print(table)
 
 

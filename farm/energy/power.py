@@ -10,8 +10,13 @@ from farm.core.nodes import NodeVitals
 from farm.energy.charges import HostWindow
 from farm.energy.joules import NO_JOULES, Joules
 
-# After so many seconds without a word from the node that tells a host's figures, another may.
-_TELLER_SILENT_S: Final = 3.0
+# After so many seconds without a word from the node that tells a host's figures, another may;
+# of a host that was silent for longer nobody knows what it did meanwhile.
+_SILENT_S: Final = 3.0
+
+# No board draws more than so many times what it was seen to at full load: sources of one board
+# differ by two.
+_BELIEVED: Final = 3.0
 
 # A meter that told of more than this part of the time between two heartbeats told of all: what
 # its node counts and when that arrives differ by the network.
@@ -105,19 +110,25 @@ class HostPower:
         self._teller = ""
         self._last: NodeVitals | None = None
         self._told_at: float | None = None
+        # When any of its nodes was heard.
+        self._heard_at = 0.0
+        self.doubt = ""
 
     def heard(self, node_id: str, vitals: NodeVitals, now: float) -> None:
-        """Take a heartbeat."""
-        told_at = self._told_at
+        """Take a heartbeat. `doubt` says what of it is not believed, if anything."""
+        told_at, silent_s = self._told_at, now - self._heard_at
+        self._heard_at = now
         if told_at is None:
             self._teller, self._last, self._told_at = node_id, vitals, now
             return
-        if node_id != self._teller and now - told_at < _TELLER_SILENT_S:
+        if node_id != self._teller and now - told_at < _SILENT_S:
             return
         if now <= told_at:
             return
         before = self._last if node_id == self._teller else None
-        self._spans.append(self._span(before, vitals, told_at, now))
+        span = self._span(before, vitals, told_at, now)
+        if silent_s <= _SILENT_S or span.energy.measured:
+            self._spans.append(span)
         self._teller, self._last, self._told_at = node_id, vitals, now
 
     def _span(self, before: NodeVitals | None, now: NodeVitals, start: float, end: float) -> _Span:
@@ -126,12 +137,26 @@ class HostPower:
         if told_s > seconds * _WHOLE:
             # Heartbeats do not come as evenly as they are sent.
             told_j, told_s = told_j * seconds / told_s, seconds
+        measured = self._accuracy(now.meter).joules(told_j, told_s)
+        self.doubt = self._doubt(measured, told_s)
+        if self.doubt:
+            told_s = 0.0
         watts = self.model.watts(utilisation=now.cpu_fraction, speed=now.speed)
         energy = Joules.of(watts.times(seconds - told_s), self.model.source)
         if told_s:
-            measured = self._accuracy(now.meter).joules(told_j, told_s)
             energy += Joules.of(measured, EnergySource.MEASURED)
         return _Span(start, end, energy, now.cpu_fraction * self.cores * seconds)
+
+    def _doubt(self, measured: Band, seconds: float) -> str:
+        """Return why a meter's word is not taken, or nothing; of unknown boards it always is."""
+        most_w = self.model.load.high * _BELIEVED
+        if self.model.source is EnergySource.ASSUMED or measured.low <= most_w * seconds:
+            return ""
+        return (
+            f"it tells of {measured.typical / seconds:.0f} W, and a board of this kind draws"
+            f" {self.model.load.high:.0f} W at most: see that its unit is watts and that nothing"
+            " else hangs on it"
+        )
 
     def power(self) -> Power | None:
         """Return what it drew between its latest two heartbeats; None before there were two."""

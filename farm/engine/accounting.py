@@ -88,11 +88,12 @@ class Accounting:
     def heard(self, node_id: str, vitals: NodeVitals) -> None:
         """Take a heartbeat."""
         self._hosts.heard(node_id, vitals, self._clock.monotonic())
-        if bool(vitals.meter_fault) is (node_id in self._unmetered):
+        fault = vitals.meter_fault or self._hosts.doubt(node_id)
+        if bool(fault) is (node_id in self._unmetered):
             return
-        if vitals.meter_fault:
+        if fault:
             self._unmetered.add(node_id)
-            self.went_wrong(IncidentKind.METER_LOST, node_id, vitals.meter_fault)
+            self.went_wrong(IncidentKind.METER_LOST, node_id, fault)
         else:
             self._unmetered.discard(node_id)
 

@@ -73,6 +73,11 @@ class Hosts:
         if place is not None:
             self._power[place.host].heard(node_id, vitals, now)
 
+    def doubt(self, node_id: str) -> str:
+        """Return why the meter of a node's host is not believed now; nothing where it is."""
+        place = self._places.get(node_id)
+        return self._power[place.host].doubt if place is not None else ""
+
     def place(self, node_id: str) -> Place:
         """Return where the batches of a node run that has joined."""
         return self._places[node_id]

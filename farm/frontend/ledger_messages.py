@@ -53,7 +53,7 @@ def to_time(
             "the time asked for begins after its end; does the caller's clock agree with the"
             " gateway's?"
         )
-    return request.since_unix_ns, until
+    return max(request.since_unix_ns, 0), until
 
 
 def to_response(answer: LedgerAnswer) -> pb.LedgerResponse:

@@ -135,6 +135,7 @@ def run_demo(monkeypatch: pytest.MonkeyPatch, outcome: Outcome) -> Result:
 
     monkeypatch.setattr(demo, "load_digits", lambda: DIGITS)
     monkeypatch.setattr(demo, "running_farm", running_farm)
+
     def settled_usage(address: str, rows: int, since_unix_ns: int) -> LedgerFigures:
         assert (address, rows) == ("127.0.0.1:1", 5)
         assert not stopped, "a farm that has ended tells nothing"

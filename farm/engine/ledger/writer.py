@@ -4,6 +4,7 @@ import sqlite3
 from contextlib import suppress
 from pathlib import Path
 from threading import Condition, Thread
+from time import monotonic
 from typing import Final
 
 import structlog
@@ -61,6 +62,7 @@ class Writer:
         self._inode = 0
         self._waiting = Waiting()
         self._pause_s = 0.0
+        self._put_off_until = 0.0
         self._complaint = ""
         self._told_drops = 0
         self.drops = 0
@@ -107,10 +109,11 @@ class Writer:
         closing = False
         while not closing:
             with self._wish:
-                self._wish.wait_for(self._is_wanted, self._pause_s or _INTERVAL_S)
+                self._wish.wait_for(self._is_wanted, min(self._pause_s or _INTERVAL_S, _INTERVAL_S))
                 closing = self._closing
+                wanted = self._is_wanted()
             try:
-                self._round()
+                self._round(wanted)
             except Exception:
                 # What cannot be written must not keep out all that comes after it.
                 _log.exception("ledger_records_refused", dropped=len(self._waiting))
@@ -127,8 +130,11 @@ class Writer:
     def _is_wanted(self) -> bool:
         return self._closing or self._rounds_wanted > self._rounds_done
 
-    def _round(self) -> None:
+    def _round(self, wanted: bool) -> None:
+        """Take in what came, so that its sums are kept; write it unless that is put off."""
         self.drops += self._waiting.add(self._intake.take())
+        if not wanted and monotonic() < self._put_off_until:
+            return
         try:
             self._write_somewhere()
         except sqlite3.OperationalError as error:
@@ -230,6 +236,7 @@ class Writer:
     def _put_off(self, reason: str) -> None:
         """Try again later, each time later still; say why, once."""
         self._pause_s = min(max(2 * self._pause_s, _FIRST_PAUSE_S), _MAX_PAUSE_S)
+        self._put_off_until = monotonic() + self._pause_s
         if reason != self._complaint:
             self._complaint = reason
             _log.error("ledger_not_written", path=str(self._path), reason=reason)

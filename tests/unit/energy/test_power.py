@@ -106,7 +106,7 @@ def test_when_the_node_that_tells_falls_silent_another_takes_over() -> None:
 
 @settings(deadline=None)
 @given(
-    st.lists(st.floats(0.1, 5.0), min_size=1, max_size=20),
+    st.lists(st.floats(0.1, 3.0), min_size=1, max_size=20),
     st.lists(st.floats(0.0, 1.0), min_size=20, max_size=20),
     st.lists(st.floats(0.05, 0.95), min_size=1, max_size=5),
 )
@@ -129,3 +129,30 @@ def test_windows_lose_and_double_nothing(
         start = cut
     assert sum(part.energy.typical for part in parts) == pytest.approx(whole.energy.typical)
     assert sum(part.busy_core_s for part in parts) == pytest.approx(whole.busy_core_s)
+
+
+def test_of_a_host_that_was_away_nobody_knows_what_it_did() -> None:
+    host = host_power()
+    host.heard("a", vitals(), 0.0)
+    host.heard("a", vitals(cpu=1.0, incarnation="2"), 10.0)
+    energy = host.window(0.0, 10.0).energy
+    assert (energy.assumed, energy.modelled) == (pytest.approx(20.0), 0.0)
+    assert energy.band.low == 0.0
+
+
+def test_a_meter_that_counted_through_a_silence_is_believed() -> None:
+    host = host_power()
+    host.heard("a", vitals(), 0.0)
+    host.heard("a", vitals(metered=(50.0, 10.0)), 10.0)
+    assert host.window(0.0, 10.0).energy.measured == pytest.approx(50.0)
+
+
+def test_a_meter_that_tells_more_than_the_board_can_draw_is_not_believed() -> None:
+    host = host_power()
+    host.heard("a", vitals(), 0.0)
+    host.heard("a", vitals(metered=(600.0, 1.0)), 1.0)
+    assert host.window(0.0, 1.0).energy.measured == 0
+    assert host.window(0.0, 1.0).energy.modelled == pytest.approx(2.0)
+    assert "it tells of 600 W, and a board of this kind draws 9 W at most" in host.doubt
+    host.heard("a", vitals(metered=(605.0, 2.0)), 2.0)
+    assert host.doubt == ""
