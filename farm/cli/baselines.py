@@ -28,9 +28,13 @@ def _group() -> None:
     """The clouds that the farm is compared with."""
 
 
+# More than anybody asks for, and small enough to reckon with.
+_MOST = 1e12
+
+
 def _finite(value: float | None) -> float | None:
-    if value is not None and not isfinite(value):
-        raise typer.BadParameter("must be a number that ends")
+    if value is not None and not (isfinite(value) and value <= _MOST):
+        raise typer.BadParameter(f"must be a number, and at most {_MOST:g}")
     return value
 
 
