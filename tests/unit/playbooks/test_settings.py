@@ -101,7 +101,10 @@ def test_a_gateway_is_told_what_power_and_boards_cost_and_a_node_its_meter(tmp_p
     assert config.farm.ledger.dir == Path(layout.GATEWAY) / "ledger"
     economics = config.economics()
     assert (economics.currency, economics.overhead_w) == ("EUR", 6.0)
-    assert economics.hosts == {"pi-0": head.economics("pi-0"), "pi-1": node.economics("pi-1")}
+    assert economics.hosts == {
+        "pi-0": head.economics("pi-0", serves=False),
+        "pi-1": node.economics("pi-1"),
+    }
     (settings,) = config.node_settings()
     assert settings.board == "rpi5-8gb"
     assert settings.meter == MeterSettings(type="shelly", url="http://198.18.0.90", channel=1)
