@@ -55,11 +55,11 @@ STREAM: Final = inference_methods()["ModelStreamInfer"].path
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """Bytes for a method. An `endless` answer is read once, then the call is cancelled."""
+    """Bytes for a method. A `streamed` answer is read once, then the call is cancelled."""
 
     path: str
     raw: bytes
-    endless: bool = False
+    streamed: bool = False
 
 
 @dataclass(slots=True)
@@ -106,7 +106,7 @@ class Barrage:
     async def _shoot(self, shot: Shot, channel: grpc.aio.Channel) -> None:
         async with self._room:
             try:
-                if shot.endless:
+                if shot.streamed:
                     call = channel.unary_stream(shot.path)(shot.raw, timeout=_TIMEOUT_S)
                     await call.read()
                     call.cancel()

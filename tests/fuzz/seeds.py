@@ -45,8 +45,6 @@ SCRATCH: Final = (
 )
 
 _CONTROL: Final = frozenset({"RepositoryModelLoad", "RepositoryModelUnload"})
-# The answer does not end by itself.
-_ENDLESS: Final = frozenset({"WatchSnapshots"})
 
 
 def _infer(model: str, datatype: str, *raws: bytes) -> ModelInferRequest:
@@ -110,7 +108,7 @@ def other_shots() -> st.SearchStrategy[Shot]:
     return st.one_of(
         [
             (_serialised(method.request_type, WORDS) | st.binary()).map(
-                lambda raw, path=method.path, endless=name in _ENDLESS: Shot(path, raw, endless)
+                lambda raw, m=method: Shot(m.path, raw, streamed=m.server_streaming)
             )
             for name, method in (*inference_methods().items(), *admin_methods().items())
             if not method.client_streaming and name not in _CONTROL

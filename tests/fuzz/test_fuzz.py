@@ -139,7 +139,8 @@ def volley_of(
     for shot in others:
         shots.append(shot)
         shots += [
-            Shot(shot.path, mutated(shot.raw, random, PIECES), shot.endless) for _ in range(MUTANTS)
+            Shot(shot.path, mutated(shot.raw, random, PIECES), shot.streamed)
+            for _ in range(MUTANTS)
         ]
     for shot in control:
         shots.append(shot)
