@@ -14,18 +14,18 @@ class Thrift:
     """Joules a row beyond what a node draws idle: as batches were charged, or foretold."""
 
     def __init__(self) -> None:
-        # By node and digest.
-        self._found: dict[tuple[str, str], float] = {}
+        # By node, then by digest.
+        self._found: dict[str, dict[str, float]] = {}
 
     def settled(self, batch: BatchAccount) -> None:
         """Learn from a batch that ran to its end."""
         entry = batch.entry
         if entry.outcome != "completed" or not entry.rows:
             return
-        key = entry.node_id, entry.digest
+        found = self._found.setdefault(entry.node_id, {})
         joules = batch.usage().marginal_j / entry.rows
-        before = self._found.get(key)
-        self._found[key] = joules if before is None else before + _WEIGHT * (joules - before)
+        before = found.get(entry.digest, joules)
+        found[entry.digest] = before + _WEIGHT * (joules - before)
 
     def joules_per_row(
         self,
@@ -41,12 +41,14 @@ class Thrift:
         the joules of a busy core: a node of which nothing were known would never be tried. A
         batch without threads of its own runs on `threads`.
         """
-        known = {}
+        # What a node is not ready for any more is forgotten.
+        before = self._found.pop(node_id, {})
+        found = {digest: before[digest] for digest in ready if digest in before}
+        if found:
+            self._found[node_id] = found
+        known = dict(found)
         for digest, curve in ready.items():
-            found = self._found.get((node_id, digest))
-            if found is None and curve is not None:
+            if digest not in known and curve is not None:
                 row_s = min(seconds / rows for rows, seconds in curve.points)
-                found = core_second_j * (curve.threads or threads) * row_s
-            if found is not None:
-                known[digest] = found
+                known[digest] = core_second_j * (curve.threads or threads) * row_s
         return known

@@ -38,8 +38,15 @@ def models(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def farm(models: Path) -> Iterator[FarmProcess]:
-    with FarmProcess(models.parent, "--nodes", "1", "--models", str(models)) as process:
+    process = FarmProcess(models.parent, "--nodes", "1", "--models", str(models))
+    try:
+        # Batches wait for their window's end: with a short one as many as ever do so after the
+        # warm-up, which is shorter than the usual one.
+        process.launch(FARM_POWER__WINDOW_S="2")
+        process.await_ready()
         yield process
+    finally:
+        process.stop()
 
 
 @dataclass

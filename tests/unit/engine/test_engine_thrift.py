@@ -50,6 +50,13 @@ def test_batches_teach_what_a_row_takes() -> None:
     assert known == {"d": pytest.approx(2.2)}
 
 
+def test_what_a_node_does_not_hold_any_more_is_forgotten() -> None:
+    thrift = Thrift()
+    thrift.settled(settled(4.0))
+    assert thrift.joules_per_row("a", {}, threads=1, core_second_j=1.5) == {}
+    assert thrift.joules_per_row("a", {"d": None}, threads=1, core_second_j=1.5) == {}
+
+
 async def test_the_machine_is_told_of_every_node_that_joins() -> None:
     async with LittleFarm("a") as farm:
         await farm.start_nodes()
