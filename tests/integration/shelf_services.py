@@ -13,12 +13,10 @@ from typing import Any
 import psutil
 import yaml
 from farm_certificates import new_authority, write_certificate
+from free_ports import free_base
 
 READY_S = 90.0
 STOP_S = 40.0
-
-# A hundred ports a machine, below those that the system gives out by itself.
-_FIRST_PORT, _BLOCKS = 20_000, 50
 
 
 class Service:
@@ -104,11 +102,8 @@ class Shelf:
         self._token.write_text(os.urandom(32).hex())
         self._token.chmod(0o600)
         # On one machine the two must not have the same ports.
-        block = os.getpid() % _BLOCKS
-        self._bases = {
-            "pi-head": _FIRST_PORT + 200 * block,
-            "pi-01": _FIRST_PORT + 200 * block + 100,
-        }
+        base = free_base("0.0.0.0", count=200)
+        self._bases = {"pi-head": base, "pi-01": base + 100}
         self._tls = {
             "pi-head": write_certificate(folder, authority, "pi-head", self.HEAD),
             "pi-01": write_certificate(folder, authority, "pi-01", self.NODE),

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from urllib.request import urlopen
 
 import numpy as np
 import pytest
+from free_ports import free_address
 from tritonclient.grpc import InferenceServerClient, InferInput
 from tritonclient.utils import InferenceServerException
 
@@ -106,11 +106,6 @@ def wait(until: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-def unused_address() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return f"127.0.0.1:{server.getsockname()[1]}"
-
-
 def scraped(metrics: str, node: str) -> bool:
     """Whether the metrics page is that of the gateway over a node."""
     with urlopen(f"http://{metrics}/metrics", timeout=WAIT_S) as page:
@@ -118,7 +113,7 @@ def scraped(metrics: str, node: str) -> bool:
 
 
 def test_no_request_fails_when_gateways_take_over(tmp_path: Path) -> None:
-    grpc, metrics = unused_address(), unused_address()
+    grpc, metrics = free_address(), free_address()
     with gateway("one", tmp_path, grpc, metrics) as one, Traffic(grpc) as traffic:
         traffic.await_answers("one")
         with gateway("two", tmp_path, grpc, metrics):

@@ -3,13 +3,13 @@
 import asyncio
 import shutil
 import signal
-import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from conftest import Digits
+from free_ports import free_port
 from served_models import copy_digits
 from shelf_services import Shelf
 
@@ -17,12 +17,6 @@ from farm.client import AdminClient, AsyncFarmClient
 from farm.core.errors import FarmError
 
 pytestmark = [pytest.mark.integration, pytest.mark.faults]
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import json
 import re
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 from commands import fails, farm, ok
 from fake_gateway import FakeGateway, running_gateway
+from free_ports import free_address
 
 from farm import __version__
 from farm.core.errors import (
@@ -26,11 +26,6 @@ from farm.core.errors import (
 def gateway() -> Iterator[FakeGateway]:
     with running_gateway() as made:
         yield made
-
-
-def unused_address() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return f"127.0.0.1:{server.getsockname()[1]}"
 
 
 def test_version() -> None:
@@ -142,7 +137,7 @@ def test_the_environment_names_the_gateway(gateway: FakeGateway) -> None:
 
 @pytest.mark.parametrize("command", [["models", "ls"], ["nodes", "ls"]])
 def test_an_unreachable_gateway_exits_with_4(command: list[str]) -> None:
-    address = unused_address()
+    address = free_address()
     assert address in fails(4, *command, "--connect", address)
 
 

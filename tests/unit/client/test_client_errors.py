@@ -1,7 +1,6 @@
 """What a failed call means, from the farm's own code or from the bare status."""
 
 import asyncio
-import socket
 from collections.abc import Callable
 from threading import Event
 from typing import Any, NoReturn
@@ -9,6 +8,7 @@ from typing import Any, NoReturn
 import grpc
 import numpy as np
 import pytest
+from free_ports import free_address
 from plain_server import Behaviour, plain_server
 
 from farm.client import AdminClient, AsyncFarmClient, FarmClient, ModelMetadata, TensorMetadata
@@ -41,11 +41,6 @@ def refuse(status: grpc.StatusCode, details: str = "no", *trailers: tuple[str, s
         context.abort(status, details)
 
     return behaviour
-
-
-def unused_address() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return f"127.0.0.1:{server.getsockname()[1]}"
 
 
 def echo(request: Any, _: grpc.ServicerContext) -> ModelInferResponse:
@@ -106,7 +101,7 @@ def test_an_error_without_words_has_its_status_as_words() -> None:
 
 
 def test_an_unreachable_farm_is_named() -> None:
-    address = unused_address()
+    address = free_address()
     with pytest.raises(UnreachableError, match=f"no answer from {address}.*`farm up`"):
         sync_infer(address)
     with AdminClient(address) as admin, pytest.raises(UnreachableError, match=address):
@@ -116,7 +111,7 @@ def test_an_unreachable_farm_is_named() -> None:
 
 
 async def test_an_unreachable_farm_is_named_by_the_async_client_too() -> None:
-    address = unused_address()
+    address = free_address()
     async with AsyncFarmClient(address, retries=0) as client:
         with pytest.raises(UnreachableError, match=address):
             await client.ready()

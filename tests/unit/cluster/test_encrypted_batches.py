@@ -11,6 +11,7 @@ from threading import Event
 
 import pytest
 from farm_certificates import new_authority, write_certificate
+from free_ports import free_port
 
 from farm.cluster.channel import BatchChannel
 from farm.core.errors import NodeLostError
@@ -193,8 +194,7 @@ async def test_a_renewed_certificate_is_shown_to_the_next_gateway(node: Node, is
 
 
 def test_a_pinned_port_is_listened_on(node: Node, issue: Issue) -> None:
-    with socket.create_server((HOST, 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port(HOST)
     intake = Intake(node.infer, callers=1, port=port, tls=issue("pi-01"))
     try:
         assert intake.listen(HOST).port == port

@@ -10,6 +10,7 @@ from threading import Thread
 
 import pytest
 from farm_certificates import new_authority, write_certificate
+from free_ports import free_base
 
 from farm.cluster import preflight, ray_port
 from farm.cluster.machine import Machine
@@ -32,7 +33,7 @@ def machine_with(tls: HostTls, folder: Path, *, name: str = "pi-01") -> Machine:
         name=name,
         address=HOST,
         head=f"{HOST}:6400",
-        port_base=free_base(),
+        port_base=free_base(HOST),
         serves=True,
         ca=tls.ca,
         certificate=tls.certificate,
@@ -42,13 +43,6 @@ def machine_with(tls: HostTls, folder: Path, *, name: str = "pi-01") -> Machine:
         state_dir=folder,
         object_store_bytes=128 << 20,
     )
-
-
-def free_base() -> int:
-    """Return where a hundred ports begin of which at least the first is free."""
-    with socket.create_server((HOST, 0)) as probe:
-        port: int = probe.getsockname()[1]
-    return min(port, 65_000)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import psutil
 import pytest
 from farm_certificates import new_authority, write_certificate
 from farm_process import wait_until
+from free_ports import free_base
 
 from farm.cluster.machine import Machine
 from farm.cluster.refusals import RefusalCode
@@ -115,8 +116,7 @@ def run(tmp_path: Path) -> Iterator[Callable[..., Service]]:
 
         def start(ray: str = STARTS) -> Service:
             tls = write_certificate(tmp_path, new_authority(), "pi-head", HOST)
-            with socket.create_server((HOST, 0)) as free:
-                base = min(free.getsockname()[1], 65_000)
+            base = free_base(HOST)
             machine = Machine(
                 name="pi-head",
                 address=HOST,

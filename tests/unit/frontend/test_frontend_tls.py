@@ -1,7 +1,6 @@
 """TLS between real clients and a real frontend: who is let in, and what the others are told."""
 
 import asyncio
-import socket
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from fake_dataplane import FakeDataPlane, make_frontend, running_frontend
+from free_ports import free_address
 from tritonclient.grpc import InferenceServerClient, InferInput
 
 from farm.client import AdminClient, AsyncFarmClient, ClientTls, FarmClient
@@ -158,8 +158,7 @@ async def test_operators_have_an_address_where_clients_show_nothing(
 ) -> None:
     monkeypatch.setattr("farm.frontend.guard.is_loopback", lambda _: False)
     tls = files.server(ca=False) if encrypted else None
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    address = free_address()
     operators = Listening(address=address, tls=files.server())
     async with running_frontend(tls, operators=operators) as farm:
         trusted = ClientTls(ca=files.ca) if encrypted else None
