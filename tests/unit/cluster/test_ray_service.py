@@ -34,9 +34,9 @@ sys.exit(ray_service.main())
 STARTS = """#!/bin/sh
 here=$(dirname "$0")
 "$here/gcs_server" & "$here/raylet" &
-exec sleep 0.2
+until test -e "$here/gcs_server.up" && test -e "$here/raylet.up"; do sleep 0.05; done
 """
-SERVES = "#!/bin/sh\nsleep 600 &\nwait\n"
+SERVES = '#!/bin/sh\nsleep 600 &\ntouch "$0.up"\nwait\n'
 FAILS = "#!/bin/sh\necho 'Exception: the raylet is unwell' >&2\nexit 3\n"
 # What Ray 2.60 writes where it cannot read the tables that it kept.
 FINDS_DAMAGE = """#!/bin/sh
