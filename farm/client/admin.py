@@ -6,12 +6,14 @@ from contextlib import closing
 from types import TracebackType
 from typing import Self
 
-from farm.client import ledger, terms
+from farm.client import ledger, operations, terms
 from farm.client.calls import BlockingCalls
 from farm.client.channel import DEFAULT_ADDRESS, checked_address
 from farm.client.methods import (
     CALIBRATE,
     DESCRIBE_MODEL,
+    DESCRIBE_NODE,
+    HISTORY,
     LEDGER,
     LEDGER_RECORDS,
     LOG_SETTINGS,
@@ -20,27 +22,36 @@ from farm.client.methods import (
     REPOSITORY_INDEX,
     REPOSITORY_MODEL_LOAD,
     REPOSITORY_MODEL_UNLOAD,
+    TAIL_LOG,
     TERMS,
     VERSION,
+    WATCH_EVENTS,
     WATCH_SNAPSHOTS,
 )
 from farm.client.tls import ClientTls
 from farm.core.errors import UnsupportedError
+from farm.core.events import FarmEvent
+from farm.core.histories import HistoryPoint, LogLine
 from farm.core.ledger import BatchRecord, LedgerAnswer, LedgerQuery
+from farm.core.node_details import NodeDetails
 from farm.core.terms import FarmTerms
 from farm.pb.farm_admin_pb2 import (
     CalibrateRequest,
     CalibrationProgress,
     DescribeModelRequest,
+    DescribeNodeRequest,
     FarmSnapshot,
+    HistoryRequest,
     LedgerRecordsRequest,
     MeasureModelRequest,
     ModelDescription,
     NodeActionRequest,
     NodeSnapshot,
+    TailLogRequest,
     TermsRequest,
     VersionRequest,
     VersionResponse,
+    WatchEventsRequest,
 )
 from farm.pb.farm_admin_pb2 import WatchSnapshotsRequest as WatchRequest
 from farm.pb.open_inference_pb2 import (
@@ -100,6 +111,41 @@ class AdminClient:
         request = WatchRequest(interval_ns=round(interval_s * 1e9))
         return self._calls.stream(WATCH_SNAPSHOTS, request, None)
 
+    def events(self, after: int = 0) -> Generator[tuple[list[FarmEvent], int], None, None]:
+        """Yield what happens, some events at a time, and how many before them were missed.
+
+        Those with a number up to `after` are known already. Closing the iterator ends the call.
+        """
+        request = WatchEventsRequest(after=after)
+        with closing(self._calls.stream(WATCH_EVENTS, request, None)) as answers:
+            for answer in answers:
+                yield list(map(operations.of_event, answer.events)), answer.missed
+
+    def history(
+        self, node_id: str = "", *, since_unix_ns: int = 0, timeout_s: float = 5.0
+    ) -> tuple[HistoryPoint, ...]:
+        """Return how a node, or the whole farm, fared lately, the oldest first."""
+        request = HistoryRequest(node_id=node_id, since_unix_ns=since_unix_ns)
+        answer = self._calls.unary(HISTORY, request, timeout_s)
+        return tuple(map(operations.of_point, answer.points))
+
+    def log(
+        self, node_id: str = "", *, lines: int = 100, follow: bool = False
+    ) -> Generator[LogLine, None, None]:
+        """Yield the last lines of a node's log, or of the gateway's own, and what follows.
+
+        Closing the iterator ends the call.
+        """
+        request = TailLogRequest(node_id=node_id, lines=lines, follow=follow)
+        with closing(self._calls.stream(TAIL_LOG, request, None)) as answers:
+            for answer in answers:
+                yield from map(operations.of_log_line, answer.lines)
+
+    def describe_node(self, node_id: str, *, timeout_s: float = 5.0) -> NodeDetails:
+        """Return what a node is doing now, and what went wrong there."""
+        request = DescribeNodeRequest(node_id=node_id)
+        return operations.of_details(self._calls.unary(DESCRIBE_NODE, request, timeout_s))
+
     def describe(
         self, name: str, version: str = "", *, timeout_s: float = 5.0
     ) -> tuple[ModelDescription, ...]:
@@ -121,6 +167,10 @@ class AdminClient:
     def uncordon(self, node_id: str, *, timeout_s: float = 10.0) -> NodeSnapshot:
         """Put a node back into service."""
         return self._node_action(node_id, "uncordon", timeout_s)
+
+    def restart(self, node_id: str, *, timeout_s: float = 60.0) -> NodeSnapshot:
+        """Replace a node's process by a new one; return the node once that is up."""
+        return self._node_action(node_id, "restart", timeout_s)
 
     def calibrate(
         self, host: str, *, step_s: float = 0.0

@@ -47,9 +47,13 @@ NODE_ACTION: Final = Rpc("NodeAction", admin.NodeActionRequest, admin.NodeAction
 MEASURE_MODEL: Final = Rpc("MeasureModel", admin.MeasureModelRequest, admin.DescribeModelResponse)
 LEDGER: Final = Rpc("Ledger", admin.LedgerRequest, admin.LedgerResponse)
 TERMS: Final = Rpc("Terms", admin.TermsRequest, admin.TermsResponse)
+HISTORY: Final = Rpc("History", admin.HistoryRequest, admin.HistoryResponse)
+DESCRIBE_NODE: Final = Rpc("DescribeNode", admin.DescribeNodeRequest, admin.DescribeNodeResponse)
 # Their answers keep coming.
 WATCH_SNAPSHOTS: Final = Rpc("WatchSnapshots", admin.WatchSnapshotsRequest, admin.FarmSnapshot)
 CALIBRATE: Final = Rpc("Calibrate", admin.CalibrateRequest, admin.CalibrationProgress)
 LEDGER_RECORDS: Final = Rpc(
     "LedgerRecords", admin.LedgerRecordsRequest, admin.LedgerRecordsResponse
 )
+WATCH_EVENTS: Final = Rpc("WatchEvents", admin.WatchEventsRequest, admin.WatchEventsResponse)
+TAIL_LOG: Final = Rpc("TailLog", admin.TailLogRequest, admin.TailLogResponse)

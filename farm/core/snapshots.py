@@ -17,6 +17,23 @@ class GatewayState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NodeWork:
+    """What a node did for one gateway since that began; all of it only rises.
+
+    `answers_total` are requests, `failures_total` batches that ended in an error. `compute_s`
+    and `joules` are of completed batches, the joules as their receipts told them: provisional,
+    but known at once.
+    """
+
+    answers_total: int = 0
+    batches_total: int = 0
+    rows_total: int = 0
+    failures_total: int = 0
+    compute_s: float = 0.0
+    joules: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NodeSnapshot:
     """A node and the age of what is known of it; None where nothing is known yet.
 
@@ -33,11 +50,16 @@ class NodeSnapshot:
     cordoned: bool = False
     inflight_batches: int = 0
     power: Power | None = None
+    work: NodeWork = NodeWork()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSnapshot:
-    """A version, where it is ready, and what it has done."""
+    """A version, where it is ready, and what it has done.
+
+    `latencies` counts answers by `LATENCY_BOUNDS_S` of `farm.core.ledger`, from arrival to
+    answer; it is empty where nothing was answered.
+    """
 
     key: ModelKey
     state: ModelState
@@ -49,6 +71,24 @@ class ModelSnapshot:
     queued_requests: int
     requests_total: int
     failures_total: int
+    rows_total: int = 0
+    batches_total: int = 0
+    latencies: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerPrices:
+    """What answers were said to cost since a gateway began, and by the baseline of receipts.
+
+    Sums over `answers`; each cost is in its own currency, None where nothing has a price.
+    """
+
+    answers: int = 0
+    cost: float | None = None
+    currency: str = ""
+    baseline: str = ""
+    baseline_cost: float | None = None
+    baseline_currency: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +107,10 @@ class EnergyTotals:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FarmSnapshot:
-    """Everything an operator's screen shows."""
+    """Everything an operator's screen shows.
+
+    Totals of a gateway begin anew with each: `gateway_began_unix_ns` tells one from the next.
+    """
 
     taken_unix_ns: int
     farm_name: str
@@ -77,3 +120,5 @@ class FarmSnapshot:
     queued_requests: int
     inflight_batches: int
     energy: EnergyTotals = EnergyTotals()
+    prices: AnswerPrices = AnswerPrices()
+    gateway_began_unix_ns: int = 0

@@ -1,6 +1,7 @@
 """The loop around the machine: events in, effects carried out, on one asyncio loop."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,9 +15,10 @@ from farm.core.models import ModelKey
 from farm.core.observer import Observer
 from farm.core.pool import WorkerPool
 from farm.core.requests import Batch, BatchCompleted, BatchFailed, InferenceRequest, Receipt
+from farm.core.snapshots import NodeWork
 from farm.core.tensors import Tensor
 from farm.engine.accounting import Accounting
-from farm.engine.statistics import VersionStatistics
+from farm.engine.statistics import NodeStatistics, VersionStatistics
 from farm.engine.trace import TraceRecorder
 from farm.scheduling.effects import (
     AppendLedger,
@@ -90,6 +92,7 @@ class Engine:
         self._recorder = recorder
         self._waiting: dict[int, tuple[InferenceRequest, asyncio.Future[Answer]]] = {}
         self._statistics: dict[ModelKey, VersionStatistics] = {}
+        self._nodes: defaultdict[str, NodeStatistics] = defaultdict(NodeStatistics)
         # Whoever waits for the machine to reach a state, by the question it asks.
         self._watchers: list[tuple[Callable[[Machine], bool], asyncio.Future[None]]] = []
         self._inbox: list[Event] = []
@@ -165,6 +168,10 @@ class Engine:
     def statistics(self, key: ModelKey) -> VersionStatistics:
         """Return what a version has done since it was first loaded."""
         return self._statistics.get(key) or VersionStatistics()
+
+    def work(self, node_id: str) -> NodeWork:
+        """Return what a node did for this gateway."""
+        return self._nodes[node_id].work()
 
     def _counts(self, key: ModelKey) -> VersionStatistics:
         known = self._statistics.get(key)
@@ -260,6 +267,7 @@ class Engine:
                 self._pool.replace(node_id, incarnation, reason)
             case AppendLedger(entry):
                 self._counts(entry.model).settled(entry, unix_ns=self._clock.unix_ns())
+                self._nodes[entry.node_id].settled(entry)
                 self._accounting.returned(entry)
                 self._observer.batch_settled(entry)
 

@@ -43,6 +43,7 @@ class Snapshots:
         self._dataplane = dataplane
         self._accounting = accounting
         self._clock = clock
+        self._began_unix_ns = clock.unix_ns()
 
     def take(self) -> FarmSnapshot:
         """Return the farm as it is now."""
@@ -57,6 +58,7 @@ class Snapshots:
             queued_requests=sum(model.queued_requests for model in models),
             inflight_batches=self._engine.machine.inflight,
             energy=self._accounting.totals(),
+            gateway_began_unix_ns=self._began_unix_ns,
         )
 
     def node(self, node_id: str) -> NodeSnapshot:
@@ -84,6 +86,7 @@ class Snapshots:
             cordoned=member.cordoned,
             inflight_batches=machine.inflight_at(member.node_id),
             power=self._accounting.power(member.node_id),
+            work=self._engine.work(member.node_id),
         )
 
     def model(self, version: Version) -> ModelSnapshot:
@@ -102,6 +105,9 @@ class Snapshots:
             queued_requests=self._engine.machine.queued(version.key),
             requests_total=done.success.count + done.fail.count,
             failures_total=done.fail.count,
+            rows_total=done.inferences,
+            batches_total=done.executions,
+            latencies=tuple(done.latencies) if done.success.count else (),
         )
 
     def _reason(self, version: Version, refusal: str) -> str:

@@ -1,13 +1,17 @@
-"""What every version has done since it was first loaded, counted as Triton counts it.
+"""What every version, and every node, has done, counted as Triton counts it.
 
 `success`, `fail` and `queue` count requests. The `compute_*` durations count requests too:
 each one is charged the whole time of the batch it rode in. `batches` counts executions by
 rows, and an execution's time once. All are true counts; nothing is sampled.
 """
 
+from bisect import bisect_left
 from dataclasses import dataclass, field
 
+from farm.core.errors import ErrorCode
+from farm.core.ledger import LATENCY_BOUNDS_S
 from farm.core.requests import BatchTiming, LedgerEntry, Receipt
+from farm.core.snapshots import NodeWork
 
 
 @dataclass(slots=True)
@@ -39,7 +43,11 @@ class ComputeStatistics:
 
 @dataclass(slots=True)
 class VersionStatistics:
-    """One version's counts. `inferences` counts answered rows, `executions` batches."""
+    """One version's counts since it was first loaded.
+
+    `inferences` counts answered rows, `executions` batches, `latencies` answers by
+    `LATENCY_BOUNDS_S`.
+    """
 
     success: Duration = field(default_factory=Duration)
     fail: Duration = field(default_factory=Duration)
@@ -49,10 +57,12 @@ class VersionStatistics:
     executions: int = 0
     last_inference_unix_ms: int = 0
     batches: dict[int, ComputeStatistics] = field(default_factory=dict)
+    latencies: list[int] = field(default_factory=lambda: [0] * (len(LATENCY_BOUNDS_S) + 1))
 
     def answered(self, *, rows: int, latency_s: float, receipt: Receipt) -> None:
         """Count a request that got its answer, `latency_s` after it arrived."""
         self.success.add(round(latency_s * 1e9))
+        self.latencies[bisect_left(LATENCY_BOUNDS_S, latency_s)] += 1
         self.queue.add(round(receipt.queue_s * 1e9))
         self.inferences += rows
 
@@ -68,3 +78,38 @@ class VersionStatistics:
         self.last_inference_unix_ms = unix_ns // 1_000_000
         self.compute.add(entry.timing, entry.requests)
         self.batches.setdefault(entry.rows, ComputeStatistics()).add(entry.timing)
+
+
+@dataclass(slots=True)
+class NodeStatistics:
+    """One node's counts since the gateway began; `joules` are as its batches' receipts say."""
+
+    answers: int = 0
+    batches: int = 0
+    rows: int = 0
+    failures: int = 0
+    compute_s: float = 0.0
+    joules: float = 0.0
+
+    def settled(self, entry: LedgerEntry) -> None:
+        """Count a batch that came back; a node that had no room did nothing."""
+        if entry.timing is not None:
+            self.answers += entry.requests
+            self.batches += 1
+            self.rows += entry.rows
+            self.compute_s += entry.compute_s
+            if entry.energy is not None:
+                self.joules += entry.energy.joules
+        elif entry.outcome != ErrorCode.NODE_BUSY:
+            self.failures += 1
+
+    def work(self) -> NodeWork:
+        """Return the counts as they are now."""
+        return NodeWork(
+            answers_total=self.answers,
+            batches_total=self.batches,
+            rows_total=self.rows,
+            failures_total=self.failures,
+            compute_s=self.compute_s,
+            joules=self.joules,
+        )

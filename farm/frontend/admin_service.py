@@ -6,7 +6,7 @@ from contextlib import aclosing
 
 from farm import __version__
 from farm.core.errors import InvalidRequestError
-from farm.core.snapshots import EnergyTotals, FarmSnapshot, NodeSnapshot
+from farm.core.snapshots import AnswerPrices, EnergyTotals, FarmSnapshot, NodeSnapshot, NodeWork
 from farm.engine.calibration import STEP_S, Calibrator
 from farm.engine.cordons import Cordons
 from farm.engine.descriptions import Descriptions
@@ -105,6 +105,19 @@ def to_snapshot(snapshot: FarmSnapshot) -> pb.FarmSnapshot:
         queued_requests=snapshot.queued_requests,
         inflight_batches=snapshot.inflight_batches,
         energy=_energy(snapshot.energy),
+        prices=_prices(snapshot.prices),
+        gateway_began_unix_ns=snapshot.gateway_began_unix_ns,
+    )
+
+
+def _prices(prices: AnswerPrices) -> pb.AnswerPrices:
+    return pb.AnswerPrices(
+        answers=prices.answers,
+        cost=prices.cost,
+        currency=prices.currency,
+        baseline=prices.baseline,
+        baseline_cost=prices.baseline_cost,
+        baseline_currency=prices.baseline_currency,
     )
 
 
@@ -125,6 +138,7 @@ def _node(node: NodeSnapshot) -> pb.NodeSnapshot:
         reason=node.reason,
         cordoned=node.cordoned,
         inflight_batches=node.inflight_batches,
+        work=_work(node.work),
     )
     if (profile := node.profile) is not None:
         message.incarnation = profile.incarnation
@@ -163,3 +177,14 @@ def _node(node: NodeSnapshot) -> pb.NodeSnapshot:
     if node.heartbeat_age_s is not None:
         message.heartbeat_age_ns = round(node.heartbeat_age_s * 1e9)
     return message
+
+
+def _work(work: NodeWork) -> pb.NodeWork:
+    return pb.NodeWork(
+        answers_total=work.answers_total,
+        batches_total=work.batches_total,
+        rows_total=work.rows_total,
+        failures_total=work.failures_total,
+        compute_ns=round(work.compute_s * 1e9),
+        joules=work.joules,
+    )

@@ -46,6 +46,9 @@ def to_model(model: ModelSnapshot) -> pb.ModelSnapshot:
         queued_requests=model.queued_requests,
         requests_total=model.requests_total,
         failures_total=model.failures_total,
+        rows_total=model.rows_total,
+        batches_total=model.batches_total,
+        latencies=model.latencies,
     )
 
 

@@ -28,7 +28,7 @@ class WatchSnapshotsRequest(_message.Message):
     def __init__(self, interval_ns: _Optional[int] = ...) -> None: ...
 
 class FarmSnapshot(_message.Message):
-    __slots__ = ("taken_unix_ns", "farm_name", "gateway_state", "nodes", "models", "queued_requests", "inflight_batches", "energy")
+    __slots__ = ("taken_unix_ns", "farm_name", "gateway_state", "nodes", "models", "queued_requests", "inflight_batches", "energy", "prices", "gateway_began_unix_ns")
     TAKEN_UNIX_NS_FIELD_NUMBER: _ClassVar[int]
     FARM_NAME_FIELD_NUMBER: _ClassVar[int]
     GATEWAY_STATE_FIELD_NUMBER: _ClassVar[int]
@@ -37,6 +37,8 @@ class FarmSnapshot(_message.Message):
     QUEUED_REQUESTS_FIELD_NUMBER: _ClassVar[int]
     INFLIGHT_BATCHES_FIELD_NUMBER: _ClassVar[int]
     ENERGY_FIELD_NUMBER: _ClassVar[int]
+    PRICES_FIELD_NUMBER: _ClassVar[int]
+    GATEWAY_BEGAN_UNIX_NS_FIELD_NUMBER: _ClassVar[int]
     taken_unix_ns: int
     farm_name: str
     gateway_state: str
@@ -45,7 +47,41 @@ class FarmSnapshot(_message.Message):
     queued_requests: int
     inflight_batches: int
     energy: EnergyTotals
-    def __init__(self, taken_unix_ns: _Optional[int] = ..., farm_name: _Optional[str] = ..., gateway_state: _Optional[str] = ..., nodes: _Optional[_Iterable[_Union[NodeSnapshot, _Mapping]]] = ..., models: _Optional[_Iterable[_Union[ModelSnapshot, _Mapping]]] = ..., queued_requests: _Optional[int] = ..., inflight_batches: _Optional[int] = ..., energy: _Optional[_Union[EnergyTotals, _Mapping]] = ...) -> None: ...
+    prices: AnswerPrices
+    gateway_began_unix_ns: int
+    def __init__(self, taken_unix_ns: _Optional[int] = ..., farm_name: _Optional[str] = ..., gateway_state: _Optional[str] = ..., nodes: _Optional[_Iterable[_Union[NodeSnapshot, _Mapping]]] = ..., models: _Optional[_Iterable[_Union[ModelSnapshot, _Mapping]]] = ..., queued_requests: _Optional[int] = ..., inflight_batches: _Optional[int] = ..., energy: _Optional[_Union[EnergyTotals, _Mapping]] = ..., prices: _Optional[_Union[AnswerPrices, _Mapping]] = ..., gateway_began_unix_ns: _Optional[int] = ...) -> None: ...
+
+class AnswerPrices(_message.Message):
+    __slots__ = ("answers", "cost", "currency", "baseline", "baseline_cost", "baseline_currency")
+    ANSWERS_FIELD_NUMBER: _ClassVar[int]
+    COST_FIELD_NUMBER: _ClassVar[int]
+    CURRENCY_FIELD_NUMBER: _ClassVar[int]
+    BASELINE_FIELD_NUMBER: _ClassVar[int]
+    BASELINE_COST_FIELD_NUMBER: _ClassVar[int]
+    BASELINE_CURRENCY_FIELD_NUMBER: _ClassVar[int]
+    answers: int
+    cost: float
+    currency: str
+    baseline: str
+    baseline_cost: float
+    baseline_currency: str
+    def __init__(self, answers: _Optional[int] = ..., cost: _Optional[float] = ..., currency: _Optional[str] = ..., baseline: _Optional[str] = ..., baseline_cost: _Optional[float] = ..., baseline_currency: _Optional[str] = ...) -> None: ...
+
+class NodeWork(_message.Message):
+    __slots__ = ("answers_total", "batches_total", "rows_total", "failures_total", "compute_ns", "joules")
+    ANSWERS_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    BATCHES_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    ROWS_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    FAILURES_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    COMPUTE_NS_FIELD_NUMBER: _ClassVar[int]
+    JOULES_FIELD_NUMBER: _ClassVar[int]
+    answers_total: int
+    batches_total: int
+    rows_total: int
+    failures_total: int
+    compute_ns: int
+    joules: float
+    def __init__(self, answers_total: _Optional[int] = ..., batches_total: _Optional[int] = ..., rows_total: _Optional[int] = ..., failures_total: _Optional[int] = ..., compute_ns: _Optional[int] = ..., joules: _Optional[float] = ...) -> None: ...
 
 class EnergyTotals(_message.Message):
     __slots__ = ("measured_j", "modelled_j", "assumed_j", "cost", "currency")
@@ -74,7 +110,7 @@ class PowerReading(_message.Message):
     def __init__(self, watts: _Optional[float] = ..., low_w: _Optional[float] = ..., high_w: _Optional[float] = ..., source: _Optional[str] = ...) -> None: ...
 
 class NodeSnapshot(_message.Message):
-    __slots__ = ("node_id", "state", "reason", "incarnation", "host", "board", "cpu_class", "architecture", "onnxruntime_version", "cores", "slots", "slots_busy", "cpu_fraction", "memory_total_bytes", "memory_available_bytes", "temperature_c", "clock_hz", "batches_total", "rows_total", "failures_total", "heartbeat_age_ns", "model_digests", "pid", "threads_per_slot", "throttle_flags", "speed", "cordoned", "inflight_batches", "power", "meter", "meter_fault")
+    __slots__ = ("node_id", "state", "reason", "incarnation", "host", "board", "cpu_class", "architecture", "onnxruntime_version", "cores", "slots", "slots_busy", "cpu_fraction", "memory_total_bytes", "memory_available_bytes", "temperature_c", "clock_hz", "batches_total", "rows_total", "failures_total", "heartbeat_age_ns", "model_digests", "pid", "threads_per_slot", "throttle_flags", "speed", "cordoned", "inflight_batches", "power", "meter", "meter_fault", "work")
     NODE_ID_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
@@ -106,6 +142,7 @@ class NodeSnapshot(_message.Message):
     POWER_FIELD_NUMBER: _ClassVar[int]
     METER_FIELD_NUMBER: _ClassVar[int]
     METER_FAULT_FIELD_NUMBER: _ClassVar[int]
+    WORK_FIELD_NUMBER: _ClassVar[int]
     node_id: str
     state: str
     reason: str
@@ -137,7 +174,8 @@ class NodeSnapshot(_message.Message):
     power: PowerReading
     meter: str
     meter_fault: str
-    def __init__(self, node_id: _Optional[str] = ..., state: _Optional[str] = ..., reason: _Optional[str] = ..., incarnation: _Optional[str] = ..., host: _Optional[str] = ..., board: _Optional[str] = ..., cpu_class: _Optional[str] = ..., architecture: _Optional[str] = ..., onnxruntime_version: _Optional[str] = ..., cores: _Optional[int] = ..., slots: _Optional[int] = ..., slots_busy: _Optional[int] = ..., cpu_fraction: _Optional[float] = ..., memory_total_bytes: _Optional[int] = ..., memory_available_bytes: _Optional[int] = ..., temperature_c: _Optional[float] = ..., clock_hz: _Optional[float] = ..., batches_total: _Optional[int] = ..., rows_total: _Optional[int] = ..., failures_total: _Optional[int] = ..., heartbeat_age_ns: _Optional[int] = ..., model_digests: _Optional[_Iterable[str]] = ..., pid: _Optional[int] = ..., threads_per_slot: _Optional[int] = ..., throttle_flags: _Optional[int] = ..., speed: _Optional[float] = ..., cordoned: bool = ..., inflight_batches: _Optional[int] = ..., power: _Optional[_Union[PowerReading, _Mapping]] = ..., meter: _Optional[str] = ..., meter_fault: _Optional[str] = ...) -> None: ...
+    work: NodeWork
+    def __init__(self, node_id: _Optional[str] = ..., state: _Optional[str] = ..., reason: _Optional[str] = ..., incarnation: _Optional[str] = ..., host: _Optional[str] = ..., board: _Optional[str] = ..., cpu_class: _Optional[str] = ..., architecture: _Optional[str] = ..., onnxruntime_version: _Optional[str] = ..., cores: _Optional[int] = ..., slots: _Optional[int] = ..., slots_busy: _Optional[int] = ..., cpu_fraction: _Optional[float] = ..., memory_total_bytes: _Optional[int] = ..., memory_available_bytes: _Optional[int] = ..., temperature_c: _Optional[float] = ..., clock_hz: _Optional[float] = ..., batches_total: _Optional[int] = ..., rows_total: _Optional[int] = ..., failures_total: _Optional[int] = ..., heartbeat_age_ns: _Optional[int] = ..., model_digests: _Optional[_Iterable[str]] = ..., pid: _Optional[int] = ..., threads_per_slot: _Optional[int] = ..., throttle_flags: _Optional[int] = ..., speed: _Optional[float] = ..., cordoned: bool = ..., inflight_batches: _Optional[int] = ..., power: _Optional[_Union[PowerReading, _Mapping]] = ..., meter: _Optional[str] = ..., meter_fault: _Optional[str] = ..., work: _Optional[_Union[NodeWork, _Mapping]] = ...) -> None: ...
 
 class NodeActionRequest(_message.Message):
     __slots__ = ("node_id", "action")
@@ -154,7 +192,7 @@ class NodeActionResponse(_message.Message):
     def __init__(self, node: _Optional[_Union[NodeSnapshot, _Mapping]] = ...) -> None: ...
 
 class ModelSnapshot(_message.Message):
-    __slots__ = ("name", "version", "state", "reason", "digest", "max_batch_size", "batching_reason", "ready_nodes", "queued_requests", "requests_total", "failures_total")
+    __slots__ = ("name", "version", "state", "reason", "digest", "max_batch_size", "batching_reason", "ready_nodes", "queued_requests", "requests_total", "failures_total", "rows_total", "batches_total", "latencies")
     NAME_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
@@ -166,6 +204,9 @@ class ModelSnapshot(_message.Message):
     QUEUED_REQUESTS_FIELD_NUMBER: _ClassVar[int]
     REQUESTS_TOTAL_FIELD_NUMBER: _ClassVar[int]
     FAILURES_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    ROWS_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    BATCHES_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    LATENCIES_FIELD_NUMBER: _ClassVar[int]
     name: str
     version: int
     state: str
@@ -177,7 +218,10 @@ class ModelSnapshot(_message.Message):
     queued_requests: int
     requests_total: int
     failures_total: int
-    def __init__(self, name: _Optional[str] = ..., version: _Optional[int] = ..., state: _Optional[str] = ..., reason: _Optional[str] = ..., digest: _Optional[str] = ..., max_batch_size: _Optional[int] = ..., batching_reason: _Optional[str] = ..., ready_nodes: _Optional[_Iterable[str]] = ..., queued_requests: _Optional[int] = ..., requests_total: _Optional[int] = ..., failures_total: _Optional[int] = ...) -> None: ...
+    rows_total: int
+    batches_total: int
+    latencies: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[int] = ..., state: _Optional[str] = ..., reason: _Optional[str] = ..., digest: _Optional[str] = ..., max_batch_size: _Optional[int] = ..., batching_reason: _Optional[str] = ..., ready_nodes: _Optional[_Iterable[str]] = ..., queued_requests: _Optional[int] = ..., requests_total: _Optional[int] = ..., failures_total: _Optional[int] = ..., rows_total: _Optional[int] = ..., batches_total: _Optional[int] = ..., latencies: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class DescribeModelRequest(_message.Message):
     __slots__ = ("name", "version")
@@ -593,3 +637,147 @@ class FxRate(_message.Message):
     day: str
     source: str
     def __init__(self, sold: _Optional[str] = ..., bought: _Optional[str] = ..., rate: _Optional[float] = ..., day: _Optional[str] = ..., source: _Optional[str] = ...) -> None: ...
+
+class WatchEventsRequest(_message.Message):
+    __slots__ = ("after",)
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    after: int
+    def __init__(self, after: _Optional[int] = ...) -> None: ...
+
+class WatchEventsResponse(_message.Message):
+    __slots__ = ("events", "missed")
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    MISSED_FIELD_NUMBER: _ClassVar[int]
+    events: _containers.RepeatedCompositeFieldContainer[FarmEvent]
+    missed: int
+    def __init__(self, events: _Optional[_Iterable[_Union[FarmEvent, _Mapping]]] = ..., missed: _Optional[int] = ...) -> None: ...
+
+class FarmEvent(_message.Message):
+    __slots__ = ("number", "unix_ns", "kind", "severity", "subject", "detail")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    UNIX_NS_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    SEVERITY_FIELD_NUMBER: _ClassVar[int]
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    DETAIL_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    unix_ns: int
+    kind: str
+    severity: str
+    subject: str
+    detail: str
+    def __init__(self, number: _Optional[int] = ..., unix_ns: _Optional[int] = ..., kind: _Optional[str] = ..., severity: _Optional[str] = ..., subject: _Optional[str] = ..., detail: _Optional[str] = ...) -> None: ...
+
+class HistoryRequest(_message.Message):
+    __slots__ = ("node_id", "since_unix_ns")
+    NODE_ID_FIELD_NUMBER: _ClassVar[int]
+    SINCE_UNIX_NS_FIELD_NUMBER: _ClassVar[int]
+    node_id: str
+    since_unix_ns: int
+    def __init__(self, node_id: _Optional[str] = ..., since_unix_ns: _Optional[int] = ...) -> None: ...
+
+class HistoryResponse(_message.Message):
+    __slots__ = ("points",)
+    POINTS_FIELD_NUMBER: _ClassVar[int]
+    points: _containers.RepeatedCompositeFieldContainer[HistoryPoint]
+    def __init__(self, points: _Optional[_Iterable[_Union[HistoryPoint, _Mapping]]] = ...) -> None: ...
+
+class HistoryPoint(_message.Message):
+    __slots__ = ("unix_ns", "cpu_fraction", "temperature_c", "watts", "requests_per_s", "latency_ns")
+    UNIX_NS_FIELD_NUMBER: _ClassVar[int]
+    CPU_FRACTION_FIELD_NUMBER: _ClassVar[int]
+    TEMPERATURE_C_FIELD_NUMBER: _ClassVar[int]
+    WATTS_FIELD_NUMBER: _ClassVar[int]
+    REQUESTS_PER_S_FIELD_NUMBER: _ClassVar[int]
+    LATENCY_NS_FIELD_NUMBER: _ClassVar[int]
+    unix_ns: int
+    cpu_fraction: float
+    temperature_c: float
+    watts: float
+    requests_per_s: float
+    latency_ns: int
+    def __init__(self, unix_ns: _Optional[int] = ..., cpu_fraction: _Optional[float] = ..., temperature_c: _Optional[float] = ..., watts: _Optional[float] = ..., requests_per_s: _Optional[float] = ..., latency_ns: _Optional[int] = ...) -> None: ...
+
+class TailLogRequest(_message.Message):
+    __slots__ = ("node_id", "lines", "follow")
+    NODE_ID_FIELD_NUMBER: _ClassVar[int]
+    LINES_FIELD_NUMBER: _ClassVar[int]
+    FOLLOW_FIELD_NUMBER: _ClassVar[int]
+    node_id: str
+    lines: int
+    follow: bool
+    def __init__(self, node_id: _Optional[str] = ..., lines: _Optional[int] = ..., follow: bool = ...) -> None: ...
+
+class TailLogResponse(_message.Message):
+    __slots__ = ("lines",)
+    LINES_FIELD_NUMBER: _ClassVar[int]
+    lines: _containers.RepeatedCompositeFieldContainer[LogLine]
+    def __init__(self, lines: _Optional[_Iterable[_Union[LogLine, _Mapping]]] = ...) -> None: ...
+
+class LogLine(_message.Message):
+    __slots__ = ("unix_ns", "level", "text")
+    UNIX_NS_FIELD_NUMBER: _ClassVar[int]
+    LEVEL_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    unix_ns: int
+    level: str
+    text: str
+    def __init__(self, unix_ns: _Optional[int] = ..., level: _Optional[str] = ..., text: _Optional[str] = ...) -> None: ...
+
+class DescribeNodeRequest(_message.Message):
+    __slots__ = ("node_id",)
+    NODE_ID_FIELD_NUMBER: _ClassVar[int]
+    node_id: str
+    def __init__(self, node_id: _Optional[str] = ...) -> None: ...
+
+class DescribeNodeResponse(_message.Message):
+    __slots__ = ("node", "batches", "models", "failures")
+    NODE_FIELD_NUMBER: _ClassVar[int]
+    BATCHES_FIELD_NUMBER: _ClassVar[int]
+    MODELS_FIELD_NUMBER: _ClassVar[int]
+    FAILURES_FIELD_NUMBER: _ClassVar[int]
+    node: NodeSnapshot
+    batches: _containers.RepeatedCompositeFieldContainer[BatchInFlight]
+    models: _containers.RepeatedCompositeFieldContainer[ModelOnNode]
+    failures: _containers.RepeatedCompositeFieldContainer[NodeFailure]
+    def __init__(self, node: _Optional[_Union[NodeSnapshot, _Mapping]] = ..., batches: _Optional[_Iterable[_Union[BatchInFlight, _Mapping]]] = ..., models: _Optional[_Iterable[_Union[ModelOnNode, _Mapping]]] = ..., failures: _Optional[_Iterable[_Union[NodeFailure, _Mapping]]] = ...) -> None: ...
+
+class BatchInFlight(_message.Message):
+    __slots__ = ("batch_id", "model", "version", "rows", "requests", "age_ns")
+    BATCH_ID_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    REQUESTS_FIELD_NUMBER: _ClassVar[int]
+    AGE_NS_FIELD_NUMBER: _ClassVar[int]
+    batch_id: int
+    model: str
+    version: int
+    rows: int
+    requests: int
+    age_ns: int
+    def __init__(self, batch_id: _Optional[int] = ..., model: _Optional[str] = ..., version: _Optional[int] = ..., rows: _Optional[int] = ..., requests: _Optional[int] = ..., age_ns: _Optional[int] = ...) -> None: ...
+
+class ModelOnNode(_message.Message):
+    __slots__ = ("model", "version", "readiness")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    READINESS_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    version: int
+    readiness: NodeReadiness
+    def __init__(self, model: _Optional[str] = ..., version: _Optional[int] = ..., readiness: _Optional[_Union[NodeReadiness, _Mapping]] = ...) -> None: ...
+
+class NodeFailure(_message.Message):
+    __slots__ = ("unix_ns", "batch_id", "model", "version", "code")
+    UNIX_NS_FIELD_NUMBER: _ClassVar[int]
+    BATCH_ID_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    unix_ns: int
+    batch_id: int
+    model: str
+    version: int
+    code: str
+    def __init__(self, unix_ns: _Optional[int] = ..., batch_id: _Optional[int] = ..., model: _Optional[str] = ..., version: _Optional[int] = ..., code: _Optional[str] = ...) -> None: ...

@@ -6,7 +6,13 @@ from farm.client import methods
 from farm.client.channel import admin_methods, inference_methods
 
 SERVED = {**inference_methods(), **admin_methods()}
-STREAMED = (methods.WATCH_SNAPSHOTS, methods.CALIBRATE, methods.LEDGER_RECORDS)
+STREAMED = (
+    methods.WATCH_SNAPSHOTS,
+    methods.CALIBRATE,
+    methods.LEDGER_RECORDS,
+    methods.WATCH_EVENTS,
+    methods.TAIL_LOG,
+)
 CALLED = [value for value in vars(methods).values() if isinstance(value, methods.Rpc)]
 
 

@@ -1,0 +1,86 @@
+"""A farm as its operator reads it: the latest snapshot, its rates, its trends."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from farm.core.energy import Band, Power, weakest
+from farm.core.nodes import NodeState
+from farm.core.snapshots import FarmSnapshot, ModelSnapshot, NodeSnapshot
+from tui.readings.rates import FarmRates, ModelRates, NodeRates, RateMeter
+from tui.readings.trends import Trends
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeReading:
+    """A node, what it did lately, and its trends, which go on from reading to reading."""
+
+    node: NodeSnapshot
+    rates: NodeRates
+    trends: Trends
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelReading:
+    """A version of a model, and what it did lately."""
+
+    model: ModelSnapshot
+    rates: ModelRates
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """A whole farm. `power` is what all its hosts draw that are known, None where none is.
+
+    `nodes_up` counts those that answer, though they may be cordoned.
+    """
+
+    snapshot: FarmSnapshot
+    rates: FarmRates
+    nodes: Mapping[str, NodeReading]
+    models: tuple[ModelReading, ...]
+    power: Power | None
+    nodes_up: int
+
+
+class Reader:
+    """Makes readings of snapshots, as they come."""
+
+    def __init__(self) -> None:
+        self._meter = RateMeter()
+        self._trends: dict[str, Trends] = {}
+
+    def read(self, snapshot: FarmSnapshot) -> Reading:
+        """Return the farm as it is with a snapshot."""
+        rates = self._meter.take(snapshot)
+        self._trends = {
+            node.node_id: self._trends.get(node.node_id) or Trends() for node in snapshot.nodes
+        }
+        nodes = {}
+        for node in snapshot.nodes:
+            lately, trends = rates.nodes[node.node_id], self._trends[node.node_id]
+            trends.take(snapshot.taken_unix_ns, node, lately)
+            nodes[node.node_id] = NodeReading(node=node, rates=lately, trends=trends)
+        return Reading(
+            snapshot=snapshot,
+            rates=rates.farm,
+            nodes=nodes,
+            models=tuple(
+                ModelReading(model=model, rates=rates.models[model.key])
+                for model in snapshot.models
+            ),
+            power=_power(snapshot),
+            nodes_up=sum(node.state is not NodeState.LOST for node in snapshot.nodes),
+        )
+
+
+def _power(snapshot: FarmSnapshot) -> Power | None:
+    """Return what all hosts draw together; nodes on one host tell the same watts."""
+    hosts = {
+        node.profile.host if node.profile else node.node_id: node.power
+        for node in snapshot.nodes
+        if node.power is not None and node.state is not NodeState.LOST
+    }
+    if not hosts:
+        return None
+    watts = sum((power.watts for power in hosts.values()), Band.exactly(0.0))
+    return Power(watts=watts, source=weakest(power.source for power in hosts.values()))

@@ -1,0 +1,1 @@
+"""Where snapshots and events come from: a gateway, a recording, the simulator."""
