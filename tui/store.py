@@ -1,0 +1,50 @@
+"""All that the screen knows now, however it came."""
+
+from collections import deque
+from typing import Final
+
+from farm.core.events import FarmEvent
+from tui.readings.reading import Reader, Reading
+from tui.sources.source import EventsCame, LinkChanged, LinkState, Playhead, SnapshotCame, Update
+
+# Events that are kept: some megabytes.
+_MAX_EVENTS: Final = 10_000
+
+
+class Store:
+    """The latest reading, link, events and playhead. Times are seconds of a clock of its caller."""
+
+    def __init__(self) -> None:
+        self.reading: Reading | None = None
+        self.link = LinkChanged(state=LinkState.CONNECTING)
+        self.events: deque[FarmEvent] = deque(maxlen=_MAX_EVENTS)
+        self.missed_events = 0
+        self.playhead: Playhead | None = None
+        self._reader = Reader()
+        self._read_at = 0.0
+
+    def take(self, update: Update, now: float) -> None:
+        """Take what a source told at a moment."""
+        match update:
+            case SnapshotCame(snapshot=snapshot):
+                self.reading, self._read_at = self._reader.read(snapshot), now
+            case EventsCame(events=events, missed=missed):
+                self.events.extend(events)
+                self.missed_events += missed
+            case LinkChanged():
+                self.link = update
+            case Playhead():
+                self.playhead = update
+
+    def age_s(self, now: float) -> float | None:
+        """Return how old the reading is, None where there is none yet."""
+        return None if self.reading is None else now - self._read_at
+
+    def stale(self, now: float) -> bool:
+        """Whether what is shown may not be so any more: it is greyed, with its age."""
+        age_s = self.age_s(now)
+        return age_s is not None and (self.link.state is LinkState.DOWN or age_s > STALE_S)
+
+
+# Snapshots come every second; three that stay out are no hiccup.
+STALE_S: Final = 3.5
