@@ -97,6 +97,7 @@ def of_model(message: pb.ModelSnapshot) -> ModelSnapshot:
         failures_total=message.failures_total,
         rows_total=message.rows_total,
         batches_total=message.batches_total,
+        latency_s=message.latency_ns / _NS,
         latencies=tuple(message.latencies),
     )
 

@@ -57,8 +57,8 @@ class NodeSnapshot:
 class ModelSnapshot:
     """A version, where it is ready, and what it has done.
 
-    `latencies` counts answers by `LATENCY_BOUNDS_S` of `farm.core.ledger`, from arrival to
-    answer; it is empty where nothing was answered.
+    `latency_s` is the time of all answers together, from arrival to answer, and `latencies`
+    counts them by `LATENCY_BOUNDS_S` of `farm.core.ledger`; it is empty where there are none.
     """
 
     key: ModelKey
@@ -73,6 +73,7 @@ class ModelSnapshot:
     failures_total: int
     rows_total: int = 0
     batches_total: int = 0
+    latency_s: float = 0.0
     latencies: tuple[int, ...] = ()
 
 

@@ -107,6 +107,7 @@ class Snapshots:
             failures_total=done.fail.count,
             rows_total=done.inferences,
             batches_total=done.executions,
+            latency_s=done.success.ns / 1e9,
             latencies=tuple(done.latencies) if done.success.count else (),
         )
 

@@ -49,6 +49,7 @@ def to_model(model: ModelSnapshot) -> pb.ModelSnapshot:
         rows_total=model.rows_total,
         batches_total=model.batches_total,
         latencies=model.latencies,
+        latency_ns=round(model.latency_s * 1e9),
     )
 
 

@@ -192,7 +192,7 @@ class NodeActionResponse(_message.Message):
     def __init__(self, node: _Optional[_Union[NodeSnapshot, _Mapping]] = ...) -> None: ...
 
 class ModelSnapshot(_message.Message):
-    __slots__ = ("name", "version", "state", "reason", "digest", "max_batch_size", "batching_reason", "ready_nodes", "queued_requests", "requests_total", "failures_total", "rows_total", "batches_total", "latencies")
+    __slots__ = ("name", "version", "state", "reason", "digest", "max_batch_size", "batching_reason", "ready_nodes", "queued_requests", "requests_total", "failures_total", "rows_total", "batches_total", "latencies", "latency_ns")
     NAME_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
@@ -207,6 +207,7 @@ class ModelSnapshot(_message.Message):
     ROWS_TOTAL_FIELD_NUMBER: _ClassVar[int]
     BATCHES_TOTAL_FIELD_NUMBER: _ClassVar[int]
     LATENCIES_FIELD_NUMBER: _ClassVar[int]
+    LATENCY_NS_FIELD_NUMBER: _ClassVar[int]
     name: str
     version: int
     state: str
@@ -221,7 +222,8 @@ class ModelSnapshot(_message.Message):
     rows_total: int
     batches_total: int
     latencies: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, name: _Optional[str] = ..., version: _Optional[int] = ..., state: _Optional[str] = ..., reason: _Optional[str] = ..., digest: _Optional[str] = ..., max_batch_size: _Optional[int] = ..., batching_reason: _Optional[str] = ..., ready_nodes: _Optional[_Iterable[str]] = ..., queued_requests: _Optional[int] = ..., requests_total: _Optional[int] = ..., failures_total: _Optional[int] = ..., rows_total: _Optional[int] = ..., batches_total: _Optional[int] = ..., latencies: _Optional[_Iterable[int]] = ...) -> None: ...
+    latency_ns: int
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[int] = ..., state: _Optional[str] = ..., reason: _Optional[str] = ..., digest: _Optional[str] = ..., max_batch_size: _Optional[int] = ..., batching_reason: _Optional[str] = ..., ready_nodes: _Optional[_Iterable[str]] = ..., queued_requests: _Optional[int] = ..., requests_total: _Optional[int] = ..., failures_total: _Optional[int] = ..., rows_total: _Optional[int] = ..., batches_total: _Optional[int] = ..., latencies: _Optional[_Iterable[int]] = ..., latency_ns: _Optional[int] = ...) -> None: ...
 
 class DescribeModelRequest(_message.Message):
     __slots__ = ("name", "version")
