@@ -22,9 +22,8 @@ _BYTES: Final[_Units] = (
     (1.0, " B"), (2.0**10, " KiB"), (2.0**20, " MiB"), (2.0**30, " GiB"), (2.0**40, " TiB"),
 )  # fmt: skip
 _SECONDS: Final[_Units] = ((1e-3, " ms"), (1.0, " s"))
-_AGES: Final = (
-    (60.0, 1.0, "s"), (3_600.0, 60.0, "min"), (172_800.0, 3_600.0, "h"), (math.inf, 86_400.0, "d"),
-)  # fmt: skip
+# From which age on it is told in which unit; days only once there are two of them.
+_AGES: Final = ((172_800.0, 86_400.0, "d"), (3_600.0, 3_600.0, "h"), (60.0, 60.0, "min"))
 
 
 def rate(per_s: float | None) -> str:
@@ -97,10 +96,10 @@ def age(since_s: float | None) -> str:
     """Return how long ago something was, in whole units: "4 s", "3 min", "5 h", "2 d"."""
     if since_s is None or not math.isfinite(since_s):
         return UNKNOWN
-    for below_s, unit_s, unit in _AGES:
-        if since_s < below_s:
-            break
-    return f"{math.floor(since_s / unit_s)} {unit}"
+    for begins_s, unit_s, unit in _AGES:
+        if since_s >= begins_s:
+            return f"{math.floor(since_s / unit_s)} {unit}"
+    return f"{math.floor(since_s)} s"
 
 
 def clock_time(unix_ns: int, zone: tzinfo | None = None) -> str:
