@@ -12,13 +12,6 @@ from farm.core.energy import EnergySource, Power
 
 UNKNOWN: Final = "-"
 
-# How far watts are to be trusted, in front of them; measured ones stand alone.
-MARKS: Final[Mapping[EnergySource, str]] = {
-    EnergySource.MEASURED: "",
-    EnergySource.MODELLED: "~",
-    EnergySource.ASSUMED: "?",
-}
-
 # What one of a unit is, and how it is written; the least first.
 _Units = Sequence[tuple[float, str]]
 _COUNTS: Final[_Units] = ((1.0, ""), (1e3, "k"), (1e6, "M"), (1e9, "G"))
@@ -29,8 +22,8 @@ _BYTES: Final[_Units] = (
     (1.0, " B"), (2.0**10, " KiB"), (2.0**20, " MiB"), (2.0**30, " GiB"), (2.0**40, " TiB"),
 )  # fmt: skip
 _SECONDS: Final[_Units] = ((1e-3, " ms"), (1.0, " s"))
-_AGES: Final = ((60.0, 1.0, " s"), (3_600.0, 60.0, " min"), (172_800.0, 3_600.0, " h"))
-_DAY_S: Final = 86_400.0
+# From which age on it is told in which unit; days only once there are two of them.
+_AGES: Final = ((172_800.0, 86_400.0, "d"), (3_600.0, 3_600.0, "h"), (60.0, 60.0, "min"))
 
 
 def rate(per_s: float | None) -> str:
@@ -38,9 +31,11 @@ def rate(per_s: float | None) -> str:
     return _amount(per_s, _COUNTS)
 
 
-def watts(power: Power | None) -> str:
-    """Return watts behind the mark of their source: "3.4 W", modelled "~3.4 W"."""
-    return UNKNOWN if power is None else MARKS[power.source] + bare_watts(power.watts.typical)
+def watts(power: Power | None, marks: Mapping[EnergySource, str]) -> str:
+    """Return watts and the mark of their source, as `Glyphs.sources` has it: "3.4 W ~"."""
+    if power is None:
+        return UNKNOWN
+    return f"{bare_watts(power.watts.typical)} {marks[power.source]}"
 
 
 def bare_watts(watts: float | None) -> str:
@@ -98,16 +93,13 @@ def data(size_bytes: float | None) -> str:
 
 
 def age(since_s: float | None) -> str:
-    """Return how long ago something was: "0.4 s", "12 s", "3 min", "5 h", "2 d"."""
+    """Return how long ago something was, in whole units: "4 s", "3 min", "5 h", "2 d"."""
     if since_s is None or not math.isfinite(since_s):
         return UNKNOWN
-    for below, unit_s, unit in _AGES:
-        if since_s < below:
-            whole = math.floor(since_s / unit_s)
-            return (
-                f"{since_s:.1f}{unit}" if abs(since_s) < 9.95 and unit_s == 1 else f"{whole}{unit}"
-            )
-    return f"{math.floor(since_s / _DAY_S)} d"
+    for begins_s, unit_s, unit in _AGES:
+        if since_s >= begins_s:
+            return f"{math.floor(since_s / unit_s)} {unit}"
+    return f"{math.floor(since_s)} s"
 
 
 def clock_time(unix_ns: int, zone: tzinfo | None = None) -> str:
