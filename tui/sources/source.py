@@ -4,7 +4,7 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from threading import Event
-from typing import Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from farm.core.events import FarmEvent
 from farm.core.histories import HistoryPoint, LogLine
@@ -12,7 +12,9 @@ from farm.core.ledger import LedgerAnswer, LedgerQuery
 from farm.core.node_details import NodeDetails
 from farm.core.snapshots import FarmSnapshot
 from farm.core.terms import FarmTerms
-from farm.pb.farm_admin_pb2 import ModelDescription
+
+if TYPE_CHECKING:
+    from farm.pb.farm_admin_pb2 import ModelDescription
 
 
 class LinkState(StrEnum):
@@ -107,7 +109,7 @@ class Operator(Protocol):
         """Return a node in depth."""
         ...
 
-    def describe(self, name: str) -> Sequence[ModelDescription]:
+    def describe(self, name: str) -> "Sequence[ModelDescription]":
         """Return a model's versions in depth."""
         ...
 
