@@ -1,0 +1,98 @@
+"""What an operator is asked before something is done to a farm: what it will do, to how much."""
+
+from collections.abc import Sequence
+
+from farm.core.nodes import NodeState
+from farm.core.snapshots import ModelSnapshot, NodeSnapshot
+from tui.readings.reading import Reading
+
+
+def cordon(reading: Reading, node: NodeSnapshot) -> str:
+    """Ask whether a node is to be taken out of service."""
+    return _asked(
+        f"Cordon {node.node_id}?",
+        f"It gets no new batches{_in_flight(node, 'ends normally', 'end normally')}.",
+        _others(reading, node),
+    )
+
+
+def drain(reading: Reading, node: NodeSnapshot) -> str:
+    """Ask whether a node is to be taken out of service until nothing runs there."""
+    return _asked(
+        f"Drain {node.node_id}?",
+        f"It gets no new batches{_in_flight(node, 'is waited for', 'are waited for')}.",
+        _others(reading, node),
+    )
+
+
+def uncordon(_: Reading, node: NodeSnapshot) -> str:
+    """Ask whether a node is to be put back into service."""
+    return _asked(f"Uncordon {node.node_id}?", "It gets batches again.")
+
+
+def restart(reading: Reading, node: NodeSnapshot) -> str:
+    """Ask whether a node's process is to be replaced."""
+    again = _in_flight(node, "is run again elsewhere", "are run again elsewhere")
+    return _asked(
+        f"Restart {node.node_id}?",
+        f"Its process is ended and a new one started{again}. It serves again once it"
+        " has its models.",
+        _others(reading, node),
+    )
+
+
+def load(versions: Sequence[ModelSnapshot], name: str) -> str:
+    """Ask whether a model is to be loaded, or loaded again."""
+    return _asked(
+        f"Load {name}?",
+        "What the repository holds now is brought to every node that can take it; what is"
+        f" served is served until then{_served(versions)}.",
+    )
+
+
+def unload(versions: Sequence[ModelSnapshot], name: str) -> str:
+    """Ask whether a model is to be served no longer."""
+    waiting = sum(version.queued_requests for version in versions)
+    answered = f"; {_count(waiting, 'request')} in its queue will be answered" if waiting else ""
+    return _asked(
+        f"Unload {name}?",
+        f"It is served no longer{_served(versions)}{answered}. New requests are refused until it"
+        " is loaded again.",
+    )
+
+
+def _asked(*parts: str) -> str:
+    return " ".join(filter(None, parts))
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else ('es' if thing.endswith('ch') else 's')}"
+
+
+def _in_flight(node: NodeSnapshot, one: str, many: str) -> str:
+    """Return what becomes of the batches that a node runs, "" where it runs none."""
+    busy = node.vitals.slots_busy if node.vitals is not None else 0
+    batches = max(node.inflight_batches, busy)
+    if not batches:
+        return ""
+    return f"; {_count(batches, 'batch')} in flight {one if batches == 1 else many}"
+
+
+def _others(reading: Reading, node: NodeSnapshot) -> str:
+    others = sum(
+        other.node.state is NodeState.READY
+        for other in reading.nodes.values()
+        if other.node.node_id != node.node_id
+    )
+    if not others:
+        return "No other node takes batches: requests will not be answered."
+    return f"{_count(others, 'other node')} take{'s' * (others == 1)} batches."
+
+
+def _served(versions: Sequence[ModelSnapshot]) -> str:
+    told = [
+        f"version {version.key.version} on {_count(len(version.ready_nodes), 'node')}"
+        for version in versions
+        if version.ready_nodes
+    ]
+    return f" ({', '.join(told)})" if told else ""
