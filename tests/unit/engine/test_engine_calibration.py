@@ -155,9 +155,18 @@ async def test_each_step_settles_first_and_lasts_as_asked() -> None:
         steps = await there.calibrate()
         for load in LOADS:
             phases = [s.phase for s in steps if s.load == load]
-            assert phases.count(CalibrationPhase.SETTLING) == SETTLING
+            assert phases.count(CalibrationPhase.SETTLING) == SETTLING + 1
             assert phases.count(CalibrationPhase.MEASURING) >= 1
         assert all(point.seconds >= 2.0 for point in steps[-1].points)
+
+
+async def test_a_meter_that_is_asked_seldom_has_told_of_each_load_before_it_counts() -> None:
+    async with bench() as there:
+        member = there.farm.fleet.members["a"]
+        assert member.profile is not None
+        member.profile = replace(member.profile, meter_interval_s=20.0)
+        settling = [s for s in await there.calibrate() if s.phase is CalibrationPhase.SETTLING]
+        assert len(settling) == len(LOADS) * (SETTLING + 20)
 
 
 async def test_all_nodes_of_a_host_are_set_aside_and_one_works() -> None:

@@ -82,7 +82,8 @@ def test_a_gateway_is_told_what_power_and_boards_cost_and_a_node_its_meter(tmp_p
         "baseline": "gcp-cloud-run",
         "baselines": "/home/operator/own.toml",
     }
-    plug = {"type": "shelly", "url": "http://198.18.0.90", "channel": 1}
+    plug: dict[str, object] = {"type": "shelly", "url": "http://198.18.0.90", "channel": 1}
+    plug |= {"interval_s": 5, "max_w": 60}
     head = host("pi-0", role="head", board="rpi4b-4gb", board_price=60)
     node = host("pi-1", board="rpi5-8gb", board_price=80, embodied_kgco2e=12, meter=plug)
     farm = FarmSettings.model_validate({"name": "shelf", "power": power})
@@ -107,7 +108,9 @@ def test_a_gateway_is_told_what_power_and_boards_cost_and_a_node_its_meter(tmp_p
     }
     (settings,) = config.node_settings()
     assert settings.board == "rpi5-8gb"
-    assert settings.meter == MeterSettings(type="shelly", url="http://198.18.0.90", channel=1)
+    assert settings.meter == MeterSettings(
+        type="shelly", url="http://198.18.0.90", channel=1, interval_s=5.0, max_w=60.0
+    )
     assert type(settings.meter.type) is str, "a Pi has no pydantic to read anything else with"
 
 
