@@ -34,6 +34,8 @@ def bootstrap(order: Order, runner: Runner) -> Report:
     if runner.settings.dry_run:
         runner.phase(lambda host: farm.node_steps(host, cluster, anew=True), stale)
         return report
+    if stale:
+        farm.await_handover()
     if farm.leads():
         rollout = Rollout(
             runner, farm.gateway, settings=RolloutSettings(), tell=order.supplies.tell
