@@ -45,6 +45,8 @@ class Board:
         # What its heartbeats say in the place of what they would.
         self.always: dict[str, Any] = {"meter": "hwmon"} | always
         self.mute = False
+        # What it takes for a watt.
+        self.unit_w = 1.0
 
     @property
     def asked(self) -> tuple[float, float]:
@@ -52,7 +54,7 @@ class Board:
 
     def vitals(self) -> NodeVitals:
         load, seconds = self.asked
-        watts = IDLE_W + ABOVE_W * load
+        watts = (IDLE_W + ABOVE_W * load) / self.unit_w
         if not self.mute:
             self._joules += watts
             self._seconds += 1.0
@@ -241,6 +243,16 @@ async def test_a_host_that_cannot_be_measured_is_refused_at_once(
 ) -> None:
     async with bench(**always) as there:
         await there.fails(error, why)
+        assert there.farm.pool.nodes["a"].exercises == []
+
+
+async def test_a_meter_in_milliwatts_teaches_nothing_about_boards() -> None:
+    async with bench() as there:
+        there.boards["a"].unit_w = 0.001
+        await until(lambda: bool(there.farm.hosts.doubt("a")))
+        await there.fails(UnreachableError, "is not believed: it tells of 3000 W, and a board")
+        (node,) = there.farm.snapshots.take().nodes
+        assert node.meter_fault.startswith("it tells of 3000 W")
         assert there.farm.pool.nodes["a"].exercises == []
 
 
