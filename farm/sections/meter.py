@@ -8,8 +8,8 @@ from pydantic import Field, model_validator
 from farm.sections.section import Section
 from farm.sections.words import Url
 
-# A heartbeat is a second: more readings tell its mean no better. And what a host draws is held
-# from one reading to the next: after half a minute its load may be quite another.
+# A few readings in each heartbeat, one a second, tell its mean well enough. And what a host
+# draws is held from one reading to the next: after half a minute its load may be quite another.
 _SHORTEST_S: Final = 0.2
 _LONGEST_S: Final = 30.0
 # What only a counter tells is known afterwards: later than this, heartbeats have told otherwise.
