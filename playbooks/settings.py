@@ -100,8 +100,8 @@ def _hardware(host: Host) -> dict[str, Any]:
 def _told(host: Host) -> bytes:
     """Return what the gateway tells a node's actor, as a comment in what its service reads.
 
-    An actor lives as long as its node's service, whatever another gateway would tell it. So a
-    service whose actor was told otherwise has to run with other settings than before.
+    An actor lives as long as its node's service, whatever another gateway would tell it. With
+    this such a service runs with other settings than it would now, and is started anew.
     """
     if not host.role.serves:
         return b""
