@@ -256,6 +256,23 @@ def test_what_a_node_is_told_reaches_it_and_no_other_by_the_new_gateway(
     assert set(statuses(again).values()) == {HostStatus.UNCHANGED}
 
 
+@pytest.mark.parametrize(("change", "starts"), [({"board": "rpi5-8gb"}, 2), ({}, 1)])
+def test_a_board_that_was_replaced_is_no_longer_what_the_gateway_of_before_knew(
+    shelf: ModelShelf, gateway: ShelfGateway, change: dict[str, object], starts: int
+) -> None:
+    shelf.run()
+    a, b, c = shelf.inventory.hosts
+    hosts = (a, b.model_copy(update=change), c)
+    shelf.inventory = shelf.inventory.model_copy(update={"hosts": hosts})
+    shelf.hosts["b"] = shelf.bare(2)
+    shelf.hosts["a"].lingers = True
+    _, runner = shelf.run()
+    assert shelf.errors(runner) == {}
+    assert shelf.hosts["b"].units["farm-node.service"].starts == starts
+    assert len(running(shelf)["a"]) == 2, "the gateway of before is waited for"
+    assert layout.CORDONED not in shelf.hosts["b"].paths
+
+
 def test_a_head_that_serves_is_not_interrupted_for_its_meter(
     tmp_path: Path, gateway: ShelfGateway
 ) -> None:
