@@ -192,10 +192,10 @@ class Accounting:
 
     def requests_per_s(self) -> float:
         """Return how many requests are answered a second, lately; above 0 once one was."""
-        lately_s = self._clock.monotonic() - self._counted_at
-        if self._answers_per_s or lately_s <= 0:
+        if self._answers_per_s:
             return self._answers_per_s
-        return self._answered / lately_s
+        lately_s = self._clock.monotonic() - self._counted_at
+        return self._answered / lately_s if lately_s > 0 else 0.0
 
     def went_wrong(self, kind: IncidentKind, subject: str, detail: str) -> None:
         """Keep an incident."""
