@@ -79,6 +79,7 @@ def of_node(message: pb.NodeSnapshot) -> NodeSnapshot:
             compute_s=work.compute_ns / _NS,
             joules=work.joules,
         ),
+        meter_fault=message.meter_fault,
     )
 
 
@@ -135,7 +136,6 @@ def _vitals(message: pb.NodeSnapshot) -> NodeVitals:
         speed=message.speed,
         cordoned=message.cordoned,
         meter=message.meter,
-        meter_fault=message.meter_fault,
     )
 
 

@@ -97,9 +97,7 @@ class DataPlane:
         version, spec = self._resolve(call.model, call.version, call.abi)
         request = self._admit(call, spec)
         answer = await self._engine.submit(request)
-        price = self._pricing.price(
-            answer.receipt, request_bytes=request.size_bytes, response_bytes=answer.size_bytes
-        )
+        price = self._pricing.price(answer.receipt, response_bytes=answer.size_bytes)
         return InferenceResult(
             model=request.model,
             outputs=await _presented(call, version, spec, answer),

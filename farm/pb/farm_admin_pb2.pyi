@@ -745,20 +745,22 @@ class DescribeNodeResponse(_message.Message):
     def __init__(self, node: _Optional[_Union[NodeSnapshot, _Mapping]] = ..., batches: _Optional[_Iterable[_Union[BatchInFlight, _Mapping]]] = ..., models: _Optional[_Iterable[_Union[ModelOnNode, _Mapping]]] = ..., failures: _Optional[_Iterable[_Union[NodeFailure, _Mapping]]] = ...) -> None: ...
 
 class BatchInFlight(_message.Message):
-    __slots__ = ("batch_id", "model", "version", "rows", "requests", "age_ns")
+    __slots__ = ("batch_id", "model", "version", "rows", "requests", "age_ns", "running")
     BATCH_ID_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     ROWS_FIELD_NUMBER: _ClassVar[int]
     REQUESTS_FIELD_NUMBER: _ClassVar[int]
     AGE_NS_FIELD_NUMBER: _ClassVar[int]
+    RUNNING_FIELD_NUMBER: _ClassVar[int]
     batch_id: int
     model: str
     version: int
     rows: int
     requests: int
     age_ns: int
-    def __init__(self, batch_id: _Optional[int] = ..., model: _Optional[str] = ..., version: _Optional[int] = ..., rows: _Optional[int] = ..., requests: _Optional[int] = ..., age_ns: _Optional[int] = ...) -> None: ...
+    running: bool
+    def __init__(self, batch_id: _Optional[int] = ..., model: _Optional[str] = ..., version: _Optional[int] = ..., rows: _Optional[int] = ..., requests: _Optional[int] = ..., age_ns: _Optional[int] = ..., running: bool = ...) -> None: ...
 
 class ModelOnNode(_message.Message):
     __slots__ = ("model", "version", "readiness")
@@ -771,15 +773,17 @@ class ModelOnNode(_message.Message):
     def __init__(self, model: _Optional[str] = ..., version: _Optional[int] = ..., readiness: _Optional[_Union[NodeReadiness, _Mapping]] = ...) -> None: ...
 
 class NodeFailure(_message.Message):
-    __slots__ = ("unix_ns", "batch_id", "model", "version", "code")
+    __slots__ = ("unix_ns", "batch_id", "model", "version", "code", "message")
     UNIX_NS_FIELD_NUMBER: _ClassVar[int]
     BATCH_ID_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     CODE_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
     unix_ns: int
     batch_id: int
     model: str
     version: int
     code: str
-    def __init__(self, unix_ns: _Optional[int] = ..., batch_id: _Optional[int] = ..., model: _Optional[str] = ..., version: _Optional[int] = ..., code: _Optional[str] = ...) -> None: ...
+    message: str
+    def __init__(self, unix_ns: _Optional[int] = ..., batch_id: _Optional[int] = ..., model: _Optional[str] = ..., version: _Optional[int] = ..., code: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
