@@ -27,8 +27,13 @@ _AGES: Final = ((172_800.0, 86_400.0, "d"), (3_600.0, 3_600.0, "h"), (60.0, 60.0
 
 
 def rate(per_s: float | None) -> str:
-    """Return a number of things, or of things a second: "0.3", "12", "1.2k"."""
+    """Return how many a second, or a mean of many: "0.3", "3.0", "12", "1.2k"."""
     return _amount(per_s, _COUNTS)
+
+
+def count(things: int | None) -> str:
+    """Return how many there are: "3", "999", "1.2k"."""
+    return str(things) if things is not None and abs(things) < 1_000 else _amount(things, _COUNTS)
 
 
 def watts(power: Power | None, marks: Mapping[EnergySource, str]) -> str:

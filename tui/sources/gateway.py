@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from farm.core.admin_protocol import ADMIN_PROTOCOL
 from farm.core.errors import FarmError, UnsupportedError
 from tui.sources.connection import Connection
-from tui.sources.source import EventsCame, LinkChanged, LinkState, SnapshotCame, Update
+from tui.sources.source import EventsCame, LinkChanged, LinkState, SnapshotCame, Tap, Update
 
 if TYPE_CHECKING:
     from farm.client import AdminClient
@@ -42,18 +42,20 @@ class _Known:
 class GatewaySource:
     """Follows a gateway; when that goes away it says so at once, and tries until it is back.
 
-    The times are parameters for tests alone.
+    `tap` is given all that it tells. The times are parameters for tests alone.
     """
 
     def __init__(
         self,
         connection: Connection,
         *,
+        tap: Tap | None = None,
         interval_s: float = INTERVAL_S,
         silent_s: float = SILENT_S,
         first_wait_s: float = FIRST_WAIT_S,
     ) -> None:
         self._connection = connection
+        self._tap = tap
         self._interval_s = interval_s
         self._silent_s = silent_s
         self._first_wait_s = first_wait_s
@@ -67,7 +69,7 @@ class GatewaySource:
         """Tell snapshots and events until `stop` is set."""
         wait_s = self._first_wait_s
         while not stop.is_set():
-            session = _Session(self._connection, tell, self._known, self._interval_s)
+            session = _Session(self._connection, tell, self._known, self._tap, self._interval_s)
             why = session.attend(stop, self._silent_s)
             if stop.is_set():
                 return
@@ -88,10 +90,12 @@ class _Session:
         connection: Connection,
         tell: Callable[[Update], None],
         known: _Known,
+        tap: Tap | None,
         interval_s: float,
     ) -> None:
         self.up = Event()
         self._connection = connection
+        self._tap = tap
         self._tell = tell
         self._known = known
         self._interval_s = interval_s
@@ -140,6 +144,8 @@ class _Session:
             if self._over.is_set():
                 return
             self._heard_at = monotonic()
+            if self._tap is not None:
+                self._tap.snapshot(message)
             snapshot = of_snapshot(message)
             if not self.up.is_set():
                 self._known.meet(snapshot.gateway_began_unix_ns)
@@ -167,17 +173,22 @@ class _Session:
 
     def _listen(self) -> None:
         """Tell events, once there are snapshots."""
+        from farm.client.operations import of_event
+
         while self._client is None:
             if self._over.is_set():
                 return
             self.up.wait(_LOOK_S)
         try:
-            for events, missed in self._client.events(self._known.number):
+            for message in self._client.watch_events(self._known.number):
                 if self._over.is_set():
                     return
+                if self._tap is not None:
+                    self._tap.events(message)
+                events = tuple(map(of_event, message.events))
                 if events:
                     self._known.number = events[-1].number
-                self._tell(EventsCame(events=events, missed=missed))
+                self._tell(EventsCame(events=events, missed=message.missed))
         except UnsupportedError:
             notes = filter(None, (self._note, "an older gateway: it tells no events"))
             self._tell(LinkChanged(state=LinkState.UP, detail="; ".join(notes)))

@@ -15,7 +15,7 @@ from farm.pb import farm_admin_pb2 as admin
 from tui.sources.connection import Connection
 from tui.sources.gateway import GatewaySource
 from tui.sources.gateway_operator import GatewayOperator
-from tui.sources.source import EventsCame, LinkChanged, LinkState, SnapshotCame, Update
+from tui.sources.source import EventsCame, LinkChanged, LinkState, SnapshotCame, Tap, Update
 
 
 class Told:
@@ -53,9 +53,13 @@ class Told:
 
 
 @contextmanager
-def following(connection: Connection, silent_s: float = WAIT_S) -> Iterator[Told]:
+def following(
+    connection: Connection, *, tap: Tap | None = None, silent_s: float = WAIT_S
+) -> Iterator[Told]:
     told, stop = Told(), Event()
-    source = GatewaySource(connection, interval_s=0.05, silent_s=silent_s, first_wait_s=0.05)
+    source = GatewaySource(
+        connection, tap=tap, interval_s=0.05, silent_s=silent_s, first_wait_s=0.05
+    )
     thread = Thread(target=source.follow, args=(told.tell, stop))
     thread.start()
     try:
@@ -172,6 +176,25 @@ def test_a_defect_is_told_and_nothing_raises() -> None:
 
     with following(Connection("127.0.0.1:9", dial)) as told:
         assert "cannot be understood: RuntimeError('odd')" in told.link(LinkState.DOWN).detail
+
+
+def test_a_tap_is_given_what_came_as_it_came(gateway: ScreenGateway) -> None:
+    class Kept:
+        def __init__(self) -> None:
+            self.messages: list[object] = []
+
+        def snapshot(self, message: admin.FarmSnapshot) -> None:
+            self.messages.append(message)
+
+        def events(self, message: admin.WatchEventsResponse) -> None:
+            self.messages.append(message)
+
+    gateway.happen(3)
+    kept = Kept()
+    with served(gateway) as address, following(connection_to(address), tap=kept) as told:
+        told.numbers(1)
+    assert gateway.snapshot in kept.messages
+    assert admin.WatchEventsResponse(events=gateway.events) in kept.messages
 
 
 def test_the_operator_acts_over_the_same_connection(gateway: ScreenGateway) -> None:
