@@ -1,16 +1,19 @@
 """Screens on which something can be done to the farm."""
 
+from typing import Final
+
 from textual.content import Content
 from textual.widgets import Static
 
 from farm.core.text import printable
 from tui.errands import Errand, ErrandState, Subject, Work
+from tui.readings.questions import Question
 from tui.screens.farm_screen import FarmScreen
 from tui.widgets.confirm import Confirm
 
 # Characters of what came of an errand.
-_LONGEST = 400
-_STYLES = {
+_LONGEST: Final = 400
+_STYLES: Final = {
     ErrandState.RUNNING: "$text-accent",
     ErrandState.DONE: "$text-success",
     ErrandState.FAILED: "$text-error",
@@ -25,46 +28,45 @@ class OutcomeLine(Static):
         height: auto;
         max-height: 3;
         display: none;
-        &.-told { display: block; }
+        &.told { display: block; }
     }
     """
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._shown: Errand | None = None
+
     def show(self, errand: Errand | None) -> None:
         """Show an errand; nothing where there was none."""
-        self.set_class(errand is not None, "-told")
-        if errand is not None:
+        if errand is not None and errand != self._shown:
+            self._shown = errand
+            self.add_class("told")
             self.update(Content.assemble((_words(errand), _STYLES[errand.state])))
 
 
 class ActingScreen(FarmScreen):
     """A screen with actions: each is confirmed, runs beside the screen and tells how it ended."""
 
-    def refusal(self) -> str:
-        """Return why nothing can be done here, "" where it can."""
-        if self.top.options.read_only:
-            return "this screen is read-only: start `farm top` without --read-only to change a farm"
-        if self.top.operator is None:
-            return f"{self.top.source.title} can only be looked at: nothing can be done there"
-        return ""
-
-    def act(self, subject: Subject, name: str, question: str, work: Work) -> None:
-        """Do something if the operator agrees to it."""
-        if refusal := self.refusal():
+    def refused(self, name: str) -> bool:
+        """Whether nothing can be done from here, which is told."""
+        refusal = self.top.refusal
+        if refusal:
             self.notify(f"{name}: {refusal}", severity="warning", markup=False)
-            return
+        return bool(refusal)
+
+    def act(self, subject: Subject, name: str, question: Question, work: Work) -> None:
+        """Do something if the operator agrees to it."""
         # It belongs to the app: an errand goes on when its screen is left.
         self.app.run_worker(self._act(subject, name, question, work), exit_on_error=False)
 
-    async def _act(self, subject: Subject, name: str, question: str, work: Work) -> None:
+    async def _act(self, subject: Subject, name: str, question: Question, work: Work) -> None:
         top = self.top
-        if not await top.push_screen_wait(Confirm(question)) or top.operator is None:
+        asked = Confirm(question.text, question.consequence, yes=question.yes)
+        if not await top.push_screen_wait(asked) or top.operator is None:
             return
         errand = await top.errands.run(subject, name, work, top.operator)
-        top.notify(
-            _words(errand),
-            severity="error" if errand.state is ErrandState.FAILED else "information",
-            markup=False,
-        )
+        severity = "error" if errand.state is ErrandState.FAILED else "information"
+        top.notify(_words(errand), severity=severity, markup=False)
 
 
 def _words(errand: Errand) -> str:

@@ -42,7 +42,7 @@ def _batches(batches: Sequence[BatchInFlight]) -> Iterable[Content]:
         return
     heading, *lines = aligned(
         [
-            ("batch", "age", "rows", "requests", "model"),
+            ("batch", "age", "rows", "requests", "model", ""),
             *(
                 (
                     str(batch.batch_id),
@@ -50,6 +50,7 @@ def _batches(batches: Sequence[BatchInFlight]) -> Iterable[Content]:
                     str(batch.rows),
                     str(batch.requests),
                     printable(str(batch.model)),
+                    "runs" if batch.running else "waits there",
                 )
                 for batch in batches
             ),

@@ -82,7 +82,7 @@ class Panes(Container):
         at = self._panes.index(self._chosen) + by
         self.choose(self._panes[at % len(self._panes)])
 
-    def visible(self, pane: Pane) -> bool:
+    def shows(self, pane: Pane) -> bool:
         """Whether a pane is on the screen."""
         return self.has_class("-all") or pane is self._chosen
 
