@@ -124,7 +124,9 @@ class NodeScreen(ActingScreen):
         node = None if reading is None else reading.nodes.get(self.node_id)
         if node is None:
             why = "waiting for the first sample" if reading is None else "the farm has no such node"
-            self.query_one("#node", Static).update(f"{printable(self.node_id)}: {why}", markup=False)
+            self.query_one("#node", Static).update(
+                f"{printable(self.node_id)}: {why}", markup=False
+            )
             return
         symbols = self.top.glyphs
         self.query_one("#node", Static).update(_head(node, symbols))
@@ -180,7 +182,7 @@ class NodeScreen(ActingScreen):
         if self._panes.shows(self._log_pane):
             operator = self.top.operator
             if operator is None:
-                self._log_tail.say_once(f"{self.top.source.title} holds no logs")
+                self._log_tail.say(f"{self.top.source.title} holds no logs")
             else:
                 self._log_tail.follow(operator)
 
@@ -239,15 +241,13 @@ def _head(reading: NodeReading, symbols: Glyphs) -> Content:
         Content.assemble(
             (state, f"bold {_STYLES[node.state]}"),
             (f" {printable(node.node_id)} ", "bold"),
-            (dot.join(node_lines.identity(reading)), "$text-muted"),
         )
     ]
     troubles = node_lines.troubles(reading)
     if troubles:
-        lines.append(
-            Content.assemble((f"{symbols.warning} {dot.join(troubles)}", "$text-warning"))
-        )
+        lines.append(Content.assemble((f"{symbols.warning} {dot.join(troubles)}", "$text-warning")))
     lines.append(Content(dot.join(node_lines.condition(reading, symbols.sources))))
+    lines.append(Content.assemble((dot.join(node_lines.identity(reading)), "$text-muted")))
     return Content("\n").join(lines)
 
 
