@@ -66,9 +66,7 @@ class ActingScreen(FarmScreen):
             return
         errand = await top.errands.run(subject, name, work, top.operator)
         failed = errand.state is ErrandState.FAILED
-        top.notify(
-            _words(errand), severity="error" if failed else "information", markup=False
-        )
+        top.notify(_words(errand), severity="error" if failed else "information", markup=False)
 
 
 def _words(errand: Errand) -> str:

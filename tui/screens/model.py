@@ -133,7 +133,7 @@ class ModelScreen(ActingScreen):
         self._show_described()
 
     def _fail(self, why: str) -> None:
-        self._described, self._trouble = (), printable(why, _LONGEST)
+        self._trouble = printable(why, _LONGEST)
         self._show_versions()
         self._show_described()
 

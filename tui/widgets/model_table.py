@@ -1,7 +1,7 @@
 """The table of models."""
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from rich.text import Text
 from textual.coordinate import Coordinate
@@ -28,7 +28,7 @@ class ModelTable(DataTable[Text]):
 
     def on_mount(self) -> None:
         for column in self._columns_shown:
-            self.add_column(Text(column.title, justify="right" if column.right else "left"))
+            self.add_column(Text(column.title, justify=_justify(column)))
 
     @property
     def chosen(self) -> ModelKey | None:
@@ -70,5 +70,8 @@ class ModelTable(DataTable[Text]):
     def _text(self, cell: Cell, column: int) -> Text:
         told, role = cell
         style = self.get_component_rich_style(f"role--{role}", partial=True)
-        justify = "right" if self._columns_shown[column].right else "left"
-        return Text(told, style=style, justify=justify, no_wrap=True)
+        return Text(told, style=style, justify=_justify(self._columns_shown[column]), no_wrap=True)
+
+
+def _justify(column: ModelColumn) -> Literal["left", "right"]:
+    return "right" if column.right else "left"
