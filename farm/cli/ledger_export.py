@@ -40,6 +40,7 @@ COLUMNS: Final[Mapping[str, type]] = {
     "cost": float,
     "currency": str,
     "clients": str,
+    "waste": str,
 }
 
 Row = dict[str, Any]
@@ -49,7 +50,7 @@ _GROUP: Final = 50_000
 
 
 def to_rows(records: Iterable[BatchRecord], currency: str | None) -> Iterator[Row]:
-    """Yield records as rows; a cost is in `currency`, and the rows of clients are JSON."""
+    """Yield records as rows; a cost is in `currency`, clients and waste are JSON."""
     for record in records:
         usage = record.usage
         settled = datetime.fromtimestamp(record.settled_unix_ns / 1e9, UTC)
@@ -61,6 +62,7 @@ def to_rows(records: Iterable[BatchRecord], currency: str | None) -> Iterator[Ro
             usage.modelled_j, usage.marginal_j, usage.node_s, usage.reference_s, usage.cost,
             None if usage.cost is None else currency,
             json.dumps(dict(record.clients), sort_keys=True),
+            json.dumps(dict(record.waste), sort_keys=True),
         )  # fmt: skip
         yield dict(zip(COLUMNS, values, strict=True))
 

@@ -11,6 +11,7 @@ from farm.core.ledger import (
     LedgerQuery,
     RequestCounts,
     Usage,
+    waste_of,
 )
 from farm.core.models import ModelKey
 from farm.pb import farm_admin_pb2 as pb
@@ -72,10 +73,10 @@ def of_record(record: pb.BatchRecord) -> BatchRecord:
         outcome=record.outcome,
         rows=record.rows,
         requests=record.requests,
-        wasted=record.wasted,
         queue_s=record.queue_ns / _NS,
         compute_s=record.compute_ns / _NS,
         usage=_usage(record.usage),
+        waste=waste_of(record.waste, record.wasted),
         clients=dict(record.clients),
     )
 

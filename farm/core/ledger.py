@@ -36,12 +36,38 @@ class Usage:
     cost: float | None = None
 
 
+class WasteKind(StrEnum):
+    """Why a batch ran a request and did not answer it.
+
+    FAILED: there was no answer, and the request got an error. RETRIED: there was none, and the
+    request was run again, or its twin ran on. HEDGED: its twin answered first. CANCELLED: its
+    client had left. EXPIRED: its deadline had passed. UNTOLD: recorded before kinds were.
+    """
+
+    FAILED = "failed"
+    RETRIED = "retried"
+    HEDGED = "hedged"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    UNTOLD = "untold"
+
+
+def waste_of(requests: Mapping[str, int], wasted: int) -> Mapping[WasteKind, int]:
+    """Return requests by the kind of their waste, as others wrote it, `wasted` in all.
+
+    Those of which no kind is told that is known here are UNTOLD.
+    """
+    waste = {kind: requests[kind] for kind in WasteKind if kind in requests}
+    untold = wasted - sum(waste.values())
+    return waste if untold <= 0 else {**waste, WasteKind.UNTOLD: untold}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchRecord:
     """One settled batch.
 
-    `requests` were answered by it and `wasted` were not; `clients` has the rows of each client.
-    `queue_s` is of all its members together. `outcome` is "completed" or an error code.
+    `requests` were answered by it, those in `waste` were not; `clients` has the rows of each
+    client. `queue_s` is of all its members together. `outcome` is "completed" or an error code.
     """
 
     settled_unix_ns: int
@@ -53,11 +79,16 @@ class BatchRecord:
     outcome: str
     rows: int
     requests: int
-    wasted: int
     queue_s: float
     compute_s: float
     usage: Usage
+    waste: Mapping[WasteKind, int] = field(default_factory=dict)
     clients: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def wasted(self) -> int:
+        """The requests that it ran and did not answer."""
+        return sum(self.waste.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,13 +141,14 @@ class RequestCounts:
 
 
 class GroupBy(StrEnum):
-    """By what the ledger's figures are summed up."""
+    """By what the ledger's figures are summed up; by WASTE it is what was wasted, by its kind."""
 
     TOTAL = "total"
     MODEL = "model"
     NODE = "node"
     ROUTE = "route"
     CLIENT = "client"
+    WASTE = "waste"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,10 +172,11 @@ class LedgerFigures:
     """The sums of one group in one step.
 
     `usage` is all that was charged there; `wasted` the part of it whose work answered nobody:
-    failed and hedged batches, requests that were cancelled or expired in flight. Idle windows
-    are in the figures of TOTAL alone, as `idle`, and in `usage` too. Requests are not known by
-    node and by route: there `counts` has only `answered`. `window_s` are the seconds of
-    all windows, in which the gateway ran, of TOTAL alone.
+    see `WasteKind`. By WASTE they are the same, `batches` are those that had waste of a kind, and
+    rows and requests are not known. Idle windows are in the figures of TOTAL alone, as `idle`,
+    and in `usage` too. Requests are not known by node and by route: there `counts` has only
+    `answered`. `window_s` are the seconds of all windows, in which the gateway ran, of TOTAL
+    alone.
     """
 
     start_unix_ns: int

@@ -1,6 +1,10 @@
 """What else a report tells of a farm: its joules, how much of it was used, waste, carbon."""
 
+from collections.abc import Mapping, Sequence
+from typing import Final
+
 from farm.core.energy import EnergySource, weakest
+from farm.core.ledger import LedgerFigures, Usage, WasteKind
 from farm.energy.carbon import Grid, carbon
 from farm.energy.figures import (
     GRAMS,
@@ -21,6 +25,16 @@ from farm.energy.operation import Operation
 from farm.energy.pricing_rules import DAY_S
 
 _UNPRICED_POWER = "electricity has no price: set power.price_per_kwh or power.tariff"
+
+# What became of the requests that a batch ran for nobody.
+_WASTED: Final[Mapping[WasteKind, str]] = {
+    WasteKind.FAILED: "failed and got an error",
+    WasteKind.RETRIED: "failed and were run again",
+    WasteKind.HEDGED: "a second node answered first",
+    WasteKind.CANCELLED: "were cancelled meanwhile",
+    WasteKind.EXPIRED: "expired meanwhile",
+    WasteKind.UNTOLD: "an older version kept without saying why",
+}
 
 
 def energy(operation: Operation) -> Section:
@@ -160,9 +174,10 @@ def utilisation(operation: Operation) -> Section:
     )  # fmt: skip
 
 
-def waste(operation: Operation) -> Section:
-    """Return what was spent on nobody: work without an answer, and windows without work."""
+def waste(operation: Operation, by_kind: Sequence[LedgerFigures]) -> Section:
+    """Return what was spent on nobody: work without an answer, by kind, and idle windows."""
     figures = operation.figures
+    kinds = {each.key: each.usage for each in by_kind}
     currency = operation.terms.currency or ""
     whole = figures.usage.joules
 
@@ -176,18 +191,28 @@ def waste(operation: Operation) -> Section:
         note = UNPRICED if value is None else ""
         return Figure(key=key, label=label, value=value, unit=currency, source=source, note=note)
 
+    def of_kind(kind: WasteKind) -> tuple[Figure, Figure]:
+        usage = kinds.get(kind, Usage())
+        source = energy_source(usage) if usage.joules else wasted
+        return (
+            spent(f"wasted_{kind}", f"of it requests that {_WASTED[kind]}", usage.joules, source),
+            money(f"wasted_{kind}_cost", "their cost", usage.cost, source),
+        )
+
     wasted, idle = energy_source(figures.wasted), energy_source(figures.idle)
+    told = [kind for kind in WasteKind if kind is not WasteKind.UNTOLD or kind in kinds]
     return Section(
         key="waste",
         title="Waste",
         figures=(
             spent("wasted", "work that answered nobody", figures.wasted.joules, wasted),
             money("wasted_cost", "its cost", figures.wasted.cost, wasted),
+            *(figure for kind in told for figure in of_kind(kind)),
             spent("idle", "windows in which nothing ran", figures.idle.joules, idle),
             money("idle_cost", "their cost", figures.idle.cost, idle),
         ),
-        notes=("what answered nobody: batches that failed or were hedged, requests that were"
-               " cancelled or expired on a node",),
+        notes=("a batch that failed is all waste, and so is one that lost to its hedge; of another"
+               " the share of its requests that were gone when it came back",),
     )  # fmt: skip
 
 

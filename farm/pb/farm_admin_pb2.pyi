@@ -506,8 +506,15 @@ class LedgerRecordsResponse(_message.Message):
     def __init__(self, records: _Optional[_Iterable[_Union[BatchRecord, _Mapping]]] = ...) -> None: ...
 
 class BatchRecord(_message.Message):
-    __slots__ = ("settled_unix_ns", "batch_id", "model", "version", "digest", "node_id", "route", "outcome", "rows", "requests", "wasted", "queue_ns", "compute_ns", "usage", "clients")
+    __slots__ = ("settled_unix_ns", "batch_id", "model", "version", "digest", "node_id", "route", "outcome", "rows", "requests", "wasted", "queue_ns", "compute_ns", "usage", "clients", "waste")
     class ClientsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    class WasteEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
         VALUE_FIELD_NUMBER: _ClassVar[int]
@@ -529,6 +536,7 @@ class BatchRecord(_message.Message):
     COMPUTE_NS_FIELD_NUMBER: _ClassVar[int]
     USAGE_FIELD_NUMBER: _ClassVar[int]
     CLIENTS_FIELD_NUMBER: _ClassVar[int]
+    WASTE_FIELD_NUMBER: _ClassVar[int]
     settled_unix_ns: int
     batch_id: int
     model: str
@@ -544,7 +552,8 @@ class BatchRecord(_message.Message):
     compute_ns: int
     usage: LedgerUsage
     clients: _containers.ScalarMap[str, int]
-    def __init__(self, settled_unix_ns: _Optional[int] = ..., batch_id: _Optional[int] = ..., model: _Optional[str] = ..., version: _Optional[int] = ..., digest: _Optional[str] = ..., node_id: _Optional[str] = ..., route: _Optional[str] = ..., outcome: _Optional[str] = ..., rows: _Optional[int] = ..., requests: _Optional[int] = ..., wasted: _Optional[int] = ..., queue_ns: _Optional[int] = ..., compute_ns: _Optional[int] = ..., usage: _Optional[_Union[LedgerUsage, _Mapping]] = ..., clients: _Optional[_Mapping[str, int]] = ...) -> None: ...
+    waste: _containers.ScalarMap[str, int]
+    def __init__(self, settled_unix_ns: _Optional[int] = ..., batch_id: _Optional[int] = ..., model: _Optional[str] = ..., version: _Optional[int] = ..., digest: _Optional[str] = ..., node_id: _Optional[str] = ..., route: _Optional[str] = ..., outcome: _Optional[str] = ..., rows: _Optional[int] = ..., requests: _Optional[int] = ..., wasted: _Optional[int] = ..., queue_ns: _Optional[int] = ..., compute_ns: _Optional[int] = ..., usage: _Optional[_Union[LedgerUsage, _Mapping]] = ..., clients: _Optional[_Mapping[str, int]] = ..., waste: _Optional[_Mapping[str, int]] = ...) -> None: ...
 
 class TermsRequest(_message.Message):
     __slots__ = ("since_unix_ns", "until_unix_ns")

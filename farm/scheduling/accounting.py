@@ -34,10 +34,11 @@ def receipt(entry: Ticket, flight: Flight, completed: BatchCompleted) -> Receipt
 def ledger_entry(
     flight: Flight, *, outcome: str, completed: BatchCompleted | None, now: float
 ) -> LedgerEntry:
-    """Return the account of a settled batch. Unanswered, its whole time in flight counts."""
+    """Return the account of a settled batch. Unanswered, its whole time in flight counts.
+
+    What it forfeited is known by now: it answered the others.
+    """
     batch = flight.batch
-    waiting = sum(entry is not None for entry in flight.tickets)
-    answered = waiting if completed is not None else 0
     clients: dict[str, int] = {}
     for member in batch.members:
         clients[member.client] = clients.get(member.client, 0) + member.rows
@@ -47,13 +48,13 @@ def ledger_entry(
         digest=batch.digest,
         node_id=flight.node_id,
         rows=batch.rows,
-        requests=answered,
-        wasted=len(batch.members) - answered,
+        requests=len(batch.members) - sum(flight.waste.values()),
         outcome=outcome,
         queue_s=sum(_slot_at(flight) - member.arrived_at for member in batch.members),
         compute_s=completed.timing.compute_ns / 1e9 if completed else now - flight.dispatched_at,
         timing=completed.timing if completed else None,
         energy=completed.energy if completed else None,
+        waste=flight.waste,
         clients=clients,
     )
 

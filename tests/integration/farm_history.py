@@ -5,7 +5,7 @@ from datetime import date
 from pathlib import Path
 
 from farm.core.errors import ErrorCode
-from farm.core.ledger import BatchRecord, Incident, IncidentKind, Usage, WindowRecord
+from farm.core.ledger import BatchRecord, Incident, IncidentKind, Usage, WasteKind, WindowRecord
 from farm.core.models import ModelKey
 from farm.core.terms import FarmTerms, FxRate
 from farm.engine.ledger.ledger import Ledger
@@ -127,7 +127,6 @@ def _minute(ledger: Ledger, now_ns: int, minute: int) -> None:
         outcome="node_lost" if failed else "completed",
         rows=requests,
         requests=0 if failed else requests,
-        wasted=0,
         queue_s=0.2,
         compute_s=requests * 0.02,
         usage=usage(
@@ -135,6 +134,7 @@ def _minute(ledger: Ledger, now_ns: int, minute: int) -> None:
             marginal_j=requests * BUSY_J,
             node_s=requests * 0.02,
         ),
+        waste={WasteKind.RETRIED: requests} if failed else {},
         clients={"id:camera": requests - requests // 3, "ipv4:127.0.0.1:50000": requests // 3},
     )
     ledger.batches((batch,), 1)

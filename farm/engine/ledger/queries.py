@@ -15,6 +15,7 @@ from farm.core.ledger import (
     LedgerQuery,
     RequestCounts,
     Usage,
+    waste_of,
 )
 from farm.core.models import ModelKey
 from farm.engine.ledger.retention import merged_until
@@ -46,7 +47,7 @@ _FAILURES: Final = (
 )
 _BATCHES: Final = (
     "SELECT batches.id, settled_unix_ns, batch_id, model, version, digest, node, route, outcome,"  # noqa: S608
-    f" rows, requests, wasted, queue_s, compute_s, clients, {', '.join(USAGE_FIELDS)}"
+    f" rows, requests, wasted, queue_s, compute_s, waste, clients, {', '.join(USAGE_FIELDS)}"
     " FROM batches JOIN origins ON origins.id = origin"
     " WHERE (settled_unix_ns, batches.id) > (?, ?) AND settled_unix_ns < ?"
     " ORDER BY settled_unix_ns, batches.id LIMIT ?"
@@ -177,7 +178,7 @@ def _figures(
 def _batch(row: Sequence[Any]) -> BatchRecord:
     (
         _, settled_unix_ns, batch_id, model, version, digest, node_id, route, outcome, rows,
-        requests, wasted, queue_s, compute_s, clients, *usage,
+        requests, wasted, queue_s, compute_s, waste, clients, *usage,
     ) = row  # fmt: skip
     return BatchRecord(
         settled_unix_ns=settled_unix_ns,
@@ -189,9 +190,9 @@ def _batch(row: Sequence[Any]) -> BatchRecord:
         outcome=outcome,
         rows=rows,
         requests=requests,
-        wasted=wasted,
         queue_s=queue_s,
         compute_s=compute_s,
+        waste=waste_of(json.loads(waste), wasted),
         usage=Usage(**dict(zip(USAGE_FIELDS, usage, strict=True))),
         clients=json.loads(clients),
     )

@@ -1,10 +1,10 @@
 """The tables of a ledger's file, and the statements that fill them.
 
 `minutes` has what is asked for again and again: for each minute the sums of the whole farm, of
-each model, node, route and client; of days ago for each hour, in its first minute. `batches` has
-a row a batch, for exports; what many of them share is in `origins`. Rows of `minutes` are added
-to in the transaction that writes the batches they come from: neither a crash nor a second
-gateway makes anything count twice.
+each model, node, route, client and kind of waste; of days ago for each hour, in its first minute.
+`batches` has a row a batch, for exports; what many of them share is in `origins`. Rows of
+`minutes` are added to in the transaction that writes the batches they come from: neither a crash
+nor a second gateway makes anything count twice.
 """
 
 from dataclasses import fields
@@ -16,7 +16,7 @@ from farm.core.ledger import LATENCY_BOUNDS_S, Usage
 # "FARM": tells a ledger from any other file of SQLite.
 APPLICATION_ID: Final = 0x4641524D
 # Raised when a table changes.
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 MINUTE_NS: Final = 60_000_000_000
 
@@ -45,7 +45,7 @@ _MINUTE_KEY: Final = ("grouping", "minute", "key")
 _ORIGIN: Final = ("model", "version", "digest", "node", "route")
 _BATCH_COLUMNS: Final = (
     "settled_unix_ns", "origin", "batch_id", "outcome", "rows", "requests", "wasted", "queue_s",
-    "compute_s", *USAGE_FIELDS, "clients",
+    "compute_s", *USAGE_FIELDS, "clients", "waste",
 )  # fmt: skip
 
 
@@ -56,6 +56,9 @@ def _sum_column(name: str) -> str:
     return f"{name} {'INTEGER' if whole else 'REAL'} NOT NULL"
 
 
+# A column that came later is the last of its table: where SQLite puts it in a file without it.
+BATCH_WASTE: Final = "waste TEXT NOT NULL DEFAULT '{}'"
+
 CREATE: Final = (
     "CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
     "CREATE TABLE origins (id INTEGER PRIMARY KEY, model TEXT NOT NULL, version INTEGER NOT NULL,"
@@ -65,7 +68,8 @@ CREATE: Final = (
     " origin INTEGER NOT NULL REFERENCES origins, batch_id INTEGER NOT NULL,"
     " outcome TEXT NOT NULL, rows INTEGER NOT NULL, requests INTEGER NOT NULL,"
     " wasted INTEGER NOT NULL, queue_s REAL NOT NULL, compute_s REAL NOT NULL,"
-    f" {', '.join(f'{name} REAL' for name in USAGE_FIELDS)}, clients TEXT NOT NULL)",
+    f" {', '.join(f'{name} REAL' for name in USAGE_FIELDS)}, clients TEXT NOT NULL,"
+    f" {BATCH_WASTE})",
     "CREATE INDEX batches_by_time ON batches (settled_unix_ns)",
     "CREATE TABLE minutes (grouping TEXT NOT NULL, minute INTEGER NOT NULL, key TEXT NOT NULL,"
     f" {', '.join(map(_sum_column, SUM_COLUMNS))},"

@@ -24,6 +24,7 @@ RECORD = admin.BatchRecord(
     settled_unix_ns=1_795_348_800_250_000_000, batch_id=7, model="digits", version=1, digest="d1",
     node_id="pi-1", route="farm", outcome="completed", rows=4, requests=3, wasted=1,
     queue_ns=250_000_000, compute_ns=125_000_000, usage=USAGE, clients={"id:bob": 1, "id:ann": 3},
+    waste={"hedged": 1},
 )  # fmt: skip
 ROW = {
     "settled": "2026-11-22T12:00:00.250+00:00", "settled_unix_ns": 1_795_348_800_250_000_000,
@@ -32,7 +33,7 @@ ROW = {
     "compute_s": 0.125, "joules": 8.0, "low_j": 6.0, "high_j": 12.0, "measured_j": 4.0,
     "modelled_j": 3.0, "marginal_j": 5.0, "node_s": 0.5, "reference_s": 2.0, "cost": 0.0123,
     "currency": "EUR",
-    "clients": '{"id:ann": 3, "id:bob": 1}',
+    "clients": '{"id:ann": 3, "id:bob": 1}', "waste": '{"hedged": 1}',
 }  # fmt: skip
 
 
@@ -97,6 +98,13 @@ def test_by_node_requests_that_failed_are_not_known(gateway: LedgerGateway) -> N
     (line,) = [line for line in shown.splitlines() if "digits:1" in line]
     assert [cell.strip() for cell in line.strip("│").split("│")][2] == "-"
     assert gateway.asked[0].group == "node"
+
+
+def test_by_waste_there_are_no_rows(gateway: LedgerGateway) -> None:
+    shown = ok("ledger", "show", "--by", "waste")
+    (line,) = [line for line in shown.splitlines() if "digits:1" in line]
+    assert [cell.strip() for cell in line.strip("│").split("│")][2:5] == ["-", "2", "-"]
+    assert gateway.asked[0].group == "waste"
 
 
 def test_by_total_what_nobody_asked_for_is_told_apart(gateway: LedgerGateway) -> None:

@@ -25,7 +25,6 @@ def entry(batch_id: int, node_id: str = "a", *, outcome: str = "completed") -> L
         node_id=node_id,
         rows=1,
         requests=1,
-        wasted=0,
         outcome=outcome,
         queue_s=0.0,
         compute_s=1.0,

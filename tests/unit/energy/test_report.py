@@ -80,6 +80,7 @@ def made(
     baselines: Sequence[Baseline] = (),
     egress: Sequence[Baseline] = (),
     groups: Mapping[GroupBy, Sequence[LedgerFigures]] | None = None,
+    waste: Sequence[LedgerFigures] = (),
 ) -> Report:
     whole = answer(whole) if isinstance(whole, LedgerFigures) else whole
     reading = LedgerReading(
@@ -89,6 +90,7 @@ def made(
         steps=whole.figures,
         step_s=86_400,
         groups=groups or {},
+        waste=waste,
     )
     return report(reading, terms, farm="shelf", baselines=baselines, egress=egress, today=TODAY)
 
@@ -169,6 +171,27 @@ def test_waste_is_what_answered_nobody_and_what_nobody_asked_for() -> None:
     assert figure(found, "waste", "wasted").value == 8_640
     assert figure(found, "waste", "wasted").note == "1.0% of all"
     assert figure(found, "waste", "idle_cost").value == 0.02
+
+
+def test_waste_is_told_by_kind() -> None:
+    retried = Usage(joules=6_480, measured_j=6_480, cost=0.0015)
+    expired = Usage(joules=2_160, modelled_j=2_160, cost=0.0005)
+    found = made(
+        waste=[
+            LedgerFigures(start_unix_ns=0, key="expired", usage=expired, wasted=expired),
+            LedgerFigures(start_unix_ns=0, key="retried", usage=retried, wasted=retried),
+        ]
+    )
+    told = figure(found, "waste", "wasted_retried")
+    assert (told.value, told.source, told.note) == (6_480, EnergySource.MEASURED, "0.8% of all")
+    assert figure(found, "waste", "wasted_expired").source is EnergySource.MODELLED
+    assert figure(found, "waste", "wasted_expired_cost").value == 0.0005
+    # Keys stay, whatever happened; what an older version kept is told only where there is some.
+    assert figure(found, "waste", "wasted_hedged").value == 0
+    assert figure(found, "waste", "wasted_hedged_cost").value == 0
+    assert "untold" not in " ".join(each.key for each in found.sections[3].figures)
+    untold = [LedgerFigures(start_unix_ns=0, key="untold", usage=retried)]
+    assert figure(made(waste=untold), "waste", "wasted_untold").value == 6_480
 
 
 def test_a_saving_is_told_of_the_same_currency() -> None:

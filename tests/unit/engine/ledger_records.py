@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from farm.core.ledger import BatchRecord, GroupBy, LedgerQuery, Usage
+from farm.core.ledger import BatchRecord, GroupBy, LedgerQuery, Usage, WasteKind
 from farm.core.models import ModelKey
 from farm.engine.ledger.ledger import Ledger
 
@@ -39,7 +39,8 @@ def batch_record(**changes: Any) -> BatchRecord:
     fields: dict[str, Any] = {
         "settled_unix_ns": NOON_NS, "batch_id": 1, "model": DIGITS, "digest": "d" * 64,
         "node_id": "pi-1", "route": "farm", "outcome": "completed", "rows": 4, "requests": 3,
-        "wasted": 1, "queue_s": 0.2, "compute_s": 0.1, "usage": USAGE, "clients": clients,
+        "queue_s": 0.2, "compute_s": 0.1, "usage": USAGE, "waste": {WasteKind.CANCELLED: 1},
+        "clients": clients,
     }  # fmt: skip
     return BatchRecord(**{**fields, **changes})
 

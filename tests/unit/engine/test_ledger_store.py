@@ -19,6 +19,7 @@ from farm.core.ledger import (
     LedgerFigures,
     LedgerQuery,
     Usage,
+    WasteKind,
     WindowRecord,
 )
 from farm.core.models import ModelKey
@@ -109,8 +110,19 @@ def test_connections_of_this_machine_are_one_client(ledger: Ledger) -> None:
 
 @pytest.mark.parametrize("outcome", ["node_lost", "execution_failed"])
 def test_all_of_a_batch_that_failed_is_waste(ledger: Ledger, outcome: str) -> None:
-    ledger.batches((batch(outcome=outcome, requests=0, wasted=0),), 1)
+    waste = {WasteKind.RETRIED: 3, WasteKind.EXPIRED: 1}
+    ledger.batches((batch(outcome=outcome, requests=0, waste=waste),), 1)
     assert total(ledger).wasted == total(ledger).usage == USAGE
+    by_kind = {key: found.usage for key, found in by_key(ledger, GroupBy.WASTE).items()}
+    assert by_kind == {"retried": times(USAGE, 0.75), "expired": times(USAGE, 0.25)}
+
+
+def test_a_node_that_was_full_wasted_nothing(ledger: Ledger) -> None:
+    busy = batch(outcome="node_busy", requests=0, waste={WasteKind.RETRIED: 4}, usage=Usage())
+    ledger.batches((busy,), 1)
+    assert by_key(ledger, GroupBy.WASTE) == {}
+    ((read,),) = ledger.records(NOON_NS, NOON_NS + 1)
+    assert read == busy
 
 
 def test_idle_windows_are_the_farms_alone(ledger: Ledger) -> None:

@@ -1,0 +1,21 @@
+"""What makes a ledger of an older version one of this version, in place."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from farm.core.ledger import GroupBy, WasteKind
+from farm.engine.ledger.schema import BATCH_WASTE, SUM_COLUMNS, USAGE_FIELDS
+
+# What was wasted is, by its kind, all that was taken.
+_WASTE: Final[Mapping[str, str]] = {
+    f"{kind}_{name}": f"wasted_{name}" for kind in ("usage", "wasted") for name in USAGE_FIELDS
+}
+
+FROM_VERSION_1: Final = (
+    f"ALTER TABLE batches ADD COLUMN {BATCH_WASTE}",
+    # How much was wasted is known of the whole farm; why is not.
+    f"INSERT INTO minutes (grouping, minute, key, {', '.join(SUM_COLUMNS)})"  # noqa: S608
+    f" SELECT '{GroupBy.WASTE}', minute, '{WasteKind.UNTOLD}',"
+    f" {', '.join(_WASTE.get(name, '0') for name in SUM_COLUMNS)}"
+    f" FROM minutes WHERE grouping = '{GroupBy.TOTAL}' AND wasted_joules > 0",
+)
