@@ -68,6 +68,7 @@ def made_batches(count: int, begins_unix_ns: int, span_ns: int) -> Iterator[Batc
                 marginal_j=0.6 * joules,
                 node_s=joules / 10,
                 cost=joules * 1e-7,
+                power_cost=joules * 4e-8,
             ),
             waste={WasteKind.RETRIED: rows} if fails else {},
             clients=clients,

@@ -38,6 +38,7 @@ COLUMNS: Final[Mapping[str, type]] = {
     "node_s": float,
     "reference_s": float,
     "cost": float,
+    "power_cost": float,
     "currency": str,
     "clients": str,
     "waste": str,
@@ -60,7 +61,7 @@ def to_rows(records: Iterable[BatchRecord], currency: str | None) -> Iterator[Ro
             record.outcome, record.rows, record.requests, record.wasted, record.queue_s,
             record.compute_s, usage.joules, usage.low_j, usage.high_j, usage.measured_j,
             usage.modelled_j, usage.marginal_j, usage.node_s, usage.reference_s, usage.cost,
-            None if usage.cost is None else currency,
+            usage.power_cost, None if usage.cost is None else currency,
             json.dumps(dict(record.clients), sort_keys=True),
             json.dumps(dict(record.waste), sort_keys=True),
         )  # fmt: skip

@@ -108,6 +108,7 @@ def _usage(usage: pb.LedgerUsage) -> Usage:
         node_s=usage.node_ns / _NS,
         reference_s=usage.reference_ns / _NS,
         cost=usage.cost if usage.HasField("cost") else None,
+        power_cost=usage.power_cost if usage.HasField("power_cost") else None,
     )
 
 

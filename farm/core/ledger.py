@@ -22,7 +22,8 @@ class Usage:
     what it took beyond its share of what the farm draws idle. `node_s` is the time for which it
     had a whole node; `reference_s` is what one core of a Raspberry Pi 5 would have taken, the
     core for which baselines state their speed. `cost` is in the farm's currency, None where
-    nothing has a price.
+    nothing has a price. `power_cost` is the part of it that went to electricity, 0 where that had
+    no price, and the rest went to having the boards; None with a `cost` is not recorded.
     """
 
     joules: float = 0.0
@@ -34,6 +35,7 @@ class Usage:
     node_s: float = 0.0
     reference_s: float = 0.0
     cost: float | None = None
+    power_cost: float | None = None
 
 
 class WasteKind(StrEnum):

@@ -25,6 +25,7 @@ from farm.energy.operation import Operation
 from farm.energy.pricing_rules import DAY_S
 
 _UNPRICED_POWER = "electricity has no price: set power.price_per_kwh or power.tariff"
+_ROUGH = "by the prices of today: an older version recorded a part of this time as one sum"
 
 # What became of the requests that a batch ran for nobody.
 _WASTED: Final[Mapping[WasteKind, str]] = {
@@ -95,29 +96,31 @@ def spending(operation: Operation) -> Section:
     terms = operation.terms
     currency = terms.currency or ""
     electricity, total = operation.electricity, operation.cost
+    usage, price = operation.figures.usage, operation.price_per_kwh
+    rough = usage.cost is not None and usage.power_cost is None
     return Section(
         key="spending",
         title="Where the money goes",
         figures=(
             Figure(
                 key="electricity",
-                label="electricity, at its average price",
+                label="electricity",
                 value=electricity,
                 unit=currency,
                 source=operation.source,
-                note=_UNPRICED_POWER if electricity is None else "",
+                note=_UNPRICED_POWER if electricity is None else _ROUGH if rough else "",
             ),
             Figure(
                 key="boards",
-                label="having the boards, for the rest",
+                label="having the boards",
                 value=None if total is None else max(total - (electricity or 0.0), 0.0),
                 unit=currency,
                 source=EnergySource.ASSUMED,
-                note=UNPRICED if total is None else "",
+                note=UNPRICED if total is None else _ROUGH if rough else "",
             ),
             Figure(
                 key="boards_per_day",
-                label="having the boards, a day",
+                label="having the boards, a day, as of now",
                 value=None if terms.capital_per_s is None else terms.capital_per_s * DAY_S,
                 unit=currency,
                 source=EnergySource.ASSUMED,
@@ -126,10 +129,10 @@ def spending(operation: Operation) -> Section:
             Figure(
                 key="price_per_kwh",
                 label="a kilowatt-hour, on average over this time",
-                value=terms.price_per_kwh,
+                value=price,
                 unit=currency,
                 source=EnergySource.ASSUMED,
-                note=_UNPRICED_POWER if terms.price_per_kwh is None else "",
+                note=_UNPRICED_POWER if price is None else "",
             ),
         ),
     )

@@ -104,4 +104,5 @@ def usage_of(charge: Charge) -> Usage:
         node_s=charge.node_s,
         reference_s=charge.core_s,
         cost=charge.cost,
+        power_cost=charge.power_cost,
     )

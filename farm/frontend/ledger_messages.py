@@ -101,6 +101,7 @@ def _usage(usage: Usage) -> pb.LedgerUsage:
         node_ns=round(usage.node_s * _NS),
         reference_ns=round(usage.reference_s * _NS),
         cost=usage.cost,
+        power_cost=usage.power_cost,
     )
 
 

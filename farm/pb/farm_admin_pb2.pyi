@@ -431,7 +431,7 @@ class LedgerFigures(_message.Message):
     def __init__(self, start_unix_ns: _Optional[int] = ..., key: _Optional[str] = ..., batches: _Optional[int] = ..., rows: _Optional[int] = ..., queue_ns: _Optional[int] = ..., compute_ns: _Optional[int] = ..., usage: _Optional[_Union[LedgerUsage, _Mapping]] = ..., wasted: _Optional[_Union[LedgerUsage, _Mapping]] = ..., idle: _Optional[_Union[LedgerUsage, _Mapping]] = ..., counts: _Optional[_Union[RequestCounts, _Mapping]] = ..., window_ns: _Optional[int] = ...) -> None: ...
 
 class LedgerUsage(_message.Message):
-    __slots__ = ("joules", "low_j", "high_j", "measured_j", "modelled_j", "marginal_j", "node_ns", "cost", "reference_ns")
+    __slots__ = ("joules", "low_j", "high_j", "measured_j", "modelled_j", "marginal_j", "node_ns", "cost", "reference_ns", "power_cost")
     JOULES_FIELD_NUMBER: _ClassVar[int]
     LOW_J_FIELD_NUMBER: _ClassVar[int]
     HIGH_J_FIELD_NUMBER: _ClassVar[int]
@@ -441,6 +441,7 @@ class LedgerUsage(_message.Message):
     NODE_NS_FIELD_NUMBER: _ClassVar[int]
     COST_FIELD_NUMBER: _ClassVar[int]
     REFERENCE_NS_FIELD_NUMBER: _ClassVar[int]
+    POWER_COST_FIELD_NUMBER: _ClassVar[int]
     joules: float
     low_j: float
     high_j: float
@@ -450,7 +451,8 @@ class LedgerUsage(_message.Message):
     node_ns: int
     cost: float
     reference_ns: int
-    def __init__(self, joules: _Optional[float] = ..., low_j: _Optional[float] = ..., high_j: _Optional[float] = ..., measured_j: _Optional[float] = ..., modelled_j: _Optional[float] = ..., marginal_j: _Optional[float] = ..., node_ns: _Optional[int] = ..., cost: _Optional[float] = ..., reference_ns: _Optional[int] = ...) -> None: ...
+    power_cost: float
+    def __init__(self, joules: _Optional[float] = ..., low_j: _Optional[float] = ..., high_j: _Optional[float] = ..., measured_j: _Optional[float] = ..., modelled_j: _Optional[float] = ..., marginal_j: _Optional[float] = ..., node_ns: _Optional[int] = ..., cost: _Optional[float] = ..., reference_ns: _Optional[int] = ..., power_cost: _Optional[float] = ...) -> None: ...
 
 class RequestCounts(_message.Message):
     __slots__ = ("answered", "failed", "in_time", "late", "request_bytes", "response_bytes", "latency_ns", "latencies")

@@ -88,6 +88,7 @@ def write_history(path: Path) -> Ledger:
 
 def usage(joules: float, *, marginal_j: float = 0.0, node_s: float = 0.0) -> Usage:
     """Return joules of all three sources, priced."""
+    power_cost = joules / 3.6e6 * PRICE_PER_KWH
     return Usage(
         joules=joules,
         low_j=joules * 0.9,
@@ -97,7 +98,8 @@ def usage(joules: float, *, marginal_j: float = 0.0, node_s: float = 0.0) -> Usa
         marginal_j=marginal_j,
         node_s=node_s,
         reference_s=node_s * 4,
-        cost=joules / 3.6e6 * PRICE_PER_KWH + CAPITAL_PER_S * 60,
+        cost=power_cost + CAPITAL_PER_S * 60,
+        power_cost=power_cost,
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from farm.core.ledger import GroupBy, WasteKind
-from farm.engine.ledger.schema import BATCH_WASTE, SUM_COLUMNS, USAGE_FIELDS
+from farm.engine.ledger.schema import COLUMNS_OF_2, SUM_COLUMNS, USAGE_FIELDS
 
 # What was wasted is, by its kind, all that was taken.
 _WASTE: Final[Mapping[str, str]] = {
@@ -12,7 +12,11 @@ _WASTE: Final[Mapping[str, str]] = {
 }
 
 FROM_VERSION_1: Final = (
-    f"ALTER TABLE batches ADD COLUMN {BATCH_WASTE}",
+    *(
+        f"ALTER TABLE {table} ADD COLUMN {column}"
+        for table, columns in COLUMNS_OF_2.items()
+        for column in columns
+    ),
     # How much was wasted is known of the whole farm; why is not.
     f"INSERT INTO minutes (grouping, minute, key, {', '.join(SUM_COLUMNS)})"  # noqa: S608
     f" SELECT '{GroupBy.WASTE}', minute, '{WasteKind.UNTOLD}',"

@@ -27,6 +27,7 @@ from farm.engine.ledger.schema import (
     USAGE_FIELDS,
     USAGE_KINDS,
     WORK_COLUMNS,
+    total,
 )
 
 _MINUTE_S: Final = 60
@@ -39,7 +40,7 @@ MAX_INCIDENTS: Final = 1_000
 _STEP: Final = "CASE WHEN :step = 0 THEN 0 ELSE (minute - :since) / :step END"
 _IN_RANGE: Final = "grouping = :group AND minute >= :since AND minute < :until"
 _FIGURES: Final = (
-    f"SELECT {_STEP}, key, {', '.join(f'sum({name})' for name in SUM_COLUMNS)} FROM minutes"  # noqa: S608
+    f"SELECT {_STEP}, key, {', '.join(map(total, SUM_COLUMNS))} FROM minutes"  # noqa: S608
     f" WHERE {_IN_RANGE} GROUP BY 1, 2 ORDER BY 1, 2 LIMIT {MAX_FIGURES + 1}"
 )
 _FAILURES: Final = (

@@ -56,6 +56,7 @@ class Charged:
     node_s: float = 0.0
     reference_s: float = 0.0
     cost: float | None = None
+    power_cost: float | None = None
 
     def add(self, usage: "Usage | Charged", share: float = 1.0) -> None:
         self.joules += usage.joules * share
@@ -68,6 +69,8 @@ class Charged:
         self.reference_s += usage.reference_s * share
         if usage.cost is not None:
             self.cost = (self.cost or 0.0) + usage.cost * share
+        if usage.power_cost is not None:
+            self.power_cost = (self.power_cost or 0.0) + usage.power_cost * share
 
 
 @dataclass(slots=True)

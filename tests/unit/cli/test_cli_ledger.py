@@ -19,6 +19,7 @@ from farm.pb import farm_admin_pb2 as admin
 USAGE = admin.LedgerUsage(
     joules=8.0, low_j=6.0, high_j=12.0, measured_j=4.0, modelled_j=3.0, marginal_j=5.0,
     node_ns=500_000_000, reference_ns=2_000_000_000, cost=0.0123,
+    power_cost=0.0023,
 )  # fmt: skip
 RECORD = admin.BatchRecord(
     settled_unix_ns=1_795_348_800_250_000_000, batch_id=7, model="digits", version=1, digest="d1",
@@ -32,6 +33,7 @@ ROW = {
     "route": "farm", "outcome": "completed", "rows": 4, "requests": 3, "wasted": 1, "queue_s": 0.25,
     "compute_s": 0.125, "joules": 8.0, "low_j": 6.0, "high_j": 12.0, "measured_j": 4.0,
     "modelled_j": 3.0, "marginal_j": 5.0, "node_s": 0.5, "reference_s": 2.0, "cost": 0.0123,
+    "power_cost": 0.0023,
     "currency": "EUR",
     "clients": '{"id:ann": 3, "id:bob": 1}', "waste": '{"hedged": 1}',
 }  # fmt: skip

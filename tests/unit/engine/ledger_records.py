@@ -16,7 +16,7 @@ NOON_NS = 1_795_348_800 * 1_000_000_000
 DIGITS = ModelKey("digits", 1)
 USAGE = Usage(
     joules=8.0, low_j=6.0, high_j=12.0, measured_j=4.0, modelled_j=3.0, marginal_j=5.0, node_s=2.0,
-    cost=0.5,
+    cost=0.5, power_cost=0.125,
 )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from ledger_records import MINUTE_NS, NOON_NS, asked, opened
+from ledger_records import MINUTE_NS, NOON_NS, StandingClock, asked, opened
 from ledger_records import batch_record as batch
 from structlog.testing import capture_logs
 
@@ -22,6 +22,11 @@ def path(tmp_path: Path) -> Path:
     with closing(sqlite3.connect(path)) as db:
         db.executescript(OLD)
     return path
+
+
+@pytest.fixture
+def clock() -> StandingClock:
+    return StandingClock()
 
 
 def total(ledger: Ledger) -> LedgerFigures:
@@ -53,6 +58,25 @@ def test_what_was_wasted_is_of_no_kind_that_is_told(path: Path) -> None:
         ledger.batches((batch(),), 1)
         kinds = {each.key: each.usage.joules for each in ledger.figures(asked(GroupBy.WASTE))}
     assert kinds == {"cancelled": 2.0, "untold": 10.0}
+
+
+def test_what_went_to_electricity_is_known_of_newer_costs_alone(
+    path: Path, clock: StandingClock
+) -> None:
+    """A sum of which a part is not known is not known."""
+    power_costs: list[list[float | None]] = []
+    with opened(path, clock=clock, currency="EUR") as ledger:
+        for minute in (0, 2):
+            ledger.batches((batch(settled_unix_ns=NOON_NS + minute * MINUTE_NS),), 1)
+        for days in (0, 3):
+            # By then these minutes are one hour.
+            clock.now_ns = NOON_NS + days * 1440 * MINUTE_NS
+            for step_s in (60, 0):
+                found = ledger.figures(asked(step_s=step_s))
+                power_costs.append([each.usage.power_cost for each in found])
+        (records,) = ledger.records(NOON_NS, NOON_NS + 3 * MINUTE_NS)
+    assert power_costs == [[None, None, 0.125], [None], [None], [None]]
+    assert [each.usage.power_cost for each in records] == [None, None, 0.125, None, 0.125]
 
 
 def test_it_happens_once(path: Path) -> None:

@@ -56,11 +56,12 @@ def total(ledger: Ledger) -> LedgerFigures:
 
 def times(usage: Usage, factor: float) -> Usage:
     assert usage.cost is not None
+    assert usage.power_cost is not None
     return Usage(
         joules=usage.joules * factor, low_j=usage.low_j * factor, high_j=usage.high_j * factor,
         measured_j=usage.measured_j * factor, modelled_j=usage.modelled_j * factor,
         marginal_j=usage.marginal_j * factor, node_s=usage.node_s * factor,
-        cost=usage.cost * factor,
+        cost=usage.cost * factor, power_cost=usage.power_cost * factor,
     )  # fmt: skip
 
 
@@ -135,13 +136,12 @@ def test_idle_windows_are_the_farms_alone(ledger: Ledger) -> None:
 
 
 def test_what_has_no_price_costs_nothing_known(ledger: Ledger) -> None:
-    free = replace(USAGE, cost=None)
+    free = replace(USAGE, cost=None, power_cost=None)
     ledger.batches((batch(usage=free),), 1)
     assert total(ledger).usage.cost is None
-    ledger.batches((batch(),), 1)
-    assert total(ledger).usage.cost == 0.5
-    ledger.batches((batch(usage=free),), 1)
-    assert total(ledger).usage.cost == 0.5
+    for usage in (USAGE, free):
+        ledger.batches((batch(usage=usage),), 1)
+        assert (total(ledger).usage.cost, total(ledger).usage.power_cost) == (0.5, 0.125)
 
 
 def test_requests_are_counted_by_model_and_client(ledger: Ledger) -> None:

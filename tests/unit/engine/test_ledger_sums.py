@@ -16,7 +16,13 @@ from farm.engine.ledger.sums import Charged, MinuteSums, Sums, account_of
 
 AMOUNTS = st.floats(0, 1e6)
 USAGES = st.builds(
-    Usage, joules=AMOUNTS, low_j=AMOUNTS, measured_j=AMOUNTS, node_s=AMOUNTS, cost=AMOUNTS
+    Usage,
+    joules=AMOUNTS,
+    low_j=AMOUNTS,
+    measured_j=AMOUNTS,
+    node_s=AMOUNTS,
+    cost=AMOUNTS,
+    power_cost=AMOUNTS,
 )
 BATCHES = st.builds(
     batch_record,

@@ -39,7 +39,7 @@ BATCH = BatchRecord(
     route="farm", outcome="completed", rows=4, requests=3, queue_s=0.25, compute_s=0.125,
     usage=Usage(
         joules=8.0, low_j=6.0, high_j=12.0, measured_j=4.0, modelled_j=3.0, marginal_j=5.0,
-        node_s=0.5, cost=0.5,
+        node_s=0.5, cost=0.5, power_cost=0.25,
     ),
     waste={WasteKind.EXPIRED: 1}, clients={"id:ann": 4},
 )  # fmt: skip
