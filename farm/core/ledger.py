@@ -60,8 +60,9 @@ def waste_of(requests: Mapping[str, int], wasted: int) -> Mapping[WasteKind, int
     Those of which no kind is told that is known here are UNTOLD.
     """
     waste = {kind: requests[kind] for kind in WasteKind if kind in requests}
-    untold = wasted - sum(waste.values())
-    return waste if untold <= 0 else {**waste, WasteKind.UNTOLD: untold}
+    if (untold := wasted - sum(waste.values())) > 0:
+        waste[WasteKind.UNTOLD] = waste.get(WasteKind.UNTOLD, 0) + untold
+    return waste
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

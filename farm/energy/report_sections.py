@@ -29,12 +29,12 @@ _ROUGH = "by the prices of today: an older version recorded a part of this time 
 
 # What became of the requests that a batch ran for nobody.
 _WASTED: Final[Mapping[WasteKind, str]] = {
-    WasteKind.FAILED: "failed and got an error",
-    WasteKind.RETRIED: "failed and were run again",
-    WasteKind.HEDGED: "a second node answered first",
-    WasteKind.CANCELLED: "were cancelled meanwhile",
-    WasteKind.EXPIRED: "expired meanwhile",
-    WasteKind.UNTOLD: "an older version kept without saying why",
+    WasteKind.FAILED: "the request got an error",
+    WasteKind.RETRIED: "the request was run again",
+    WasteKind.HEDGED: "a second node was quicker",
+    WasteKind.CANCELLED: "the client left",
+    WasteKind.EXPIRED: "the deadline passed",
+    WasteKind.UNTOLD: "recorded by an older version",
 }
 
 
@@ -180,6 +180,7 @@ def utilisation(operation: Operation) -> Section:
 def waste(operation: Operation, by_kind: Sequence[LedgerFigures]) -> Section:
     """Return what was spent on nobody: work without an answer, by kind, and idle windows."""
     figures = operation.figures
+    wasted, idle = energy_source(figures.wasted), energy_source(figures.idle)
     kinds = {each.key: each.usage for each in by_kind}
     currency = operation.terms.currency or ""
     whole = figures.usage.joules
@@ -198,11 +199,10 @@ def waste(operation: Operation, by_kind: Sequence[LedgerFigures]) -> Section:
         usage = kinds.get(kind, Usage())
         source = energy_source(usage) if usage.joules else wasted
         return (
-            spent(f"wasted_{kind}", f"of it requests that {_WASTED[kind]}", usage.joules, source),
-            money(f"wasted_{kind}_cost", "their cost", usage.cost, source),
+            spent(f"wasted_{kind}", f"of it {kind}: {_WASTED[kind]}", usage.joules, source),
+            money(f"wasted_{kind}_cost", "its cost", usage.cost, source),
         )
 
-    wasted, idle = energy_source(figures.wasted), energy_source(figures.idle)
     told = [kind for kind in WasteKind if kind is not WasteKind.UNTOLD or kind in kinds]
     return Section(
         key="waste",
@@ -214,8 +214,8 @@ def waste(operation: Operation, by_kind: Sequence[LedgerFigures]) -> Section:
             spent("idle", "windows in which nothing ran", figures.idle.joules, idle),
             money("idle_cost", "their cost", figures.idle.cost, idle),
         ),
-        notes=("a batch that failed is all waste, and so is one that lost to its hedge; of another"
-               " the share of its requests that were gone when it came back",),
+        notes=("a batch without an answer is all waste, of another the share of its requests that"
+               " were gone when it came back",),
     )  # fmt: skip
 
 

@@ -79,6 +79,20 @@ def test_what_went_to_electricity_is_known_of_newer_costs_alone(
     assert [each.usage.power_cost for each in records] == [None, None, 0.125, None, 0.125]
 
 
+def test_the_older_gateway_may_go_on_writing_until_it_has_handed_over(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as older:
+        names = [name for _, name, *_ in older.execute("PRAGMA table_info(batches)")]
+        columns = ", ".join(name for name in names if name != "id")
+        with opened(path, currency="EUR") as ledger:
+            assert ledger.flush()
+            # What it writes names the columns that it knows.
+            with older:
+                older.execute(f"INSERT INTO batches ({columns}) SELECT {columns} FROM batches")  # noqa: S608
+            (records,) = ledger.records(NOON_NS, NOON_NS + 2 * MINUTE_NS)
+    assert [each.batch_id for each in records] == [1, 2, 1, 2, 3, 3]
+    assert {kind for each in records for kind in each.waste} == {WasteKind.UNTOLD}
+
+
 def test_it_happens_once(path: Path) -> None:
     for _ in range(2):
         with opened(path, currency="EUR") as ledger:
