@@ -6,9 +6,10 @@ from typing import Final
 from farm.core.ledger import GroupBy, WasteKind
 from farm.engine.ledger.schema import COLUMNS_OF_2, SUM_COLUMNS, USAGE_FIELDS
 
-# What was wasted is, by its kind, all that was taken.
+# By its kind, what was wasted is all that was taken. No money is known to have been idle.
 _WASTE: Final[Mapping[str, str]] = {
-    f"{kind}_{name}": f"wasted_{name}" for kind in ("usage", "wasted") for name in USAGE_FIELDS
+    **{f"{kind}_{name}": f"wasted_{name}" for kind in ("usage", "wasted") for name in USAGE_FIELDS},
+    **{f"idle_{name}": "NULL" for name in ("cost", "power_cost")},
 }
 
 FROM_VERSION_1: Final = (

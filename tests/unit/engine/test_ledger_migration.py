@@ -9,7 +9,7 @@ from ledger_records import MINUTE_NS, NOON_NS, StandingClock, asked, opened
 from ledger_records import batch_record as batch
 from structlog.testing import capture_logs
 
-from farm.core.ledger import GroupBy, LedgerFigures, WasteKind
+from farm.core.ledger import GroupBy, LedgerFigures, Usage, WasteKind
 from farm.engine.ledger.file import UnusableFileError, open_file
 from farm.engine.ledger.ledger import Ledger
 
@@ -55,6 +55,7 @@ def test_what_was_wasted_is_of_no_kind_that_is_told(path: Path) -> None:
         (untold,) = ledger.figures(asked(GroupBy.WASTE))
         assert (untold.key, untold.usage.joules, untold.usage.cost) == ("untold", 10.0, 0.625)
         assert untold.usage == untold.wasted == total(ledger).wasted
+        assert untold.idle == Usage()
         ledger.batches((batch(),), 1)
         kinds = {each.key: each.usage.joules for each in ledger.figures(asked(GroupBy.WASTE))}
     assert kinds == {"cancelled": 2.0, "untold": 10.0}
