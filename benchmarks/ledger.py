@@ -57,6 +57,7 @@ def made_batches(count: int, begins_unix_ns: int, span_ns: int) -> Iterator[Batc
             outcome="node_lost" if fails else "completed",
             rows=rows,
             requests=0 if fails else rows,
+            wasted=rows if fails else 0,
             queue_s=draw.uniform(0.0, 0.05),
             compute_s=draw.uniform(0.01, 0.1),
             usage=Usage(

@@ -122,10 +122,8 @@ def _print(answer: "LedgerAnswer", by: GroupBy, since: str, begins: int) -> None
     if first is not None and first > begins:
         moment = datetime.fromtimestamp(first / 1e9).astimezone()
         since = f"{since} (the ledger begins {moment:%Y-%m-%d %H:%M})"
-    # By node and by route requests are not counted, by waste not even rows; idle windows are the
-    # whole farm's.
+    # By node, by route and by waste requests are not counted; idle windows are the whole farm's.
     knows_requests = by not in {GroupBy.NODE, GroupBy.ROUTE, GroupBy.WASTE}
-    knows_rows = by is not GroupBy.WASTE
     total = by is GroupBy.TOTAL
     print_table(
         f"What work took since {since}, by {by}",
@@ -137,7 +135,7 @@ def _print(answer: "LedgerAnswer", by: GroupBy, since: str, begins: int) -> None
                 str(figures.counts.answered),
                 str(sum(figures.counts.failed.values())) if knows_requests else "-",
                 str(figures.batches),
-                str(figures.rows) if knows_rows else "-",
+                str(figures.rows),
                 _joules(figures.usage),
                 _sources(figures.usage),
                 _share(figures.wasted, figures.usage),

@@ -73,10 +73,11 @@ def of_record(record: pb.BatchRecord) -> BatchRecord:
         outcome=record.outcome,
         rows=record.rows,
         requests=record.requests,
+        wasted=record.wasted,
         queue_s=record.queue_ns / _NS,
         compute_s=record.compute_ns / _NS,
         usage=_usage(record.usage),
-        waste=waste_of(record.waste, record.wasted),
+        waste=waste_of(record.waste),
         clients=dict(record.clients),
     )
 

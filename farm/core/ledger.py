@@ -39,7 +39,7 @@ class Usage:
 
 
 class WasteKind(StrEnum):
-    """Why a batch ran a request and did not answer it.
+    """Why a batch did not answer a request that it was to run.
 
     FAILED: there was no answer, and the request got an error. RETRIED: there was none, and the
     request was run again, or its twin ran on. HEDGED: its twin answered first. CANCELLED: its
@@ -54,23 +54,18 @@ class WasteKind(StrEnum):
     UNTOLD = "untold"
 
 
-def waste_of(requests: Mapping[str, int], wasted: int) -> Mapping[WasteKind, int]:
-    """Return requests by the kind of their waste, as others wrote it, `wasted` in all.
-
-    Those of which no kind is told that is known here are UNTOLD.
-    """
-    waste = {kind: requests[kind] for kind in WasteKind if kind in requests}
-    if (untold := wasted - sum(waste.values())) > 0:
-        waste[WasteKind.UNTOLD] = waste.get(WasteKind.UNTOLD, 0) + untold
-    return waste
+def waste_of(rows: Mapping[str, int]) -> Mapping[WasteKind, int]:
+    """Return rows by the kind of their waste, as others wrote it; unknown kinds are left out."""
+    return {kind: rows[kind] for kind in WasteKind if kind in rows}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchRecord:
     """One settled batch.
 
-    `requests` were answered by it, those in `waste` were not; `clients` has the rows of each
-    client. `queue_s` is of all its members together. `outcome` is "completed" or an error code.
+    `requests` were answered by it and `wasted` were not; `waste` has the rows of these by kind,
+    and `clients` the rows of each client. `queue_s` is of all its members together. `outcome` is
+    "completed" or an error code.
     """
 
     settled_unix_ns: int
@@ -82,16 +77,12 @@ class BatchRecord:
     outcome: str
     rows: int
     requests: int
+    wasted: int = 0
     queue_s: float
     compute_s: float
     usage: Usage
     waste: Mapping[WasteKind, int] = field(default_factory=dict)
     clients: Mapping[str, int] = field(default_factory=dict)
-
-    @property
-    def wasted(self) -> int:
-        """The requests that it ran and did not answer."""
-        return sum(self.waste.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,8 +166,8 @@ class LedgerFigures:
     """The sums of one group in one step.
 
     `usage` is all that was charged there; `wasted` the part of it whose work answered nobody:
-    see `WasteKind`. By WASTE they are the same, `batches` are those that had waste of a kind, and
-    rows and requests are not known. Idle windows are in the figures of TOTAL alone, as `idle`,
+    see `WasteKind`. By WASTE they are the same, `batches` and `rows` are those with waste of
+    a kind, and requests are not known. Idle windows are in the figures of TOTAL alone, as `idle`,
     and in `usage` too. Requests are not known by node and by route: there `counts` has only
     `answered`. `window_s` are the seconds of all windows, in which the gateway ran, of TOTAL
     alone.

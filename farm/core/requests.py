@@ -176,8 +176,9 @@ class Receipt:
 class LedgerEntry:
     """One row a batch, for accounting: who ran what, how it ended, what it took.
 
-    `requests` counts members answered by this batch, `waste` the others by why they were not.
-    `outcome` is "completed" or an error code. `clients` has the rows of each client.
+    `requests` counts members answered by this batch, `wasted` those that were not; `waste` has
+    the rows of these by why. `outcome` is "completed" or an error code. `clients` has the rows
+    of each client.
     """
 
     batch_id: int
@@ -186,6 +187,7 @@ class LedgerEntry:
     node_id: str
     rows: int
     requests: int
+    wasted: int = 0
     outcome: str
     queue_s: float
     compute_s: float
@@ -193,8 +195,3 @@ class LedgerEntry:
     energy: EnergyReading | None
     waste: Mapping[WasteKind, int] = field(default_factory=dict)
     clients: Mapping[str, int] = field(default_factory=dict)
-
-    @property
-    def wasted(self) -> int:
-        """The members that it did not answer."""
-        return sum(self.waste.values())

@@ -214,8 +214,8 @@ def waste(operation: Operation, by_kind: Sequence[LedgerFigures]) -> Section:
             spent("idle", "windows in which nothing ran", figures.idle.joules, idle),
             money("idle_cost", "their cost", figures.idle.cost, idle),
         ),
-        notes=("a batch without an answer is all waste, of another the share of its requests that"
-               " were gone when it came back",),
+        notes=("a batch without an answer is all waste, of another the share of the rows whose"
+               " requests were gone when it came back",),
     )  # fmt: skip
 
 

@@ -83,6 +83,7 @@ def batch_record(batch: BatchAccount, core: Core, unix_ns: int) -> BatchRecord:
         outcome=entry.outcome,
         rows=entry.rows,
         requests=entry.requests,
+        wasted=entry.wasted,
         queue_s=entry.queue_s,
         compute_s=entry.compute_s,
         usage=batch.usage(core.relative_time),

@@ -143,6 +143,6 @@ def _record(record: BatchRecord) -> pb.BatchRecord:
         queue_ns=round(record.queue_s * _NS),
         compute_ns=round(record.compute_s * _NS),
         usage=_usage(record.usage),
-        waste={kind.value: requests for kind, requests in record.waste.items()},
+        waste={kind.value: rows for kind, rows in record.waste.items()},
         clients=record.clients,
     )

@@ -36,9 +36,11 @@ def ledger_entry(
 ) -> LedgerEntry:
     """Return the account of a settled batch. Unanswered, its whole time in flight counts.
 
-    What it forfeited is known by now: it answered the others.
+    What it forfeited is known by now.
     """
     batch = flight.batch
+    waiting = sum(entry is not None for entry in flight.tickets)
+    answered = waiting if completed is not None else 0
     clients: dict[str, int] = {}
     for member in batch.members:
         clients[member.client] = clients.get(member.client, 0) + member.rows
@@ -48,7 +50,8 @@ def ledger_entry(
         digest=batch.digest,
         node_id=flight.node_id,
         rows=batch.rows,
-        requests=len(batch.members) - sum(flight.waste.values()),
+        requests=answered,
+        wasted=len(batch.members) - answered,
         outcome=outcome,
         queue_s=sum(_slot_at(flight) - member.arrived_at for member in batch.members),
         compute_s=completed.timing.compute_ns / 1e9 if completed else now - flight.dispatched_at,

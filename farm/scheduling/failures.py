@@ -138,6 +138,6 @@ class Failures:
         for entry in flight.tickets:
             if entry is not None:
                 again = entry.request.id in self._state.tickets
-                flight.forfeit(WasteKind.RETRIED if again else WasteKind.FAILED)
+                flight.forfeit(entry, WasteKind.RETRIED if again else WasteKind.FAILED)
         account = ledger_entry(flight, outcome=outcome, completed=None, now=now)
         self._state.effects.append(AppendLedger(account))

@@ -22,7 +22,7 @@ NodeClass = tuple[str, str, int, int, int]
 class Flight:
     """A batch at a node. `tickets[i]` is None once member i got its reply another way.
 
-    `waste` counts the members that it will not answer, by why.
+    `waste` has the rows of those that it will not answer, by why.
 
     It takes `threads` of the node's threads. `started_at` is when it got them, None while it
     waits at the node behind others; `ends_at` is when it is predicted to be done, and
@@ -49,9 +49,9 @@ class Flight:
         """Whether anybody still waits for it."""
         return any(entry is not None for entry in self.tickets)
 
-    def forfeit(self, kind: WasteKind) -> None:
+    def forfeit(self, entry: Ticket, kind: WasteKind) -> None:
         """Note that its work for a member is for nobody."""
-        self.waste[kind] = self.waste.get(kind, 0) + 1
+        self.waste[kind] = self.waste.get(kind, 0) + entry.request.rows
 
 
 @dataclass(slots=True)

@@ -57,7 +57,7 @@ class State:
 
     def _disembark(self, entry: Ticket, flight: Flight, kind: WasteKind) -> None:
         flight.tickets[flight.tickets.index(entry)] = None
-        flight.forfeit(kind)
+        flight.forfeit(entry, kind)
         if not flight.wanted:
             self.effects.append(CancelBatch(flight.batch.id, flight.node_id))
 
@@ -119,5 +119,5 @@ class State:
             for place, entry in enumerate(twin.tickets):
                 if entry is not None:
                     twin.tickets[place] = None
-                    twin.forfeit(WasteKind.HEDGED)
+                    twin.forfeit(entry, WasteKind.HEDGED)
             self.effects.append(CancelBatch(twin.batch.id, twin.node_id))

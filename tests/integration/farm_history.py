@@ -136,6 +136,7 @@ def _minute(ledger: Ledger, now_ns: int, minute: int) -> None:
             marginal_j=requests * BUSY_J,
             node_s=requests * 0.02,
         ),
+        wasted=requests if failed else 0,
         waste={WasteKind.RETRIED: requests} if failed else {},
         clients={"id:camera": requests - requests // 3, "ipv4:127.0.0.1:50000": requests // 3},
     )

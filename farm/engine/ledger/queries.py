@@ -191,9 +191,10 @@ def _batch(row: Sequence[Any]) -> BatchRecord:
         outcome=outcome,
         rows=rows,
         requests=requests,
+        wasted=wasted,
         queue_s=queue_s,
         compute_s=compute_s,
-        waste=waste_of(json.loads(waste), wasted),
+        waste=waste_of(json.loads(waste)),
         usage=Usage(**dict(zip(USAGE_FIELDS, usage, strict=True))),
         clients=json.loads(clients),
     )

@@ -1,8 +1,8 @@
 """Adds settled work and answered requests up by the minute. Pure.
 
 A batch's usage is its clients' by the rows that each had in it. What answered nobody is waste:
-all of a batch that failed, else the share of its members that were gone when it came back; it
-is summed up by its kind as well. A node that was too full for a batch did no work.
+all of a batch that failed, else the share of the rows whose requests were gone when it came back;
+it is summed up by its kind as well. A node that was too full for a batch did no work.
 """
 
 from collections.abc import Iterable, Mapping
@@ -168,11 +168,15 @@ class MinuteSums:
         """Add what of a batch answered nobody, by its kind; return which share of it that is."""
         if record.outcome == ErrorCode.NODE_BUSY:
             return 0.0
-        wasted = record.wasted
-        members = record.requests + wasted
-        for kind, requests in record.waste.items():
-            self._row(GroupBy.WASTE, minute, kind).add_batch(record, 1.0, requests / members)
-        return wasted / members
+        wasted = 0.0
+        for kind, rows in record.waste.items():
+            # A request without rows comes alone.
+            share = rows / record.rows if record.rows else 1.0
+            wasted += share
+            sums = self._row(GroupBy.WASTE, minute, kind)
+            sums.add_batch(record, 1.0, share)
+            sums.rows += rows
+        return wasted
 
     def _add_clients(self, record: BatchRecord, minute: int, wasted: float) -> None:
         clients = accounts(record) or {"": record.rows}

@@ -95,18 +95,12 @@ def test_show_says_what_each_model_took_and_how_that_is_known(gateway: LedgerGat
     assert (request.group, request.until_unix_ns) == ("model", 0)
 
 
-def test_by_node_requests_that_failed_are_not_known(gateway: LedgerGateway) -> None:
-    shown = ok("ledger", "show", "--by", "node", "--since", "90m")
+@pytest.mark.parametrize("by", ["node", "route", "waste"])
+def test_requests_that_failed_are_not_known_by(gateway: LedgerGateway, by: str) -> None:
+    shown = ok("ledger", "show", "--by", by, "--since", "90m")
     (line,) = [line for line in shown.splitlines() if "digits:1" in line]
     assert [cell.strip() for cell in line.strip("│").split("│")][2] == "-"
-    assert gateway.asked[0].group == "node"
-
-
-def test_by_waste_there_are_no_rows(gateway: LedgerGateway) -> None:
-    shown = ok("ledger", "show", "--by", "waste")
-    (line,) = [line for line in shown.splitlines() if "digits:1" in line]
-    assert [cell.strip() for cell in line.strip("│").split("│")][2:5] == ["-", "2", "-"]
-    assert gateway.asked[0].group == "waste"
+    assert gateway.asked[0].group == by
 
 
 def test_by_total_what_nobody_asked_for_is_told_apart(gateway: LedgerGateway) -> None:

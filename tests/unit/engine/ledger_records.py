@@ -39,7 +39,8 @@ def batch_record(**changes: Any) -> BatchRecord:
     fields: dict[str, Any] = {
         "settled_unix_ns": NOON_NS, "batch_id": 1, "model": DIGITS, "digest": "d" * 64,
         "node_id": "pi-1", "route": "farm", "outcome": "completed", "rows": 4, "requests": 3,
-        "queue_s": 0.2, "compute_s": 0.1, "usage": USAGE, "waste": {WasteKind.CANCELLED: 1},
+        "queue_s": 0.2, "compute_s": 0.1, "usage": USAGE, "wasted": 1,
+        "waste": {WasteKind.CANCELLED: 1},
         "clients": clients,
     }  # fmt: skip
     return BatchRecord(**{**fields, **changes})

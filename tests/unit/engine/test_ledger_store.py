@@ -112,14 +112,23 @@ def test_connections_of_this_machine_are_one_client(ledger: Ledger) -> None:
 @pytest.mark.parametrize("outcome", ["node_lost", "execution_failed"])
 def test_all_of_a_batch_that_failed_is_waste(ledger: Ledger, outcome: str) -> None:
     waste = {WasteKind.RETRIED: 3, WasteKind.EXPIRED: 1}
-    ledger.batches((batch(outcome=outcome, requests=0, waste=waste),), 1)
+    ledger.batches((batch(outcome=outcome, requests=0, wasted=2, waste=waste),), 1)
     assert total(ledger).wasted == total(ledger).usage == USAGE
     by_kind = {key: found.usage for key, found in by_key(ledger, GroupBy.WASTE).items()}
     assert by_kind == {"retried": times(USAGE, 0.75), "expired": times(USAGE, 0.25)}
+    assert {key: found.rows for key, found in by_key(ledger, GroupBy.WASTE).items()} == waste
+
+
+def test_a_request_without_rows_is_all_of_its_batch(ledger: Ledger) -> None:
+    alone = {"rows": 0, "requests": 0, "clients": {"id:ann": 0}}
+    ledger.batches((batch(**alone, waste={WasteKind.EXPIRED: 0}),), 1)
+    assert total(ledger).wasted == by_key(ledger, GroupBy.WASTE)["expired"].usage == USAGE
 
 
 def test_a_node_that_was_full_wasted_nothing(ledger: Ledger) -> None:
-    busy = batch(outcome="node_busy", requests=0, waste={WasteKind.RETRIED: 4}, usage=Usage())
+    busy = batch(
+        outcome="node_busy", requests=0, wasted=2, waste={WasteKind.RETRIED: 4}, usage=Usage()
+    )
     ledger.batches((busy,), 1)
     assert by_key(ledger, GroupBy.WASTE) == {}
     ((read,),) = ledger.records(NOON_NS, NOON_NS + 1)

@@ -41,7 +41,7 @@ BATCH = BatchRecord(
         joules=8.0, low_j=6.0, high_j=12.0, measured_j=4.0, modelled_j=3.0, marginal_j=5.0,
         node_s=0.5, cost=0.5, power_cost=0.25,
     ),
-    waste={WasteKind.EXPIRED: 1}, clients={"id:ann": 4},
+    wasted=1, waste={WasteKind.EXPIRED: 1}, clients={"id:ann": 4},
 )  # fmt: skip
 LOST = Incident(unix_ns=NOON_NS, kind=IncidentKind.NODE_LOST, subject="pi-2", detail="silent")
 ALL = LedgerQuery(since_unix_ns=NOON_NS, until_unix_ns=NOON_NS + HOUR_NS)

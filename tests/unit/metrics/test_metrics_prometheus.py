@@ -8,7 +8,6 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from farm.core.errors import ConfigurationError, ErrorCode
-from farm.core.ledger import WasteKind
 from farm.core.models import ModelKey, ModelState
 from farm.core.nodes import NodeState
 from farm.core.requests import BatchTiming, LedgerEntry, Receipt
@@ -36,7 +35,7 @@ def entry(outcome: str, *, wasted: int = 0, timing: BatchTiming | None = None) -
     return LedgerEntry(
         batch_id=1, model=M, digest="d", node_id="a", rows=4, requests=2, outcome=outcome,
         queue_s=0.1, compute_s=0.5, timing=timing, energy=None,
-        waste={WasteKind.RETRIED: wasted} if wasted else {},
+        wasted=wasted,
     )  # fmt: skip
 
 

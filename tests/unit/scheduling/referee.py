@@ -289,6 +289,8 @@ class Referee:
                 answered = sum(self._answered_by(m, entry.batch_id) for m in members)
                 assert (entry.requests, entry.wasted) == (answered, len(members) - answered)
                 self._rule_waste(entry)
+                kept = [m.rows for m in members if self._answered_by(m, entry.batch_id)]
+                assert sum(kept) + sum(entry.waste.values()) == entry.rows
                 assert entry.queue_s >= 0
                 assert entry.compute_s >= 0
 
@@ -299,7 +301,7 @@ class Referee:
         if self.limits.hedging is not None:
             may_be.add(WasteKind.HEDGED)
         assert entry.waste.keys() <= may_be
-        assert all(entry.waste.values())
+        assert bool(entry.waste) is (entry.wasted > 0)
 
     def _rule_ejection(self, effect: EjectNode | ProbeNode, now: float) -> None:
         seat = self.seats[effect.node_id]

@@ -15,7 +15,7 @@ GONE = NodeLost(node_id="a", reason="unplugged")
 
 
 def wasted(driver: Driver) -> list[Mapping[WasteKind, int]]:
-    """What each batch wasted that was settled by the last call."""
+    """The rows that each batch wasted that was settled by the last call."""
     return [effect.entry.waste for effect in driver.last() if isinstance(effect, AppendLedger)]
 
 
@@ -42,6 +42,13 @@ def test_whoever_left_and_whoever_came_too_late(driver: Driver) -> None:
     driver.advance_to(1.0)
     driver.finish(1)
     assert wasted(driver) == [{WasteKind.EXPIRED: 1, WasteKind.CANCELLED: 2}]
+
+
+def test_what_is_wasted_is_told_in_rows(driver: Driver) -> None:
+    driver.send(joined(), RequestArrived(request(1, rows=3)), RequestArrived(request(2)))
+    driver.send(RequestCancelled(1))
+    driver.finish(1)
+    assert wasted(driver) == [{WasteKind.CANCELLED: 3}]
 
 
 def test_who_is_run_again_and_who_is_given_up(driver: Driver) -> None:
