@@ -46,6 +46,7 @@ from farm.engine.watch import Watch
 from farm.frontend.admin_service import AdminService
 from farm.frontend.inference_service import InferenceService
 from farm.frontend.ledger_service import LedgerService
+from farm.frontend.log_service import LogService
 from farm.frontend.node_service import NodeService
 from farm.frontend.repository_service import RepositoryService
 from farm.frontend.server import Frontend, FrontendSettings, Listening
@@ -228,6 +229,7 @@ class Gateway:
                 restarts=Restarts(pool=pool, engine=self.engine, fleet=self.fleet),
                 events=events,
             ),
+            logs=LogService(pool=pool, gateway=log.recent),
             ledger=LedgerService(economy.ledger, clock=clock),
             terms=TermsService(economy.terms, clock=clock),
             watch=WatchService(events=events, history=history),

@@ -41,6 +41,7 @@ def read(
         whole=whole,
         steps=admin.ledger(query(begins, step_s=step_s)).figures,
         step_s=step_s,
+        waste=admin.ledger(query(since_unix_ns, GroupBy.WASTE)).figures,
         groups={group: admin.ledger(query(since_unix_ns, group)).figures for group in groups},
     )
 

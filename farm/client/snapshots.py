@@ -79,6 +79,7 @@ def of_node(message: pb.NodeSnapshot) -> NodeSnapshot:
             compute_s=work.compute_ns / _NS,
             joules=work.joules,
         ),
+        meter_fault=message.meter_fault,
     )
 
 
@@ -133,9 +134,7 @@ def _vitals(message: pb.NodeSnapshot) -> NodeVitals:
         digests=tuple(message.model_digests),
         throttle_flags=message.throttle_flags if message.HasField("throttle_flags") else None,
         speed=message.speed,
-        cordoned=message.cordoned,
         meter=message.meter,
-        meter_fault=message.meter_fault,
     )
 
 

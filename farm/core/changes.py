@@ -71,10 +71,10 @@ def _node(before: NodeSnapshot | None, after: NodeSnapshot) -> Iterator[Happenin
         yield told(EventKind.NODE_THROTTLED, Severity.WARNING, detail)
     elif was and not now:
         yield told(EventKind.NODE_UNTHROTTLED, Severity.INFO)
-    fault, faulty_before = _meter_fault(after), _meter_fault(before)
-    if fault and not faulty_before:
-        yield told(EventKind.METER_LOST, Severity.WARNING, fault)
-    elif faulty_before and not fault and after.vitals is not None:
+    faulty_before = before is not None and bool(before.meter_fault)
+    if after.meter_fault and not faulty_before:
+        yield told(EventKind.METER_LOST, Severity.WARNING, after.meter_fault)
+    elif faulty_before and not after.meter_fault and after.vitals is not None:
         yield told(EventKind.METER_BACK, Severity.INFO)
 
 
@@ -85,10 +85,6 @@ def _incarnation(node: NodeSnapshot | None) -> str:
 def _throttled(node: NodeSnapshot | None) -> frozenset[int]:
     flags = node.vitals.throttle_flags if node is not None and node.vitals is not None else None
     return frozenset(bit for bit in _THROTTLED if (flags or 0) >> bit & 1)
-
-
-def _meter_fault(node: NodeSnapshot | None) -> str:
-    return node.vitals.meter_fault if node is not None and node.vitals is not None else ""
 
 
 def _model(before: ModelSnapshot | None, after: ModelSnapshot) -> Iterator[Happening]:

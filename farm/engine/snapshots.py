@@ -58,6 +58,7 @@ class Snapshots:
             queued_requests=sum(model.queued_requests for model in models),
             inflight_batches=self._engine.machine.inflight,
             energy=self._accounting.totals(),
+            prices=self._dataplane.prices(),
             gateway_began_unix_ns=self._began_unix_ns,
         )
 
@@ -87,6 +88,11 @@ class Snapshots:
             inflight_batches=machine.inflight_at(member.node_id),
             power=self._accounting.power(member.node_id),
             work=self._engine.work(member.node_id),
+            meter_fault=(
+                ""
+                if member.vitals is None
+                else self._accounting.meter_fault(member.node_id, member.vitals)
+            ),
         )
 
     def model(self, version: Version) -> ModelSnapshot:

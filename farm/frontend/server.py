@@ -19,6 +19,7 @@ from farm.frontend.guard import Guard
 from farm.frontend.handlers import service_handler
 from farm.frontend.inference_service import InferenceService
 from farm.frontend.ledger_service import LedgerService
+from farm.frontend.log_service import LogService
 from farm.frontend.node_service import NodeService
 from farm.frontend.repository_service import RepositoryService
 from farm.frontend.terms_service import TermsService
@@ -79,6 +80,7 @@ class Frontend:
         admin: AdminService,
         observer: Observer,
         nodes: NodeService,
+        logs: LogService | None = None,
         ledger: LedgerService | None = None,
         terms: TermsService | None = None,
         watch: WatchService | None = None,
@@ -117,7 +119,7 @@ class Frontend:
         )
         handlers = (
             service_handler(INFERENCE_SERVICE, inference, repository),
-            service_handler(ADMIN_SERVICE, admin, nodes, ledger, terms, watch),
+            service_handler(ADMIN_SERVICE, admin, nodes, logs, ledger, terms, watch),
         )
         self._server.add_generic_rpc_handlers(handlers)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)

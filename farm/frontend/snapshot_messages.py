@@ -80,7 +80,7 @@ def to_node(node: NodeSnapshot) -> pb.NodeSnapshot:
         message.failures_total = vitals.failures_total
         message.model_digests.extend(vitals.digests)
         message.meter = vitals.meter
-        message.meter_fault = vitals.meter_fault
+        message.meter_fault = node.meter_fault
     if (power := node.power) is not None:
         message.power.watts = power.watts.typical
         message.power.low_w = power.watts.low

@@ -58,11 +58,11 @@ def test_a_node_in_depth_as_json(gateway: FakeGateway) -> None:
     ]
 
 
-def test_a_meter_that_tells_nothing_is_shown_with_its_reason() -> None:
+def test_a_meter_that_does_not_count_is_shown_with_its_reason() -> None:
     node = NodeSnapshot(node_id="pi-1", incarnation="i", meter="shelly", meter_fault="no answer")
     node.power.watts, node.power.source = 3.0, "modelled"
     assert (
-        "3.0 W (0.0 to 0.0), modelled; its meter (shelly) tells nothing: no answer"
+        "3.0 W (0.0 to 0.0), modelled; its meter (shelly) does not count: no answer"
         in (dict(node_details._rows(node))["power of its host"])
     )
 

@@ -40,6 +40,7 @@ usages = st.builds(
     node_s=amounts,
     reference_s=amounts,
     cost=amounts | st.none(),
+    power_cost=amounts | st.none(),
 )
 figures = st.builds(
     LedgerFigures,
