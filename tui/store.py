@@ -9,6 +9,8 @@ from tui.sources.source import EventsCame, LinkChanged, LinkState, Playhead, Sna
 
 # Events that are kept: some megabytes.
 _MAX_EVENTS: Final = 10_000
+# Snapshots come every second; three that stay out are no hiccup.
+STALE_S: Final = 3.5
 
 
 class Store:
@@ -33,8 +35,16 @@ class Store:
                 self.missed_events += missed
             case LinkChanged():
                 self.link = update
-            case Playhead():
+            case Playhead(at_unix_ns=at_unix_ns):
+                if self.playhead is not None and at_unix_ns < self.playhead.at_unix_ns:
+                    self._wind_back(at_unix_ns)
                 self.playhead = update
+
+    def _wind_back(self, unix_ns: int) -> None:
+        """Forget what a recording told of a time that is to come again."""
+        self._reader = Reader()
+        while self.events and self.events[-1].unix_ns > unix_ns:
+            self.events.pop()
 
     def age_s(self, now: float) -> float | None:
         """Return how old the reading is, None where there is none yet."""
@@ -42,9 +52,8 @@ class Store:
 
     def stale(self, now: float) -> bool:
         """Whether what is shown may not be so any more: it is greyed, with its age."""
-        age_s = self.age_s(now)
-        return age_s is not None and (self.link.state is LinkState.DOWN or age_s > STALE_S)
-
-
-# Snapshots come every second; three that stay out are no hiccup.
-STALE_S: Final = 3.5
+        if self.reading is None or self.link.state is LinkState.ENDED:
+            return False
+        if self.playhead is not None and self.playhead.paused:
+            return False
+        return self.link.state is LinkState.DOWN or now - self._read_at > STALE_S
