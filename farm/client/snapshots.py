@@ -134,7 +134,6 @@ def _vitals(message: pb.NodeSnapshot) -> NodeVitals:
         digests=tuple(message.model_digests),
         throttle_flags=message.throttle_flags if message.HasField("throttle_flags") else None,
         speed=message.speed,
-        cordoned=message.cordoned,
         meter=message.meter,
     )
 

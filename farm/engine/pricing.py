@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from farm.core.requests import Receipt
+from farm.core.snapshots import AnswerPrices
 from farm.energy.baselines import Baseline, Quote, quote
 from farm.energy.fx import Exchange
 
@@ -55,6 +56,9 @@ class Pricing:
         # Of the latest answer: those of its batch-mates are mostly the same.
         self._known: tuple[object, ...] = ()
         self._price = Price()
+        # Of all answers so far.
+        self._answers = 0
+        self._cost = self._baseline_cost = 0.0
 
     def price(self, receipt: Receipt, *, response_bytes: int) -> Price:
         """Return what an answered request cost, and would have cost elsewhere."""
@@ -68,7 +72,22 @@ class Pricing:
         if asked != self._known:
             self._known = asked
             self._price = self._reckoned(receipt, response_bytes)
+        self._answers += 1
+        self._cost += self._price.cost or 0.0
+        self._baseline_cost += self._price.baseline_cost or 0.0
         return self._price
+
+    def totals(self) -> AnswerPrices:
+        """Return the sums of all prices that were told; None where the latest had none."""
+        price = self._price
+        return AnswerPrices(
+            answers=self._answers,
+            cost=None if price.cost is None else self._cost,
+            currency=price.currency,
+            baseline=price.baseline,
+            baseline_cost=None if price.baseline_cost is None else self._baseline_cost,
+            baseline_currency=price.baseline_currency,
+        )
 
     def _reckoned(self, receipt: Receipt, response_bytes: int) -> Price:
         cost = receipt.cost

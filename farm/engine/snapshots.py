@@ -58,6 +58,7 @@ class Snapshots:
             queued_requests=sum(model.queued_requests for model in models),
             inflight_batches=self._engine.machine.inflight,
             energy=self._accounting.totals(),
+            prices=self._dataplane.prices(),
             gateway_began_unix_ns=self._began_unix_ns,
         )
 

@@ -477,7 +477,7 @@ class LedgerFigures(_message.Message):
     def __init__(self, start_unix_ns: _Optional[int] = ..., key: _Optional[str] = ..., batches: _Optional[int] = ..., rows: _Optional[int] = ..., queue_ns: _Optional[int] = ..., compute_ns: _Optional[int] = ..., usage: _Optional[_Union[LedgerUsage, _Mapping]] = ..., wasted: _Optional[_Union[LedgerUsage, _Mapping]] = ..., idle: _Optional[_Union[LedgerUsage, _Mapping]] = ..., counts: _Optional[_Union[RequestCounts, _Mapping]] = ..., window_ns: _Optional[int] = ...) -> None: ...
 
 class LedgerUsage(_message.Message):
-    __slots__ = ("joules", "low_j", "high_j", "measured_j", "modelled_j", "marginal_j", "node_ns", "cost", "reference_ns")
+    __slots__ = ("joules", "low_j", "high_j", "measured_j", "modelled_j", "marginal_j", "node_ns", "cost", "reference_ns", "power_cost")
     JOULES_FIELD_NUMBER: _ClassVar[int]
     LOW_J_FIELD_NUMBER: _ClassVar[int]
     HIGH_J_FIELD_NUMBER: _ClassVar[int]
@@ -487,6 +487,7 @@ class LedgerUsage(_message.Message):
     NODE_NS_FIELD_NUMBER: _ClassVar[int]
     COST_FIELD_NUMBER: _ClassVar[int]
     REFERENCE_NS_FIELD_NUMBER: _ClassVar[int]
+    POWER_COST_FIELD_NUMBER: _ClassVar[int]
     joules: float
     low_j: float
     high_j: float
@@ -496,7 +497,8 @@ class LedgerUsage(_message.Message):
     node_ns: int
     cost: float
     reference_ns: int
-    def __init__(self, joules: _Optional[float] = ..., low_j: _Optional[float] = ..., high_j: _Optional[float] = ..., measured_j: _Optional[float] = ..., modelled_j: _Optional[float] = ..., marginal_j: _Optional[float] = ..., node_ns: _Optional[int] = ..., cost: _Optional[float] = ..., reference_ns: _Optional[int] = ...) -> None: ...
+    power_cost: float
+    def __init__(self, joules: _Optional[float] = ..., low_j: _Optional[float] = ..., high_j: _Optional[float] = ..., measured_j: _Optional[float] = ..., modelled_j: _Optional[float] = ..., marginal_j: _Optional[float] = ..., node_ns: _Optional[int] = ..., cost: _Optional[float] = ..., reference_ns: _Optional[int] = ..., power_cost: _Optional[float] = ...) -> None: ...
 
 class RequestCounts(_message.Message):
     __slots__ = ("answered", "failed", "in_time", "late", "request_bytes", "response_bytes", "latency_ns", "latencies")
@@ -552,8 +554,15 @@ class LedgerRecordsResponse(_message.Message):
     def __init__(self, records: _Optional[_Iterable[_Union[BatchRecord, _Mapping]]] = ...) -> None: ...
 
 class BatchRecord(_message.Message):
-    __slots__ = ("settled_unix_ns", "batch_id", "model", "version", "digest", "node_id", "route", "outcome", "rows", "requests", "wasted", "queue_ns", "compute_ns", "usage", "clients")
+    __slots__ = ("settled_unix_ns", "batch_id", "model", "version", "digest", "node_id", "route", "outcome", "rows", "requests", "wasted", "queue_ns", "compute_ns", "usage", "clients", "waste")
     class ClientsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    class WasteEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
         VALUE_FIELD_NUMBER: _ClassVar[int]
@@ -575,6 +584,7 @@ class BatchRecord(_message.Message):
     COMPUTE_NS_FIELD_NUMBER: _ClassVar[int]
     USAGE_FIELD_NUMBER: _ClassVar[int]
     CLIENTS_FIELD_NUMBER: _ClassVar[int]
+    WASTE_FIELD_NUMBER: _ClassVar[int]
     settled_unix_ns: int
     batch_id: int
     model: str
@@ -590,7 +600,8 @@ class BatchRecord(_message.Message):
     compute_ns: int
     usage: LedgerUsage
     clients: _containers.ScalarMap[str, int]
-    def __init__(self, settled_unix_ns: _Optional[int] = ..., batch_id: _Optional[int] = ..., model: _Optional[str] = ..., version: _Optional[int] = ..., digest: _Optional[str] = ..., node_id: _Optional[str] = ..., route: _Optional[str] = ..., outcome: _Optional[str] = ..., rows: _Optional[int] = ..., requests: _Optional[int] = ..., wasted: _Optional[int] = ..., queue_ns: _Optional[int] = ..., compute_ns: _Optional[int] = ..., usage: _Optional[_Union[LedgerUsage, _Mapping]] = ..., clients: _Optional[_Mapping[str, int]] = ...) -> None: ...
+    waste: _containers.ScalarMap[str, int]
+    def __init__(self, settled_unix_ns: _Optional[int] = ..., batch_id: _Optional[int] = ..., model: _Optional[str] = ..., version: _Optional[int] = ..., digest: _Optional[str] = ..., node_id: _Optional[str] = ..., route: _Optional[str] = ..., outcome: _Optional[str] = ..., rows: _Optional[int] = ..., requests: _Optional[int] = ..., wasted: _Optional[int] = ..., queue_ns: _Optional[int] = ..., compute_ns: _Optional[int] = ..., usage: _Optional[_Union[LedgerUsage, _Mapping]] = ..., clients: _Optional[_Mapping[str, int]] = ..., waste: _Optional[_Mapping[str, int]] = ...) -> None: ...
 
 class TermsRequest(_message.Message):
     __slots__ = ("since_unix_ns", "until_unix_ns")
