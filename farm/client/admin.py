@@ -52,6 +52,7 @@ from farm.pb.farm_admin_pb2 import (
     VersionRequest,
     VersionResponse,
     WatchEventsRequest,
+    WatchEventsResponse,
 )
 from farm.pb.farm_admin_pb2 import WatchSnapshotsRequest as WatchRequest
 from farm.pb.open_inference_pb2 import (
@@ -116,10 +117,13 @@ class AdminClient:
 
         Those with a number up to `after` are known already. Closing the iterator ends the call.
         """
-        request = WatchEventsRequest(after=after)
-        with closing(self._calls.stream(WATCH_EVENTS, request, None)) as answers:
+        with closing(self.watch_events(after)) as answers:
             for answer in answers:
                 yield list(map(operations.of_event, answer.events)), answer.missed
+
+    def watch_events(self, after: int = 0) -> Generator[WatchEventsResponse, None, None]:
+        """Yield what happens as the gateway tells it, likewise."""
+        return self._calls.stream(WATCH_EVENTS, WatchEventsRequest(after=after), None)
 
     def history(
         self, node_id: str = "", *, since_unix_ns: int = 0, timeout_s: float = 5.0

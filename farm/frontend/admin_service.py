@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 
 from farm import __version__
+from farm.core.admin_protocol import ADMIN_PROTOCOL
 from farm.core.errors import InvalidRequestError
 from farm.engine.calibration import STEP_S, Calibrator
 from farm.engine.descriptions import Descriptions
@@ -15,8 +16,6 @@ from farm.frontend.grpc_types import Context
 from farm.frontend.snapshot_messages import to_snapshot
 from farm.pb import farm_admin_pb2 as pb
 
-# What gateway and tools agree on; raised when a message changes its meaning.
-ADMIN_PROTOCOL = 1
 MIN_INTERVAL_NS = 50_000_000
 
 

@@ -7,7 +7,7 @@ from farm.core.energy import Band, Power, weakest
 from farm.core.nodes import NodeState
 from farm.core.snapshots import FarmSnapshot, ModelSnapshot, NodeSnapshot
 from tui.readings.rates import FarmRates, ModelRates, NodeRates, RateMeter
-from tui.readings.trends import Trends
+from tui.readings.trends import FarmTrends, Trends
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +36,7 @@ class Reading:
 
     snapshot: FarmSnapshot
     rates: FarmRates
+    trends: FarmTrends
     nodes: Mapping[str, NodeReading]
     models: tuple[ModelReading, ...]
     power: Power | None
@@ -48,6 +49,7 @@ class Reader:
     def __init__(self) -> None:
         self._meter = RateMeter()
         self._trends: dict[str, Trends] = {}
+        self._farm_trends = FarmTrends()
 
     def read(self, snapshot: FarmSnapshot) -> Reading:
         """Return the farm as it is with a snapshot."""
@@ -60,9 +62,11 @@ class Reader:
             lately, trends = rates.nodes[node.node_id], self._trends[node.node_id]
             trends.take(snapshot.taken_unix_ns, node, lately)
             nodes[node.node_id] = NodeReading(node=node, rates=lately, trends=trends)
+        self._farm_trends.take(snapshot, rates.farm)
         return Reading(
             snapshot=snapshot,
             rates=rates.farm,
+            trends=self._farm_trends,
             nodes=nodes,
             models=tuple(
                 ModelReading(model=model, rates=rates.models[model.key])

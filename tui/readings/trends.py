@@ -4,8 +4,8 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Final
 
-from farm.core.snapshots import NodeSnapshot
-from tui.readings.rates import NodeRates
+from farm.core.snapshots import FarmSnapshot, NodeSnapshot
+from tui.readings.rates import FarmRates, NodeRates
 
 # Two minutes at one a second: the widest sparkline, and the live end of a plot.
 LENGTH: Final = 120
@@ -59,3 +59,25 @@ class Trends:
     @property
     def batch_s(self) -> Sequence[float | None]:
         return self._batch_s
+
+
+class FarmTrends:
+    """The latest values of a whole farm, the oldest first; None where nothing was known."""
+
+    def __init__(self) -> None:
+        self._queued: deque[int] = deque(maxlen=LENGTH)
+        self._requests_per_s: deque[float | None] = deque(maxlen=LENGTH)
+
+    def take(self, snapshot: FarmSnapshot, rates: FarmRates) -> None:
+        """Add what a snapshot says of the farm."""
+        self._queued.append(snapshot.queued_requests)
+        self._requests_per_s.append(rates.requests_per_s)
+
+    @property
+    def queued(self) -> Sequence[int]:
+        """Requests that waited."""
+        return self._queued
+
+    @property
+    def requests_per_s(self) -> Sequence[float | None]:
+        return self._requests_per_s

@@ -4,7 +4,7 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from threading import Event
-from typing import Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 from farm.core.events import FarmEvent
 from farm.core.histories import HistoryPoint, LogLine
@@ -12,7 +12,10 @@ from farm.core.ledger import LedgerAnswer, LedgerQuery
 from farm.core.node_details import NodeDetails
 from farm.core.snapshots import FarmSnapshot
 from farm.core.terms import FarmTerms
-from farm.pb.farm_admin_pb2 import ModelDescription
+
+if TYPE_CHECKING:
+    from farm.pb.farm_admin_pb2 import FarmSnapshot as SnapshotMessage
+    from farm.pb.farm_admin_pb2 import ModelDescription, WatchEventsResponse
 
 
 class LinkState(StrEnum):
@@ -77,6 +80,34 @@ class Source(Protocol):
         ...
 
 
+@runtime_checkable
+class Player(Protocol):
+    """A source whose time can be steered, from any thread; its `Playhead` tells what came of it."""
+
+    def pause(self) -> None:
+        """Stand still, or go on."""
+        ...
+
+    def slower(self) -> None: ...
+
+    def faster(self) -> None: ...
+
+    def seek(self, unix_ns: int) -> None:
+        """Go to a moment, or to the nearest there is."""
+        ...
+
+
+class Tap(Protocol):
+    """Is given all that a gateway tells, as it came, on the threads of its source.
+
+    Its methods return soon and never raise.
+    """
+
+    def snapshot(self, message: "SnapshotMessage") -> None: ...
+
+    def events(self, message: "WatchEventsResponse") -> None: ...
+
+
 class Operator(Protocol):
     """What a living farm can be asked and told. Every method blocks and raises `FarmError`.
 
@@ -107,7 +138,7 @@ class Operator(Protocol):
         """Return a node in depth."""
         ...
 
-    def describe(self, name: str) -> Sequence[ModelDescription]:
+    def describe(self, name: str) -> "Sequence[ModelDescription]":
         """Return a model's versions in depth."""
         ...
 
