@@ -27,12 +27,26 @@ _GROWS_OVER: Final = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """Something that is wrong: with what, and what. `nodes` are those it is about."""
+    """Something that is wrong with a subject: what, and why as far as that is known.
+
+    `nodes` are those it is about; where there are several, they are the subject together.
+    """
 
     severity: Severity
     subject: str
-    text: str
+    what: str
+    why: str = ""
     nodes: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """What is wrong, and why."""
+        return f"{self.what}: {self.why}" if self.why else self.what
+
+    @property
+    def places(self) -> Sequence[tuple[str, str]]:
+        """What is wrong, with each thing that it is wrong with."""
+        return [(self.what, place) for place in self.nodes or (self.subject,)]
 
 
 def alerts(reading: Reading) -> tuple[Alert, ...]:
@@ -46,7 +60,7 @@ def _of_farm(reading: Reading) -> Iterator[Alert]:
     snapshot = reading.snapshot
     if snapshot.gateway_state is GatewayState.DRAINING:
         yield Alert(
-            severity=Severity.WARNING, subject="gateway", text="drains: it takes no requests"
+            severity=Severity.WARNING, subject="gateway", what="drains", why="it takes no requests"
         )
     states = Counter(node.state for node in snapshot.nodes)
     if not states[NodeState.READY]:
@@ -55,10 +69,11 @@ def _of_farm(reading: Reading) -> Iterator[Alert]:
         yield Alert(
             severity=Severity.WARNING if coming else Severity.ERROR,
             subject="farm",
-            text=f"no node is ready: {told or 'none has joined'}",
+            what="no node is ready",
+            why=told or "none has joined",
         )
     if _grows(reading.trends.queued):
-        yield Alert(severity=Severity.WARNING, subject="queue", text=_queue(reading))
+        yield Alert(severity=Severity.WARNING, subject="queue", what="grows", why=_queue(reading))
 
 
 def _grows(queued: Sequence[int]) -> bool:
@@ -70,8 +85,8 @@ def _grows(queued: Sequence[int]) -> bool:
 def _queue(reading: Reading) -> str:
     queued, per_s = reading.snapshot.queued_requests, reading.rates.requests_per_s
     if not per_s:
-        return f"grows: {count(queued)} requests wait and none is answered"
-    return f"grows: {count(queued)} requests wait, {seconds(queued / per_s)} at this rate"
+        return f"{count(queued)} requests wait and none is answered"
+    return f"{count(queued)} requests wait, {seconds(queued / per_s)} at this rate"
 
 
 def _of_models(reading: Reading) -> Iterator[Alert]:
@@ -81,13 +96,15 @@ def _of_models(reading: Reading) -> Iterator[Alert]:
             yield Alert(
                 severity=Severity.ERROR,
                 subject=str(model.key),
-                text=_because("unavailable", model.reason),
+                what="unavailable",
+                why=model.reason,
             )
         if failures_per_s:
             yield Alert(
                 severity=Severity.WARNING,
                 subject=str(model.key),
-                text=f"{rate(failures_per_s)} requests fail a second",
+                what="requests fail",
+                why=f"{rate(failures_per_s)} a second",
             )
 
 
@@ -102,7 +119,8 @@ def _of_nodes(reading: Reading) -> Iterator[Alert]:
             yield Alert(
                 severity=check.severity,
                 subject=f"{len(found)} nodes",
-                text=f"{check.what}: {_named(list(found))}",
+                what=check.what,
+                why=_named(list(found)),
                 nodes=tuple(found),
             )
             continue
@@ -110,7 +128,8 @@ def _of_nodes(reading: Reading) -> Iterator[Alert]:
             yield Alert(
                 severity=check.severity,
                 subject=node_id,
-                text=_because(check.what, why),
+                what=check.what,
+                why=why,
                 nodes=(node_id,),
             )
 
@@ -118,10 +137,6 @@ def _of_nodes(reading: Reading) -> Iterator[Alert]:
 def _named(names: Sequence[str]) -> str:
     told = ", ".join(names[:_NAMED])
     return f"{told} and {len(names) - _NAMED} more" if len(names) > _NAMED else told
-
-
-def _because(what: str, why: str) -> str:
-    return f"{what}: {why}" if why else what
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,6 +30,7 @@ class Role(StrEnum):
     """What a text is to its reader; a theme has a colour for each."""
 
     PLAIN = "plain"
+    STRONG = "strong"
     MUTED = "muted"
     GOOD = "good"
     WARNING = "warning"

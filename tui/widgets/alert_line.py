@@ -1,0 +1,71 @@
+"""What is wrong, under the table of nodes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from textual import events
+from textual.message import Message
+
+from farm.core.events import Severity
+from tui.glyphs import Glyphs
+from tui.readings.alerts import Alert
+from tui.readings.cell_text import clean
+from tui.readings.columns import Cell, Role
+from tui.widgets.lines import Lines
+from tui.widgets.roles import role_css
+
+_ROLES = {
+    Severity.INFO: Role.MUTED,
+    Severity.WARNING: Role.WARNING,
+    Severity.ERROR: Role.ERROR,
+}
+
+
+class AlertLine(Lines):
+    """Alerts, a line each as far as there is room; one of them may be looked at.
+
+    As high as a twelfth of the screen: an alarm must not hide what it is about.
+    """
+
+    DEFAULT_CSS = """
+        AlertLine { height: 1; padding: 0 1; }
+        """ + role_css("AlertLine")
+
+    @dataclass
+    class Chosen(Message):
+        """An operator wants to see what an alert is about."""
+
+        alert: Alert
+
+    def __init__(self, glyphs: Glyphs, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._glyphs = glyphs
+        self._alerts: Sequence[Alert] = ()
+        self._first = 0
+
+    def show(self, alerts: Sequence[Alert], looked_at: int | None) -> None:
+        """Show alerts, the one that is looked at among them."""
+        self._alerts = alerts
+        height = max(1, self.app.size.height // 12)
+        self.styles.height = height
+        self._first = max(0, (looked_at or 0) - height + 1)
+        seen = alerts[self._first : self._first + height]
+        lines = [
+            self._line(alert, marked=self._first + place == looked_at)
+            for place, alert in enumerate(seen)
+        ]
+        if hidden := len(alerts) - len(seen):
+            lines[-1].append((f"  and {hidden} more", Role.MUTED))
+        self.show_lines(lines or [[("  no alerts", Role.MUTED)]])
+
+    def on_click(self, event: events.Click) -> None:
+        if self._first + event.y < len(self._alerts):
+            self.post_message(self.Chosen(self._alerts[self._first + event.y]))
+
+    def _line(self, alert: Alert, *, marked: bool) -> list[Cell]:
+        role = _ROLES[alert.severity]
+        return [
+            (self._glyphs.marked if marked else " ", Role.PLAIN),
+            (f"{self._glyphs.severities[alert.severity]} {clean(alert.subject)} ", role),
+            (clean(alert.text), Role.PLAIN),
+        ]
