@@ -1,6 +1,6 @@
 """What every source of the screen has in common."""
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from threading import Event
@@ -108,6 +108,16 @@ class Tap(Protocol):
     def events(self, message: "WatchEventsResponse") -> None: ...
 
 
+class Lines(Protocol):
+    """Lines of a log; any thread may close them, which ends them with a `FarmError`."""
+
+    def __iter__(self) -> Iterator[LogLine]: ...
+
+    def close(self) -> None:
+        """End them, also while somebody waits for the next one."""
+        ...
+
+
 class Operator(Protocol):
     """What a living farm can be asked and told. Every method blocks and raises `FarmError`.
 
@@ -146,10 +156,8 @@ class Operator(Protocol):
         """Return how a node, or the whole farm, fared lately."""
         ...
 
-    def log(
-        self, node_id: str = "", *, lines: int = 100, follow: bool = False
-    ) -> Generator[LogLine, None, None]:
-        """Yield lines of a node's log, or of the gateway's own."""
+    def log(self, node_id: str = "", *, lines: int = 100, follow: bool = False) -> Lines:
+        """Return lines of a node's log, or of the gateway's own."""
         ...
 
     def ledger(self, query: LedgerQuery) -> LedgerAnswer:

@@ -9,6 +9,7 @@ from commands import fails, farm, ok
 from fake_gateway import FakeGateway, running_gateway
 
 from farm.cli import node_control, node_details
+from farm.core import draining
 from farm.core.errors import NodeLostError, UnreachableError
 from farm.pb.farm_admin_pb2 import NodeSnapshot
 
@@ -22,7 +23,7 @@ def gateway() -> Iterator[FakeGateway]:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(node_control, "_LOOK_S", 0.05)
-    monkeypatch.setattr(node_control, "_SETTLE_S", 0.0)
+    monkeypatch.setattr(draining, "SETTLE_S", 0.0)
 
 
 def document(text: str) -> list[dict]:
