@@ -5,7 +5,15 @@ from typing import Final
 
 from farm.core.events import FarmEvent
 from tui.readings.reading import Reader, Reading
-from tui.sources.source import EventsCame, LinkChanged, LinkState, Playhead, SnapshotCame, Update
+from tui.sources.source import (
+    EventsCame,
+    Jumped,
+    LinkChanged,
+    LinkState,
+    Playhead,
+    SnapshotCame,
+    Update,
+)
 
 # Events that are kept: some megabytes.
 _MAX_EVENTS: Final = 10_000
@@ -35,15 +43,24 @@ class Store:
                 self.link = update
             case Playhead():
                 self.playhead = update
+            case Jumped():
+                self._reader = Reader()
+                self.events.clear()
+                self.missed_events = 0
 
     def age_s(self, now: float) -> float | None:
         """Return how old the reading is, None where there is none yet."""
         return None if self.reading is None else now - self._read_at
 
     def stale(self, now: float) -> bool:
-        """Whether what is shown may not be so any more: it is greyed, with its age."""
+        """Whether what is shown may not be so any more: it is greyed, with its age.
+
+        In a recording time runs as it is played: its source says where there is nothing.
+        """
         age_s = self.age_s(now)
-        return age_s is not None and (self.link.state is LinkState.DOWN or age_s > STALE_S)
+        if age_s is None or self.playhead is not None:
+            return age_s is not None and self.link.state is LinkState.DOWN
+        return self.link.state is LinkState.DOWN or age_s > STALE_S
 
 
 # Snapshots come every second; three that stay out are no hiccup.

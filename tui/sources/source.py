@@ -61,7 +61,12 @@ class Playhead:
     paused: bool
 
 
-Update: TypeAlias = LinkChanged | SnapshotCame | EventsCame | Playhead
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Jumped:
+    """What comes next does not follow on what came before: a recording was wound."""
+
+
+Update: TypeAlias = LinkChanged | SnapshotCame | EventsCame | Playhead | Jumped
 
 
 class Source(Protocol):
