@@ -1,26 +1,57 @@
 """The operator's screen."""
 
-from collections import deque
+from pathlib import Path
 from threading import Event
 from time import monotonic
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from textual.app import App
+from textual.binding import BindingType
+from textual.filter import LineFilter, NoColor
+from textual.screen import Screen
 from textual.signal import Signal
+from textual.widgets import Input
 
+from tui.commands import FarmCommands
+from tui.glyphs import glyphs
+from tui.inbox import Inbox
+from tui.keys import bound
 from tui.options import TopOptions
+from tui.plain_text import PlainText
 from tui.screens.overview import Overview
-from tui.sources.source import Operator, Source, Update
+from tui.sources.source import Operator, Player, Source
 from tui.store import Store
+from tui.theme import DARK, LIGHT, PLAIN, THEMES
 
-# Updates that wait for the next frame; a source that tells more drops its oldest.
-_MAX_WAITING: Final = 1_000
+# Ages are told in seconds, so nothing has to be painted more often where nothing comes.
+_IDLE_S: Final = 1.0
+# How far a key seeks in a recording, in its own time at the speed of life.
+_SEEK_S: Final = 10.0
+
+_REPLAY: Final = frozenset({"pause", "slower", "faster", "seek"})
 
 
 class FarmTop(App[None]):
     """Shows one farm. `operator` is None where nothing can be done: a recording, a simulation."""
 
     TITLE = "farm top"
+    CSS_PATH = sorted((Path(__file__).parent / "styles").glob("*.tcss"))
+    COMMANDS = {FarmCommands}  # noqa: RUF012
+    BINDINGS: ClassVar[list[BindingType]] = [
+        bound("help", show=True),
+        bound("palette", "command_palette", show=True),
+        bound("overview", "go('overview')"),
+        bound("models", "go('models')"),
+        bound("cost", "go('cost')"),
+        bound("events", "go('events')"),
+        bound("theme", "toggle_theme"),
+        bound("quit", show=True),
+        bound("pause"),
+        bound("slower"),
+        bound("faster"),
+        bound("seek_back", "seek(-1)", priority=True),
+        bound("seek_forward", "seek(1)", priority=True),
+    ]
 
     def __init__(
         self, source: Source, *, operator: Operator | None = None, options: TopOptions
@@ -29,34 +60,157 @@ class FarmTop(App[None]):
         self.source = source
         self.operator = operator
         self.options = options
+        self.glyphs = glyphs(options.ascii_only)
         self.store = Store()
         # Published at most once a frame, after the store took what came since the last one.
         self.updated: Signal[Store] = Signal(self, "updated")
-        self._waiting: deque[Update] = deque(maxlen=_MAX_WAITING)
+        self._inbox = Inbox()
         self._stop = Event()
+        self._published_at = 0.0
+        # Every paint travels over SSH: nothing glides or blinks.
+        self.animation_level = "none"
+        self.no_color = self.no_color or options.no_color
+        self._own_filters: list[LineFilter] = []
+        if self.no_color:
+            self._own_filters.append(NoColor())
+        if options.ascii_only:
+            self._own_filters.append(PlainText())
+        for theme in THEMES:
+            self.register_theme(theme)
+        self.theme = PLAIN if self.no_color else options.theme or DARK
+
+    def get_line_filters(self) -> list[LineFilter]:
+        return [*super().get_line_filters(), *self._own_filters]
 
     def now(self) -> float:
         """Return the moment by the screen's clock, in seconds."""
         return monotonic()
 
+    @property
+    def refusal(self) -> str:
+        """Why nothing can be done to the farm from here; empty where it can."""
+        if self.options.read_only:
+            return "this screen is read-only: start farm top without --read-only to act"
+        if self.operator is None:
+            return f"this is a {self.source.title}: nothing can be done to it"
+        return ""
+
     def get_default_screen(self) -> Overview:
         return Overview()
 
     def on_mount(self) -> None:
-        self.run_worker(self._follow, thread=True, exit_on_error=False)
+        self.set_keymap(self.options.keys)
+        # The first paint goes first; what a source imports takes a while.
+        self.call_after_refresh(self.run_worker, self._follow, thread=True, exit_on_error=False)
         self.set_interval(1 / self.options.frames_per_s, self._frame)
 
     def on_unmount(self) -> None:
         self._stop.set()
 
     def _follow(self) -> None:
-        self.source.follow(self._waiting.append, self._stop)
+        self.source.follow(self._inbox.put, self._stop)
 
     def _frame(self) -> None:
         now = self.now()
-        while self._waiting:
-            self.store.take(self._waiting.popleft(), now)
-        self.updated.publish(self.store)
+        updates = self._inbox.take()
+        for update in updates:
+            self.store.take(update, now)
+        if updates or now - self._published_at >= _IDLE_S:
+            self._published_at = now
+            self.updated.publish(self.store)
 
-    def action_quit_now(self) -> Any:
-        self.exit()
+    def open_node(self, node_id: str) -> None:
+        """Show a node in depth."""
+        from tui.screens.node import NodeScreen
+
+        self._show_detail(NodeScreen(node_id))
+
+    def open_model(self, name: str) -> None:
+        """Show a model in depth."""
+        from tui.screens.model import ModelScreen
+
+        self._show_detail(ModelScreen(name))
+
+    def open_models(self) -> None:
+        from tui.screens.models import ModelsScreen
+
+        self._show_view(ModelsScreen())
+
+    def open_cost(self) -> None:
+        from tui.screens.cost import CostScreen
+
+        self._show_view(CostScreen())
+
+    def open_events(self) -> None:
+        from tui.screens.events import EventsScreen
+
+        self._show_view(EventsScreen())
+
+    def open_help(self) -> None:
+        """Tell what the keys of the screen on top do."""
+        from tui.screens.help import HelpScreen
+
+        active = [active.binding for active in self.screen.active_bindings.values()]
+        self.push_screen(HelpScreen(active, self.options.keys))
+
+    def use_theme(self, name: str) -> None:
+        """Change the colours, unless there are to be none."""
+        if self.no_color:
+            self.notify("there are no colours: NO_COLOR is set, or --no-color was given")
+        else:
+            self.theme = name
+
+    def action_go(self, view: str) -> None:
+        opening = {
+            "overview": self._back_to_overview,
+            "models": self.open_models,
+            "cost": self.open_cost,
+            "events": self.open_events,
+        }
+        opening[view]()
+
+    def action_help(self) -> None:
+        self.open_help()
+
+    def action_toggle_theme(self) -> None:
+        self.use_theme(LIGHT if self.current_theme.dark else DARK)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action in _REPLAY:
+            return isinstance(self.source, Player) and not isinstance(self.focused, Input)
+        return super().check_action(action, parameters)
+
+    def action_pause(self) -> None:
+        if isinstance(self.source, Player):
+            self.source.pause()
+
+    def action_slower(self) -> None:
+        if isinstance(self.source, Player):
+            self.source.slower()
+
+    def action_faster(self) -> None:
+        if isinstance(self.source, Player):
+            self.source.faster()
+
+    def action_seek(self, direction: int) -> None:
+        playhead = self.store.playhead
+        if isinstance(self.source, Player) and playhead is not None:
+            step_ns = round(direction * _SEEK_S * max(playhead.speed, 1.0) * 1e9)
+            self.source.seek(playhead.at_unix_ns + step_ns)
+
+    def _back_to_overview(self) -> None:
+        while len(self.screen_stack) > 1:
+            self.pop_screen()
+
+    def _show_view(self, screen: Screen[Any]) -> None:
+        """Show one of the views that keys 1 to 4 go to: in place of what lies on the first."""
+        if type(self.screen) is not type(screen):
+            self._back_to_overview()
+            self.push_screen(screen)
+
+    def _show_detail(self, screen: Screen[Any]) -> None:
+        """Show what lies below a view; one of the same kind takes the other's place."""
+        if type(self.screen) is type(screen):
+            self.switch_screen(screen)
+        else:
+            self.push_screen(screen)

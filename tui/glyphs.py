@@ -11,6 +11,7 @@ from farm.core.energy import EnergySource
 from farm.core.events import Severity
 from farm.core.models import ModelState
 from farm.core.nodes import NodeState
+from tui.sources.source import LinkState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,7 @@ class Glyphs:
     models: Mapping[ModelState, str]
     sources: Mapping[EnergySource, str]
     severities: Mapping[Severity, str]
+    links: Mapping[LinkState, str]
     levels: str
     shades: str
     bar_rest: str
@@ -70,6 +72,12 @@ _UNICODE = Glyphs(
         EnergySource.ASSUMED: "?",
     },
     severities={Severity.INFO: "·", Severity.WARNING: "▲", Severity.ERROR: "✗"},
+    links={
+        LinkState.CONNECTING: "◌",
+        LinkState.UP: "●",
+        LinkState.DOWN: "✗",
+        LinkState.ENDED: "■",
+    },
     levels="▁▂▃▄▅▆▇█",
     shades="▏▎▍▌▋▊▉█",
     bar_rest="░",
@@ -109,6 +117,12 @@ _ASCII = Glyphs(
         EnergySource.ASSUMED: "?",
     },
     severities={Severity.INFO: ".", Severity.WARNING: "!", Severity.ERROR: "x"},
+    links={
+        LinkState.CONNECTING: ".",
+        LinkState.UP: "o",
+        LinkState.DOWN: "x",
+        LinkState.ENDED: "=",
+    },
     levels="_.,-=+*#",
     shades="   :::##",
     bar_rest=".",

@@ -20,7 +20,8 @@ class Place(StrEnum):
     OVERVIEW = "overview"
     NODE = "node"
     MODEL = "model"
-    REPLAY = "replay"
+    REPLAY = "recording"
+    QUESTION = "question"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +64,13 @@ KEYS: Final[Mapping[str, Key]] = {
     "faster": Key("]", Place.REPLAY, "faster"),
     "seek_back": Key("left", Place.REPLAY, "back in time"),
     "seek_forward": Key("right", Place.REPLAY, "on in time"),
+    "yes": Key("y", Place.QUESTION, "yes"),
+    "no": Key("n,escape", Place.QUESTION, "no"),
 }
 
 _MODIFIERS: Final = frozenset({"ctrl", "shift", "alt", "super"})
 _NAMES: Final = frozenset(key.value for key in Keys)
-# Only one of these is on the screen at a time.
+# Only one of these is on the screen at a time; a question takes every key to itself.
 _APART: Final = frozenset({Place.OVERVIEW, Place.NODE, Place.MODEL})
 
 
@@ -124,4 +127,6 @@ def _known(key: str) -> bool:
 
 def _meet(one: Place, other: Place) -> bool:
     """Whether keys of two places count at the same time."""
-    return one is other or not {one, other} <= _APART
+    if one is other:
+        return True
+    return Place.QUESTION not in {one, other} and not {one, other} <= _APART

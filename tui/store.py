@@ -17,6 +17,8 @@ from tui.sources.source import (
 
 # Events that are kept: some megabytes.
 _MAX_EVENTS: Final = 10_000
+# Snapshots come every second; three that stay out are no hiccup.
+STALE_S: Final = 3.5
 
 
 class Store:
@@ -61,7 +63,3 @@ class Store:
         if age_s is None or self.playhead is not None:
             return age_s is not None and self.link.state is LinkState.DOWN
         return self.link.state is LinkState.DOWN or age_s > STALE_S
-
-
-# Snapshots come every second; three that stay out are no hiccup.
-STALE_S: Final = 3.5

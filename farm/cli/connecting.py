@@ -40,21 +40,43 @@ def target(
     Raises:
         ConfigurationError: there is no such context, or the variables do not fit together.
     """
-    from farm.contexts import FarmHome
+    environment = os.environ if environment is None else environment
+    address, known = _choice(connect, context, environment)
+    return Target(address, _tls_from(environment) if known is None else _tls_of(known))
+
+
+def target_address(
+    connect: str | None, context: str | None, environment: Mapping[str, str] | None = None
+) -> str:
+    """Return where `target` is, at once: without gRPC, and so without a look at certificates.
+
+    Raises:
+        ConfigurationError: there is no such context, or the address is none.
+    """
+    from farm.core.addresses import checked_address
 
     environment = os.environ if environment is None else environment
+    return checked_address(_choice(connect, context, environment)[0])
+
+
+def _choice(
+    connect: str | None, context: str | None, environment: Mapping[str, str]
+) -> "tuple[str, Context | None]":
+    """Return the gateway's address, and the context that its certificates are of, if one is."""
+    from farm.contexts import FarmHome
+
     home = FarmHome.of(environment)
     if context is not None:
         found = home.context(context)
-        return Target(connect or found.address, _tls_of(found))
+        return connect or found.address, found
     address = connect or environment.get(_CONNECT)
     if address:
-        return Target(address, _tls_from(environment))
+        return address, None
     current = home.current()
     if current is not None:
         found = home.context(current)
-        return Target(found.address, _tls_of(found))
-    return Target(GRPC_ADDRESS, _tls_from(environment))
+        return found.address, found
+    return GRPC_ADDRESS, None
 
 
 def farm_client(connect: str | None, context: str | None) -> "FarmClient":

@@ -8,7 +8,7 @@ from typing import Self
 
 from farm.client import ledger, operations, terms
 from farm.client.calls import BlockingCalls
-from farm.client.channel import DEFAULT_ADDRESS, checked_address
+from farm.client.channel import DEFAULT_ADDRESS
 from farm.client.log_lines import LogLines
 from farm.client.methods import (
     CALIBRATE,
@@ -30,6 +30,7 @@ from farm.client.methods import (
     WATCH_SNAPSHOTS,
 )
 from farm.client.tls import ClientTls
+from farm.core.addresses import checked_address
 from farm.core.errors import UnsupportedError
 from farm.core.events import FarmEvent
 from farm.core.histories import HistoryPoint

@@ -5,7 +5,7 @@ from types import TracebackType
 from typing import Self, Unpack
 
 from farm.client.calls import BlockingCalls
-from farm.client.channel import DEFAULT_ADDRESS, checked_address
+from farm.client.channel import DEFAULT_ADDRESS
 from farm.client.codec import RequestOptions, to_request, to_result
 from farm.client.datatypes import AnyArray
 from farm.client.in_flight import InFlight, check_window
@@ -22,6 +22,7 @@ from farm.client.methods import (
 from farm.client.results import InferResult, StreamAnswer
 from farm.client.streams import stream_answers
 from farm.client.tls import ClientTls
+from farm.core.addresses import checked_address
 from farm.pb.model_config_pb2 import ModelConfig
 from farm.pb.open_inference_pb2 import (
     ModelConfigRequest,

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from farm.core.nodes import NodeState
 from tui.glyphs import Glyphs
 from tui.readings.alerts import HOT_C
+from tui.readings.cell_text import Cell, Role
 from tui.readings.names import natural, short_board
 from tui.readings.quantities import (
     UNKNOWN,
@@ -24,21 +24,6 @@ from tui.readings.quantities import (
 from tui.readings.reading import NodeReading
 from tui.readings.sparkline import sparkline
 from tui.readings.throttling import holds_now, holds_since_start
-
-
-class Role(StrEnum):
-    """What a text is to its reader; a theme has a colour for each."""
-
-    PLAIN = "plain"
-    STRONG = "strong"
-    MUTED = "muted"
-    GOOD = "good"
-    WARNING = "warning"
-    ERROR = "error"
-    TREND = "trend"
-
-
-Cell: TypeAlias = tuple[str, Role]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,7 +169,7 @@ def _plain(text: Callable[[NodeReading], str]) -> Callable[[NodeReading, Glyphs,
 
 COLUMNS: Final[Sequence[Column]] = (
     Column(
-        id="node", title="node", words="its name", width=4, rank=1, right=False,
+        id="node", title="node", words="its name", width=5, rank=1, right=False,
         largest_first=False, text=lambda r: r.node.node_id,
         value=lambda r: natural(r.node.node_id), cell=_plain(lambda r: r.node.node_id),
     ),
@@ -199,7 +184,7 @@ COLUMNS: Final[Sequence[Column]] = (
         value=lambda r: _STATES[r.node.state][0], cell=_state_cell,
     ),
     Column(
-        id="load", title="load", words="load of all its cores, in percent", width=5, rank=3,
+        id="load", title="load", words="load of all its cores, in percent", width=4, rank=3,
         unit="%", value=lambda r: _percent(_load(r)), cell=_plain(lambda r: fraction(_load(r))),
     ),
     Column(
@@ -207,15 +192,15 @@ COLUMNS: Final[Sequence[Column]] = (
         right=False, grows=60, value=lambda r: _percent(_load(r)), cell=_trend_cell,
     ),
     Column(
-        id="slots", title="slots", words="slots that are busy", width=6, rank=12, unit="",
+        id="slots", title="slots", words="slots that are busy", width=5, rank=12, unit="",
         value=_slots_busy, cell=_slots_cell,
     ),
     Column(
-        id="memory", title="mem", words="memory in use, in percent", width=5, rank=13, unit="%",
+        id="memory", title="mem", words="memory in use, in percent", width=4, rank=13, unit="%",
         value=lambda r: _percent(_memory(r)), cell=_plain(lambda r: fraction(_memory(r))),
     ),
     Column(
-        id="temp", title="temp", words="temperature of its processor", width=6, rank=4, unit="°C",
+        id="temp", title="temp", words="temperature of its processor", width=5, rank=4, unit="°C",
         value=_temperature, cell=_temperature_cell,
     ),
     Column(
@@ -224,13 +209,13 @@ COLUMNS: Final[Sequence[Column]] = (
         cell=_plain(lambda r: hertz(_clock(r))),
     ),
     Column(
-        id="flags", title="flags", width=6, rank=8, right=False,
+        id="flags", title="flags", width=5, rank=8, right=False,
         words="U under-voltage, C clock capped, T throttled, S soft temperature limit; small: "
         "once since it was started",
         text=_flags_text, value=_holds, cell=_flags_cell,
     ),
     Column(
-        id="watts", title="watts", words="what its host draws", width=9, rank=6, unit="W",
+        id="watts", title="watts", words="what its host draws", width=8, rank=6, unit="W",
         text=_watts_text, value=_watts_value,
         cell=lambda r, glyphs, _: (watts(r.node.power, glyphs.sources), Role.PLAIN),
     ),
@@ -240,22 +225,22 @@ COLUMNS: Final[Sequence[Column]] = (
         cell=_plain(lambda r: joules(r.rates.joules_per_request)),
     ),
     Column(
-        id="requests", title="req/s", words="requests answered a second", width=6, rank=5,
+        id="requests", title="req/s", words="requests answered a second", width=5, rank=5,
         unit="", value=lambda r: r.rates.requests_per_s,
         cell=_plain(lambda r: rate(r.rates.requests_per_s)),
     ),
     Column(
-        id="rows", title="rows", words="rows a batch, lately", width=5, rank=11, unit="",
+        id="rows", title="rows", words="rows a batch, lately", width=4, rank=11, unit="",
         value=lambda r: r.rates.batch_rows, cell=_plain(lambda r: rate(r.rates.batch_rows)),
     ),
     Column(
-        id="batch", title="batch", words="time a batch takes, in ms", width=7, rank=16,
+        id="batch", title="batch", words="time a batch takes, in ms", width=6, rank=16,
         unit="ms", value=lambda r: None if (s := r.rates.batch_s) is None else s * 1e3,
         cell=_plain(lambda r: seconds(r.rates.batch_s)),
     ),
     Column(
         id="errors", title="errors", words="batches that failed since the gateway began",
-        width=7, rank=10, unit="", value=lambda r: r.node.work.failures_total, cell=_errors_cell,
+        width=6, rank=10, unit="", value=lambda r: r.node.work.failures_total, cell=_errors_cell,
     ),
     Column(
         id="age", title="age", words="how old its last heartbeat is, in seconds", width=6, rank=17,

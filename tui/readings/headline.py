@@ -3,21 +3,17 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from rich.cells import cell_len
-
 from farm.core.snapshots import GatewayState
 from tui.glyphs import Glyphs
-from tui.readings.cell_text import clean, fitted
-from tui.readings.columns import Cell, Role
+from tui.readings.cell_text import Cell, Line, Role, clean, cut_off, line_width
 from tui.readings.quantities import count, joules, money, rate, seconds, watts
 from tui.readings.reading import Reading
 from tui.readings.sparkline import sparkline
+from tui.readings.trends import LENGTH
 
 _APART: Final = "  "
-_TREND_CELLS: Final = 30
-
-# Pieces that stay on one line.
-_Figure = Sequence[Cell]
+# The shortest trend that tells anything.
+_TREND_CELLS: Final = 10
 
 
 def headline(
@@ -26,11 +22,12 @@ def headline(
     """Return lines of at most `width` cells; what finds no room is left out, the last first."""
     if reading is None:
         return [[("waiting for first sample", Role.MUTED)]]
-    figures = [*_state(reading), *_figures(reading, glyphs)]
-    return _laid_out(figures, width, lines, glyphs.cut)
+    laid = _laid_out([*_state(reading), *_figures(reading, glyphs)], width, lines, glyphs.cut)
+    _add_trend(laid, reading, glyphs, width, lines)
+    return laid
 
 
-def _state(reading: Reading) -> Iterator[_Figure]:
+def _state(reading: Reading) -> Iterator[Line]:
     snapshot = reading.snapshot
     serving = snapshot.gateway_state is GatewayState.SERVING
     yield [
@@ -41,7 +38,7 @@ def _state(reading: Reading) -> Iterator[_Figure]:
     yield [(f"{up}/{known}", Role.PLAIN if up == known else Role.ERROR), (" nodes up", Role.MUTED)]
 
 
-def _figures(reading: Reading, glyphs: Glyphs) -> Iterator[_Figure]:
+def _figures(reading: Reading, glyphs: Glyphs) -> Iterator[Line]:
     rates = reading.rates
     queued = reading.snapshot.queued_requests
     yield [(rate(rates.requests_per_s), Role.STRONG), (" req/s", Role.MUTED)]
@@ -55,8 +52,6 @@ def _figures(reading: Reading, glyphs: Glyphs) -> Iterator[_Figure]:
         (" per 1,000", Role.MUTED),
         *_baseline(reading),
     ]
-    trend = sparkline(reading.trends.requests_per_s, _TREND_CELLS, glyphs.levels)
-    yield [("req/s ", Role.MUTED), (trend, Role.TREND)]
 
 
 def _baseline(reading: Reading) -> Iterator[Cell]:
@@ -66,11 +61,11 @@ def _baseline(reading: Reading) -> Iterator[Cell]:
         yield money(rates.baseline_per_1000, rates.baseline_currency), Role.PLAIN
 
 
-def _laid_out(figures: Sequence[_Figure], width: int, lines: int, cut: str) -> list[list[Cell]]:
+def _laid_out(figures: Sequence[Line], width: int, lines: int, cut: str) -> list[list[Cell]]:
     laid: list[list[Cell]] = [[]]
     taken = 0
     for figure in figures:
-        wide = sum(cell_len(text) for text, _ in figure)
+        wide = line_width(figure)
         if taken and taken + len(_APART) + wide > width:
             if len(laid) == lines:
                 break
@@ -79,14 +74,22 @@ def _laid_out(figures: Sequence[_Figure], width: int, lines: int, cut: str) -> l
         if taken:
             laid[-1].append((_APART, Role.PLAIN))
             taken += len(_APART)
-        laid[-1] += figure if wide <= width else _cut(figure, width, cut)
+        laid[-1] += cut_off(figure, width, cut)
         taken += wide
     return laid
 
 
-def _cut(figure: _Figure, width: int, cut: str) -> Iterator[Cell]:
-    """Yield what a line has room for of a figure that is wider."""
-    for text, role in figure:
-        if width > 0:
-            yield (text if cell_len(text) <= width else fitted(text, width, cut)), role
-        width -= cell_len(text)
+def _add_trend(
+    laid: list[list[Cell]], reading: Reading, glyphs: Glyphs, width: int, lines: int
+) -> None:
+    """Fill what is left of the last line with the requests a second over time, or one more."""
+    told = f"{_APART}req/s "
+    left = width - line_width(laid[-1]) - len(told)
+    if left < _TREND_CELLS:
+        if len(laid) == lines:
+            return
+        laid.append([])
+        told = told.lstrip()
+        left = width - len(told)
+    trend = sparkline(reading.trends.requests_per_s, min(left, LENGTH), glyphs.levels)
+    laid[-1] += [(told, Role.MUTED), (trend, Role.TREND)]

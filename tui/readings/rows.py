@@ -5,7 +5,8 @@ from typing import Final
 
 from farm.core.nodes import NodeState
 from tui.glyphs import Glyphs
-from tui.readings.columns import Cell, Column, Role
+from tui.readings.cell_text import Cell, Role
+from tui.readings.columns import Column
 from tui.readings.names import natural
 from tui.readings.reading import NodeReading
 

@@ -124,7 +124,9 @@ class NodeScreen(ActingScreen):
         node = None if reading is None else reading.nodes.get(self.node_id)
         if node is None:
             why = "waiting for the first sample" if reading is None else "the farm has no such node"
-            self.query_one("#node", Static).update(f"{printable(self.node_id)}: {why}", markup=False)
+            self.query_one("#node", Static).update(
+                f"{printable(self.node_id)}: {why}", markup=False
+            )
             return
         symbols = self.top.glyphs
         self.query_one("#node", Static).update(_head(node, symbols))
@@ -244,9 +246,7 @@ def _head(reading: NodeReading, symbols: Glyphs) -> Content:
     ]
     troubles = node_lines.troubles(reading)
     if troubles:
-        lines.append(
-            Content.assemble((f"{symbols.warning} {dot.join(troubles)}", "$text-warning"))
-        )
+        lines.append(Content.assemble((f"{symbols.warning} {dot.join(troubles)}", "$text-warning")))
     lines.append(Content(dot.join(node_lines.condition(reading, symbols.sources))))
     return Content("\n").join(lines)
 

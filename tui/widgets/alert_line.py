@@ -9,8 +9,7 @@ from textual.message import Message
 from farm.core.events import Severity
 from tui.glyphs import Glyphs
 from tui.readings.alerts import Alert
-from tui.readings.cell_text import clean
-from tui.readings.columns import Cell, Role
+from tui.readings.cell_text import Line, Role, clean, cut_off
 from tui.widgets.lines import Lines
 from tui.widgets.roles import role_css
 
@@ -19,6 +18,9 @@ _ROLES = {
     Severity.WARNING: Role.WARNING,
     Severity.ERROR: Role.ERROR,
 }
+
+
+_MARGINS = 2
 
 
 class AlertLine(Lines):
@@ -49,20 +51,25 @@ class AlertLine(Lines):
         height = max(1, self.app.size.height // 12)
         self.styles.height = height
         self._first = max(0, (looked_at or 0) - height + 1)
+        if not alerts:
+            self.show_lines([[("  no alerts", Role.MUTED)]])
+            return
         seen = alerts[self._first : self._first + height]
         lines = [
             self._line(alert, marked=self._first + place == looked_at)
             for place, alert in enumerate(seen)
         ]
         if hidden := len(alerts) - len(seen):
-            lines[-1].append((f"  and {hidden} more", Role.MUTED))
-        self.show_lines(lines or [[("  no alerts", Role.MUTED)]])
+            more = f"  and {hidden} more"
+            room = self.app.size.width - _MARGINS - len(more)
+            lines[-1] = [*cut_off(lines[-1], room, self._glyphs.cut), (more, Role.MUTED)]
+        self.show_lines(lines)
 
     def on_click(self, event: events.Click) -> None:
         if self._first + event.y < len(self._alerts):
             self.post_message(self.Chosen(self._alerts[self._first + event.y]))
 
-    def _line(self, alert: Alert, *, marked: bool) -> list[Cell]:
+    def _line(self, alert: Alert, *, marked: bool) -> Line:
         role = _ROLES[alert.severity]
         return [
             (self._glyphs.marked if marked else " ", Role.PLAIN),

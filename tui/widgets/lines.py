@@ -1,16 +1,14 @@
 """Some lines of text, painted only when they change."""
 
 from collections.abc import Sequence
-from typing import ClassVar, TypeAlias
+from typing import ClassVar
 
 from rich.segment import Segment
 from textual.strip import Strip
 from textual.widget import Widget
 
-from tui.readings.columns import Cell
+from tui.readings.cell_text import Line
 from tui.widgets.roles import ROLE_CLASSES, role_css
-
-Line: TypeAlias = Sequence[Cell]
 
 
 class Lines(Widget):

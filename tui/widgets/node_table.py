@@ -16,8 +16,8 @@ from textual.strip import Strip
 
 from tui.glyphs import Glyphs
 from tui.keys import bound
-from tui.readings.cell_text import fitted
-from tui.readings.columns import COLUMNS, Cell, Column, Role
+from tui.readings.cell_text import Cell, Role, fitted
+from tui.readings.columns import COLUMNS, Column
 from tui.readings.reading import NodeReading
 from tui.readings.rows import cells, fitting, ordered
 from tui.widgets.roles import ROLE_CLASSES, role_css
@@ -46,6 +46,7 @@ class NodeTable(ScrollView, can_focus=True):
     NodeTable {
         height: 1fr;
         overflow-x: hidden;
+        scrollbar-gutter: stable;
         scrollbar-size-vertical: 1;
         background: $background;
         color: $foreground;
@@ -292,7 +293,9 @@ class NodeTable(ScrollView, can_focus=True):
         )
         titles = []
         for column, width in self._columns:
-            title = f"{column.title}{arrow}" if column is self._by else column.title
+            title = column.title
+            if column is self._by:
+                title = title[: width - 1] + arrow
             titles.append(fitted(title, width, self._glyphs.cut, right=column.right))
         style = self.get_component_rich_style("node-table--header")
         text = fitted(" " * _MARGIN + " ".join(titles), self.size.width, "")

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from tui.readings.columns import Role
+from tui.readings.cell_text import Role
 
 # Component classes of every widget that paints text by its role.
 ROLE_CLASSES: Final = frozenset(f"role--{role}" for role in Role)

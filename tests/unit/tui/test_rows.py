@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from farm.core.nodes import NodeState
 from farm.core.snapshots import NodeSnapshot, NodeWork
 from tui.glyphs import glyphs
-from tui.readings.columns import COLUMNS, Column, Role
+from tui.readings.cell_text import Role
+from tui.readings.columns import COLUMNS, Column
 from tui.readings.names import short_board
 from tui.readings.reading import NodeReading, Reader
 from tui.readings.rows import cells, fitting, ordered
@@ -75,8 +76,8 @@ def test_boards_as_people_say_them(board: str, name: str) -> None:
 @pytest.mark.parametrize(
     ("width", "ids"),
     [
-        (40, "node state load temp requests"),
-        (80, "node state load trend temp flags watts joules requests errors"),
+        (40, "node state load temp flags requests"),
+        (80, "node state load trend temp flags watts joules requests rows errors"),
         (200, " ".join(BY_ID)),
     ],
 )

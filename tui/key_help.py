@@ -1,0 +1,46 @@
+"""The keys that are in force, as the help tells them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from textual.binding import Binding
+
+from tui.keys import KEYS, Place
+
+HERE: Final = "here"
+
+
+@dataclass(frozen=True, slots=True)
+class KeySection:
+    """Keys under a heading, each with what it does; several keys of one action together."""
+
+    heading: str
+    keys: Sequence[tuple[Sequence[str], str]]
+
+
+def key_sections(active: Iterable[Binding], overrides: Mapping[str, str]) -> Sequence[KeySection]:
+    """Return the keys of the screen that help is wanted for, then those of other places.
+
+    `active` are the bindings in force there; `overrides` the operator's own keys, by action.
+    """
+    here: dict[str, tuple[list[str], str]] = {}
+    known = set()
+    for binding in active:
+        if not binding.description or binding.system:
+            continue
+        keys, words = here.get(binding.action, ([], binding.description))
+        if binding.id is not None:
+            known.add(binding.id)
+            words = binding.description
+        here[binding.action] = ([*keys, binding.key], words)
+    sections = [KeySection(HERE, list(here.values()))]
+    for place in Place:
+        elsewhere = [
+            (overrides.get(name, key.keys).split(","), key.words)
+            for name, key in KEYS.items()
+            if key.place is place and name not in known
+        ]
+        if elsewhere and place is not Place.QUESTION:
+            sections.append(KeySection(place, elsewhere))
+    return sections

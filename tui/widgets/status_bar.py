@@ -1,0 +1,96 @@
+"""The last line of every screen."""
+
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.content import Content
+from textual.widgets import Static
+
+from tui.readings.quantities import age, clock_time
+from tui.sources.source import LinkState, Playhead
+from tui.store import Store
+
+if TYPE_CHECKING:
+    from tui.app import FarmTop
+
+_STYLES: Final = {
+    LinkState.CONNECTING: "$warning",
+    LinkState.UP: "$success",
+    LinkState.DOWN: "$error bold",
+    LinkState.ENDED: "$warning",
+}
+_MUTED: Final = "$text-muted"
+# Below so many lines the farm needs them more than words about the link do.
+_LOW: Final = 18
+
+
+class StatusBar(Vertical):
+    """Whether what is shown is true now: link, age, where a recording is; and some keys.
+
+    What is to be said of the link stands above, only while there is something.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._keys: tuple[int, Content] | None = None
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="link-detail")
+        yield Static(id="status")
+
+    def on_mount(self) -> None:
+        self.screen.bindings_updated_signal.subscribe(self, self._bindings_changed)
+
+    def _bindings_changed(self, _: Any) -> None:
+        self._keys = None
+
+    def show(self, store: Store, now: float) -> None:
+        """Show how things are at a moment."""
+        status = self._status(store, now)
+        room = max(self.screen.size.width - status.cell_length - 2, 0)
+        keys = self._hints(room)
+        gap = " " * (room - keys.cell_length)
+        self.query_one("#status", Static).update(Content.assemble(status, gap, keys))
+        detail = self.query_one("#link-detail", Static)
+        detail.update(Content(store.link.detail))
+        detail.display = bool(store.link.detail)
+        self.set_class(self.screen.size.height < _LOW, "low")
+
+    def _status(self, store: Store, now: float) -> Content:
+        top, link = cast("FarmTop", self.app), store.link
+        mark = top.glyphs.links[link.state]
+        parts = [Content.styled(f" {mark} {link.state}", _STYLES[link.state])]
+        if store.stale(now):
+            parts.append(Content.styled(f"  stale: {age(store.age_s(now))} old", "$warning bold"))
+        if top.options.read_only:
+            parts.append(Content("  read-only"))
+        parts.append(Content.styled(f"  {top.source.title}", _MUTED))
+        if store.playhead is not None:
+            parts.append(Content(f"  {_played(store.playhead)}"))
+        return Content.assemble(*parts)
+
+    def _hints(self, room: int) -> Content:
+        """Return as many keys as there is room for."""
+        if self._keys is None or self._keys[0] != room:
+            self._keys = room, self._fitting(room)
+        return self._keys[1]
+
+    def _fitting(self, room: int) -> Content:
+        shown: dict[str, Content] = {}
+        for active in self.screen.active_bindings.values():
+            binding = active.binding
+            if not binding.show or not active.enabled or binding.action in shown:
+                continue
+            key = self.app.get_key_display(binding)
+            hint = Content.assemble((key, "bold $primary"), (f" {binding.description}  ", _MUTED))
+            room -= hint.cell_length
+            if room < 0:
+                break
+            shown[binding.action] = hint
+        return Content.assemble(*shown.values())
+
+
+def _played(playhead: Playhead) -> str:
+    how = "paused" if playhead.paused else f"at {playhead.speed:g}x"
+    return f"{clock_time(playhead.at_unix_ns)} {how}, ends {clock_time(playhead.ends_unix_ns)}"
