@@ -13,6 +13,7 @@ from textual.signal import Signal
 from textual.widgets import Input
 
 from tui.commands import FarmCommands
+from tui.errands import Errands
 from tui.glyphs import glyphs
 from tui.inbox import Inbox
 from tui.keys import bound
@@ -62,6 +63,7 @@ class FarmTop(App[None]):
         self.options = options
         self.glyphs = glyphs(options.ascii_only)
         self.store = Store()
+        self.errands = Errands()
         # Published at most once a frame, after the store took what came since the last one.
         self.updated: Signal[Store] = Signal(self, "updated")
         self._inbox = Inbox()

@@ -47,8 +47,9 @@ class SplitReading:
 class CurveReading:
     """The curves of a version on one node, or on nodes that are alike.
 
-    `corrections` are the least and the greatest multiple of the curve that batches really take,
-    at full clock; None where none is known. `measured_on` is the node that measured it.
+    `title` is what those are, and `nodes` their names; empty for one node. `corrections` are
+    the least and the greatest multiple of the curve that batches really take, at full clock;
+    None where none is known. `measured_on` is the node that measured it.
     """
 
     title: str
@@ -65,7 +66,7 @@ def of_node(model: ModelOnNode) -> CurveReading | None:
         return None
     correction = model.correction
     return CurveReading(
-        title=str(model.model),
+        title="",
         nodes=(),
         corrections=None if correction is None else (correction, correction),
         splits=(

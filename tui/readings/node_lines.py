@@ -73,13 +73,15 @@ def _condition(reading: NodeReading, marks: Mapping[EnergySource, str]) -> Itera
         )
     yield f"{quantities.rate(rates.requests_per_s)} requests/s"
     if rates.batch_s is not None:
-        yield f"{quantities.rate(rates.batch_rows)} rows in {quantities.seconds(rates.batch_s)} a batch"
+        rows = quantities.rate(rates.batch_rows)
+        yield f"{rows} rows in {quantities.seconds(rates.batch_s)} a batch"
     if rates.joules_per_request is not None:
         yield f"{quantities.joules(rates.joules_per_request)}/request"
     if vitals is not None:
         total = quantities.data(vitals.memory_total_bytes)
         yield f"memory {quantities.data(used)} of {total}"
     failed = node.work.failures_total
-    yield f"{quantities.rate(failed)} of {quantities.rate(node.work.batches_total + failed)} batches failed"
+    batches = quantities.count(node.work.batches_total + failed)
+    yield f"{quantities.count(failed)} of {batches} batches failed"
     if node.heartbeat_age_s is not None:
         yield f"heard {quantities.age(node.heartbeat_age_s)} ago"

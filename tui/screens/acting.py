@@ -65,8 +65,8 @@ class ActingScreen(FarmScreen):
         if not await top.push_screen_wait(asked) or top.operator is None:
             return
         errand = await top.errands.run(subject, name, work, top.operator)
-        severity = "error" if errand.state is ErrandState.FAILED else "information"
-        top.notify(_words(errand), severity=severity, markup=False)
+        failed = errand.state is ErrandState.FAILED
+        top.notify(_words(errand), severity="error" if failed else "information", markup=False)
 
 
 def _words(errand: Errand) -> str:

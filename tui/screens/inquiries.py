@@ -21,7 +21,6 @@ async def inquire(
     fail: Callable[[str], None],
     *,
     every_s: float,
-    wanted: Callable[[], bool] = lambda: True,
 ) -> None:
     """Ask on a thread, at once and every so many seconds, while the screen is on top.
 
@@ -30,7 +29,7 @@ async def inquire(
     """
     while (operator := screen.top.operator) is not None:
         wait_s = every_s
-        if screen.is_current and wanted():
+        if screen.is_current:
             try:
                 answer = await asyncio.to_thread(ask, operator)
             except UnsupportedError:

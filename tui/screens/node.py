@@ -36,6 +36,8 @@ from tui.widgets.panes import Pane, Panes
 _DETAILS_S: Final = 1.0
 # The screen itself remembers two minutes.
 _HISTORY_S: Final = 60.0
+# Characters of a reason.
+_LONGEST: Final = 300
 
 _STYLES: Final = {
     NodeState.READY: "$text-success",
@@ -54,6 +56,8 @@ class NodeScreen(ActingScreen):
     NodeScreen {
         & > #node { height: auto; max-height: 5; }
         & .text { height: auto; }
+        &.stale .plot--line { color: $text-muted; }
+        &.-low > #node { max-height: 3; }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -67,10 +71,13 @@ class NodeScreen(ActingScreen):
         bound("previous_pane", "step_pane(-1)"),
     ]
 
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (20, "-high")]  # noqa: RUF012
+
     def __init__(self, node_id: str) -> None:
         super().__init__()
         self.node_id = node_id
         self._history: Sequence[HistoryPoint] = ()
+        self._details: NodeDetails | None = None
         self._seen: Reading | None = None
 
     def compose(self) -> ComposeResult:
@@ -124,14 +131,12 @@ class NodeScreen(ActingScreen):
         node = None if reading is None else reading.nodes.get(self.node_id)
         if node is None:
             why = "waiting for the first sample" if reading is None else "the farm has no such node"
-            self.query_one("#node", Static).update(
-                f"{printable(self.node_id)}: {why}", markup=False
-            )
+            self.query_one("#node", Static).update(Content(f"{printable(self.node_id)}: {why}"))
             return
         symbols = self.top.glyphs
         self.query_one("#node", Static).update(_head(node, symbols))
         self.query_one("#slots", Static).update(slot_line(node.node, symbols))
-        self._plots.show(joined(self._history, node.trends))
+        self._show_plots()
 
     def action_cordon(self) -> None:
         self._ask("cordon", questions.cordon, _cordon)
@@ -182,23 +187,36 @@ class NodeScreen(ActingScreen):
         if self._panes.shows(self._log_pane):
             operator = self.top.operator
             if operator is None:
-                self._log_tail.say_once(f"{self.top.source.title} holds no logs")
+                self._log_tail.say(f"{self.top.source.title} holds no logs")
             else:
                 self._log_tail.follow(operator)
 
     def _take_details(self, details: NodeDetails) -> None:
-        lines = Content("\n").join(batch_lines(details))
-        self.query_one("#details", Static).update(lines)
-        models = _model_lines(details.models, self.top.glyphs)
-        self.query_one("#models", Static).update(Content("\n").join(models))
+        self._details = details
+        self._show_details()
 
     def _no_details(self, why: str) -> None:
-        told = Content.assemble((printable(why, 300), "$text-warning"))
-        self.query_one("#details", Static).update(told)
-        self.query_one("#models", Static).update(told)
+        self._show_details(printable(why, _LONGEST))
+
+    def _show_details(self, trouble: str = "") -> None:
+        """Show what is known in depth, and why it may be old."""
+        batches, models = [], []
+        if trouble:
+            batches = models = [Content.assemble((trouble, "$text-warning"))]
+        if self._details is not None:
+            batches = [*batches, *batch_lines(self._details)]
+            models = [*models, *_model_lines(self._details.models, self.top.glyphs)]
+        self.query_one("#details", Static).update(Content("\n").join(batches))
+        self.query_one("#models", Static).update(Content("\n").join(models))
 
     def _take_history(self, points: Sequence[HistoryPoint]) -> None:
         self._history = points
+        self._show_plots()
+
+    def _show_plots(self) -> None:
+        node = None if self._seen is None else self._seen.nodes.get(self.node_id)
+        if node is not None:
+            self._plots.show(joined(self._history, node.trends))
 
 
 # What a node's cordon is when an action on it would change nothing.
@@ -241,13 +259,13 @@ def _head(reading: NodeReading, symbols: Glyphs) -> Content:
         Content.assemble(
             (state, f"bold {_STYLES[node.state]}"),
             (f" {printable(node.node_id)} ", "bold"),
-            (dot.join(node_lines.identity(reading)), "$text-muted"),
         )
     ]
     troubles = node_lines.troubles(reading)
     if troubles:
         lines.append(Content.assemble((f"{symbols.warning} {dot.join(troubles)}", "$text-warning")))
     lines.append(Content(dot.join(node_lines.condition(reading, symbols.sources))))
+    lines.append(Content.assemble((dot.join(node_lines.identity(reading)), "$text-muted")))
     return Content("\n").join(lines)
 
 
@@ -256,7 +274,7 @@ def _model_lines(models: Sequence[ModelOnNode], symbols: Glyphs) -> Iterable[Con
         yield Content.assemble(("the farm serves no models", "$text-muted"))
     for model in models:
         state = "ready" if model.ready else "not ready"
-        reason = f": {printable(model.reason, 300)}" if model.reason else ""
+        reason = f": {printable(model.reason, _LONGEST)}" if model.reason else ""
         yield Content.assemble(
             (printable(str(model.model)), "bold"),
             " ",

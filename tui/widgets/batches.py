@@ -67,13 +67,14 @@ def _failures(failures: Sequence[NodeFailure]) -> Iterable[Content]:
         return
     heading, *lines = aligned(
         [
-            ("at", "batch", "error", "model"),
+            ("at", "batch", "model", "error", ""),
             *(
                 (
                     quantities.clock_time(failure.unix_ns),
                     str(failure.batch_id),
-                    printable(failure.code.replace("_", " ")),
                     printable(str(failure.model)),
+                    printable(failure.code.replace("_", " ")),
+                    printable(failure.message, 200),
                 )
                 for failure in failures
             ),

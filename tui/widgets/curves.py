@@ -25,7 +25,8 @@ def curve_lines(curve: CurveReading, symbols: Glyphs) -> Iterable[Content]:
         at = quantities.clock_time(curve.measured_unix_ns)
         about.append(f"measured at {at} on {printable(curve.measured_on)}")
     title = dot.join(filter(None, (printable(curve.title), *about)))
-    yield Content.assemble((title, "bold"))
+    if title:
+        yield Content.assemble((f"  {title}", "$text-muted"))
     for split in curve.splits:
         yield from _split_lines(split, symbols)
 
@@ -48,7 +49,7 @@ def bar(share: float, cells: int, symbols: Glyphs) -> str:
 def _split_lines(split: SplitReading, symbols: Glyphs) -> Iterable[Content]:
     if split.slots:
         yield Content.assemble(
-            f"  {split.slots} at once on {split.threads}"
+            f"    {split.slots} at once on {split.threads}"
             f" {'thread' if split.threads == 1 else 'threads'} each,"
             f" {quantities.rate(split.rows_per_s)} rows/s at best",
             (", chosen", "$text-success") if split.chosen else "",

@@ -39,6 +39,7 @@ class LogTail(RichLog):
         self._left = Event()
         self._lines: Lines | None = None
         self._following = False
+        self._said = ""
 
     def on_mount(self) -> None:
         self.set_interval(_PAINT_S, self._paint)
@@ -55,12 +56,14 @@ class LogTail(RichLog):
             self._follow(operator)
 
     def say(self, words: str) -> None:
-        """Show something that the log does not say."""
-        self._read.append(Text(f"({printable(words, _LONGEST)})", style="italic"))
+        """Show something that the log does not say, unless it was said last."""
+        if words != self._said:
+            self._said = words
+            self._read.append(Text(f"({printable(words, _LONGEST)})", style="italic"))
 
     @work(thread=True, exit_on_error=False)
     def _follow(self, operator: Operator) -> None:
-        past, trouble = _PAST, ""
+        past = _PAST
         while not self._left.is_set():
             try:
                 self._lines = operator.log(self._node_id, lines=past, follow=True)
@@ -68,15 +71,14 @@ class LogTail(RichLog):
                 if self._left.is_set():
                     self._lines.close()
                 for line in self._lines:
-                    past, trouble = 0, ""
+                    past, self._said = 0, ""
                     self._read.append(_text(line))
                 ended = "the log ended"
             except UnsupportedError:
                 ended = "this gateway is of another version and tells no logs"
             except FarmError as error:
                 ended = error.message
-            if not self._left.is_set() and ended != trouble:
-                trouble = ended
+            if not self._left.is_set():
                 self.say(f"{ended}; trying again")
             self._left.wait(_AGAIN_S)
 

@@ -45,7 +45,6 @@ class Panes(Container):
             & > .parts { layout: grid; grid-size: 2; grid-gutter: 0 2; }
             & Pane { display: block; }
             & Pane > .heading { display: block; }
-            & Pane:first-child { row-span: 3; }
         }
     }
     """
@@ -54,6 +53,8 @@ class Panes(Container):
         super().__init__(id=id)
         self._panes = panes
         self._chosen = panes[0]
+        # It has a column of its own, beside all others.
+        panes[0].styles.row_span = max(len(panes) - 1, 1)
 
     def compose(self) -> ComposeResult:
         yield Horizontal(*(PaneTab(pane) for pane in self._panes), classes="tabs")
