@@ -17,8 +17,10 @@ class Scale:
     high: float
 
     def place(self, value: float) -> float:
-        """Return where a value lies: 0 at the low end, 1 at the high one."""
-        return (value - self.low) / (self.high - self.low)
+        """Return where a value lies: 0 at the low end or below, 1 at the high one or above."""
+        share = (value - self.low) / (self.high - self.low)
+        # Ends too far apart for a float are no scale of anything.
+        return min(max(share, 0.0), 1.0) if math.isfinite(share) else 0.0
 
 
 def from_zero(values: Iterable[float], *, least: float = 0.0) -> Scale:
