@@ -29,7 +29,14 @@ _SECTIONS: Final = ("cost", "spending", "waste", "energy", "carbon", "utilisatio
 # squeeze the lines.
 _LEAST_SHARE: Final = 1e-3
 
-BASELINE_COLUMNS: Final = ("baseline", "1,000 there", "here", "saved", "farm is cheaper", "prices of")
+BASELINE_COLUMNS: Final = (
+    "baseline",
+    "1,000 there",
+    "here",
+    "saved",
+    "farm is cheaper",
+    "prices of",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,9 +70,7 @@ def read_costs(
     if found.operation is None:
         return Costs(report=found)
     compared = [each.baseline for each in found.comparisons]
-    return Costs(
-        report=found, steps=cost_over_time(reading.steps, found.operation.terms, compared)
-    )
+    return Costs(report=found, steps=cost_over_time(reading.steps, found.operation.terms, compared))
 
 
 def figure_lines(found: Report, marks: Mapping[EnergySource, str]) -> Iterator[Content]:
@@ -133,7 +138,9 @@ def over_time(costs: Costs, comparison: Comparison, zone: tzinfo | None) -> Pair
     step_ns = found.step_s * 1_000_000_000
     last_ns: int | None = None
     for step in costs.steps:
-        at = min(max((step.start_unix_ns + step_ns / 2 - found.since_unix_ns) / length_ns, 0.0), 1.0)
+        at = min(
+            max((step.start_unix_ns + step_ns / 2 - found.since_unix_ns) / length_ns, 0.0), 1.0
+        )
         if last_ns is not None and step.start_unix_ns - last_ns > step_ns:
             # The gateway did not run.
             ours.append((at, None))
@@ -174,5 +181,7 @@ def break_even(costs: Costs, comparison: Comparison) -> Pair:
         least=farm.per_day(1.0) * _LEAST_SHARE,
         left="1",
         right=f"{amount(most, 'requests')} requests a day",
-        mark=(math.log10(now) / scale, f"now {amount(now, 'requests')}") if 1 <= now <= most else None,
+        mark=(math.log10(now) / scale, f"now {amount(now, 'requests')}")
+        if 1 <= now <= most
+        else None,
     )
