@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from benchmarks.report import circumstances, circumstances_text, shown, spread, table, write
 from farm.core.clock import SystemClock
-from farm.core.ledger import BatchRecord, GroupBy, LedgerQuery, Usage
+from farm.core.ledger import BatchRecord, GroupBy, LedgerQuery, Usage, WasteKind
 from farm.core.models import ModelKey
 from farm.engine.ledger.ledger import Ledger
 
@@ -46,6 +46,7 @@ def made_batches(count: int, begins_unix_ns: int, span_ns: int) -> Iterator[Batc
         joules = draw.uniform(0.1, 10.0)
         clients = {client: draw.randint(1, 8) for client in draw.sample(_CLIENTS, 2)}
         model = draw.choice(_MODELS)
+        rows, fails = sum(clients.values()), draw.random() >= 0.98
         yield BatchRecord(
             settled_unix_ns=begins_unix_ns + number * span_ns // count,
             batch_id=number,
@@ -53,10 +54,10 @@ def made_batches(count: int, begins_unix_ns: int, span_ns: int) -> Iterator[Batc
             digest=f"{hash(model) & 0xFFFF:064x}",
             node_id=draw.choice(_NODES),
             route="farm",
-            outcome="completed" if draw.random() < 0.98 else "node_lost",
-            rows=sum(clients.values()),
-            requests=sum(clients.values()),
-            wasted=0,
+            outcome="node_lost" if fails else "completed",
+            rows=rows,
+            requests=0 if fails else rows,
+            wasted=rows if fails else 0,
             queue_s=draw.uniform(0.0, 0.05),
             compute_s=draw.uniform(0.01, 0.1),
             usage=Usage(
@@ -68,7 +69,9 @@ def made_batches(count: int, begins_unix_ns: int, span_ns: int) -> Iterator[Batc
                 marginal_j=0.6 * joules,
                 node_s=joules / 10,
                 cost=joules * 1e-7,
+                power_cost=joules * 4e-8,
             ),
+            waste={WasteKind.RETRIED: rows} if fails else {},
             clients=clients,
         )
 

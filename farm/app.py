@@ -33,18 +33,26 @@ from farm.engine.curves import Curves
 from farm.engine.dataplane import DataPlane
 from farm.engine.descriptions import Descriptions
 from farm.engine.engine import Engine
+from farm.engine.events import EventLog
 from farm.engine.fleet import Fleet
+from farm.engine.history import History
 from farm.engine.known_curves import KnownCurves
+from farm.engine.node_descriptions import NodeDescriptions
 from farm.engine.polling import Polling
+from farm.engine.restarts import Restarts
 from farm.engine.snapshots import Snapshots
 from farm.engine.trace import TraceRecorder
+from farm.engine.watch import Watch
 from farm.frontend.admin_service import AdminService
 from farm.frontend.inference_service import InferenceService
 from farm.frontend.ledger_service import LedgerService
+from farm.frontend.log_service import LogService
+from farm.frontend.node_service import NodeService
 from farm.frontend.repository_service import RepositoryService
 from farm.frontend.server import Frontend, FrontendSettings, Listening
 from farm.frontend.terms_service import TermsService
 from farm.frontend.tls import TlsSettings
+from farm.frontend.watch_service import WatchService
 from farm.logs import LogSwitches
 from farm.metrics.prometheus import PrometheusObserver
 from farm.metrics.server import MetricsServer
@@ -176,6 +184,16 @@ class Gateway:
             accounting=economy.accounting,
             clock=clock,
         )
+        descriptions = Descriptions(
+            catalog=catalog,
+            fleet=self.fleet,
+            engine=self.engine,
+            known=curves,
+            curves=self._curves,
+            snapshots=self.snapshots,
+        )
+        events, history = EventLog(clock), History()
+        self._watch = Watch(events=events, history=history)
         self._frontend = Frontend(
             FrontendSettings(
                 address=config.grpc,
@@ -189,15 +207,7 @@ class Gateway:
             repository=RepositoryService(control=self.control, snapshots=self.snapshots, log=log),
             admin=AdminService(
                 self.snapshots,
-                Descriptions(
-                    catalog=catalog,
-                    fleet=self.fleet,
-                    engine=self.engine,
-                    known=curves,
-                    curves=self._curves,
-                    snapshots=self.snapshots,
-                ),
-                Cordons(pool=pool, engine=self.engine, fleet=self.fleet),
+                descriptions,
                 Calibrator(
                     pool=pool,
                     engine=self.engine,
@@ -207,8 +217,22 @@ class Gateway:
                     clock=clock,
                 ),
             ),
+            nodes=NodeService(
+                descriptions=NodeDescriptions(
+                    engine=self.engine,
+                    fleet=self.fleet,
+                    descriptions=descriptions,
+                    snapshots=self.snapshots,
+                    clock=clock,
+                ),
+                cordons=Cordons(pool=pool, engine=self.engine, fleet=self.fleet),
+                restarts=Restarts(pool=pool, engine=self.engine, fleet=self.fleet),
+                events=events,
+            ),
+            logs=LogService(pool=pool, gateway=log.recent),
             ledger=LedgerService(economy.ledger, clock=clock),
             terms=TermsService(economy.terms, clock=clock),
+            watch=WatchService(events=events, history=history),
             observer=observer,
         )
         self._latest = self.snapshots.take()
@@ -324,11 +348,12 @@ class Gateway:
             self.engine.broken.set()
 
     async def _report_health(self) -> None:
-        """Let health checks and metrics follow the farm: without a node, not serving."""
+        """Let health checks, metrics and events follow the farm: without a node, not serving."""
         told = True
         while True:
             await asyncio.sleep(_HEALTH_INTERVAL_S)
             self._latest = self.snapshots.take()
+            self._watch.take(self._latest)
             serving = self.dataplane.serving()
             if serving is not told:
                 told = serving

@@ -114,7 +114,9 @@ def _node_settings(config: FarmConfig, cluster: LocalCluster) -> list[NodeSettin
             qualify_timeout_s=node.qualify_timeout_s,
             board=node.board or "",
             meter=(
-                None if node.meter is None else MeterSettings(**node.meter.model_dump(mode="json"))
+                None
+                if node.meter is None
+                else MeterSettings(**node.meter.model_dump(mode="json", exclude_none=True))
             ),
         )
         for node_id, own in zip(cluster.node_ids, shares, strict=True)

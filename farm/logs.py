@@ -2,10 +2,14 @@
 
 import contextlib
 import sys
+from collections import deque
 from collections.abc import Mapping, MutableMapping
+from time import time_ns
 from typing import Any, TextIO, cast
 
 import structlog
+
+from farm.core.histories import LogLine
 
 # The protocol's switches, each with the levels that it turns on and off.
 _SWITCHES: Mapping[str, tuple[str, ...]] = {
@@ -15,6 +19,9 @@ _SWITCHES: Mapping[str, tuple[str, ...]] = {
 }
 _VERBOSE = "log_verbose_level"
 # Where and how lines are written is the operator's business on the gateway's own machine.
+# Half a megabyte.
+_RECENT = 2_000
+_SHOWN_APART = frozenset({"event", "level", "timestamp"})
 _FIXED: Mapping[str, str] = {"log_file": "", "log_format": "ISO8601"}
 
 
@@ -23,12 +30,13 @@ class LogSwitches:
 
     Read by name as the protocol's logging extension has it: `log_info`, `log_warning`,
     `log_error` (booleans), `log_verbose_level` (0: no debug lines), and `log_file` and
-    `log_format`, which cannot be changed over the network.
+    `log_format`, which cannot be changed over the network. `recent` keeps the last lines.
     """
 
     def __init__(self) -> None:
         self._on = dict.fromkeys(_SWITCHES, True)
         self._verbose_level = 0
+        self.recent = RecentLines()
 
     def settings(self) -> Mapping[str, bool | int | str]:
         """Return every setting."""
@@ -78,6 +86,34 @@ class LogSwitches:
             raise ValueError(f"log setting '{name}' is {wanted}, not {value!r:.40}")
 
 
+class RecentLines:
+    """The last lines of the log, for operators who are elsewhere; a processor of every line."""
+
+    def __init__(self) -> None:
+        self._lines: deque[LogLine] = deque(maxlen=_RECENT)
+        self._count = 0
+
+    def after(self, number: int) -> tuple[int, list[LogLine]]:
+        """Return the lines that followed so many, as far as they are kept, and how many now."""
+        # Other threads log meanwhile.
+        count, lines = self._count, list(self._lines)
+        return count, lines[max(len(lines) - max(count - number, 0), 0) :]
+
+    def __call__(
+        self, _logger: Any, method: str, event: MutableMapping[str, Any]
+    ) -> MutableMapping[str, Any]:
+        words = [f"{name}={value}" for name, value in event.items() if name not in _SHOWN_APART]
+        self._lines.append(
+            LogLine(
+                unix_ns=time_ns(),
+                level=str(event.get("level", method)),
+                text=" ".join([str(event.get("event", "")), *words]),
+            )
+        )
+        self._count += 1
+        return event
+
+
 class _Stderr:
     """Standard error that may be closed or full without harm to whoever logs."""
 
@@ -106,6 +142,7 @@ def configure_logging() -> LogSwitches:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
+            switches.recent,
             renderer,
         ],
         logger_factory=structlog.PrintLoggerFactory(cast(TextIO, _Stderr())),

@@ -152,7 +152,9 @@ class ServingNodeConfig(NodeConfig):
             own_cores=self.cores is Cores.OWN,
             board=self.board or "",
             meter=(
-                None if self.meter is None else MeterSettings(**self.meter.model_dump(mode="json"))
+                None
+                if self.meter is None
+                else MeterSettings(**self.meter.model_dump(mode="json", exclude_none=True))
             ),
         )
 

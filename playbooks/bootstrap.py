@@ -21,6 +21,7 @@ def bootstrap(order: Order, runner: Runner) -> Report:
         for host in runner.going:
             runner.skip(host, f"the head {farm.head.name} does not run")
         return report
+    before = farm.instances().told
     running = farm.running_nodes()
     fresh = [host for host in farm.nodes() if host not in running]
     runner.phase(lambda host: farm.node_steps(host, cluster, anew=False), fresh)
@@ -30,10 +31,15 @@ def bootstrap(order: Order, runner: Runner) -> Report:
     if not runner.settings.dry_run:
         # A new host changes the rules everywhere, which is no reason to drain the others.
         runner.phase(lambda _: farm.shelf.wall(), running)
-    stale = farm.stale_nodes(cluster)
+    told = farm.instances().told
+    # The gateway of before has brought these up as it knew them.
+    early = [host for host in fresh if before.get(host.name) not in (None, told.get(host.name))]
+    stale = [*early, *(host for host in farm.stale_nodes(cluster) if host not in early)]
     if runner.settings.dry_run:
         runner.phase(lambda host: farm.node_steps(host, cluster, anew=True), stale)
         return report
+    if stale:
+        farm.await_handover()
     if farm.leads():
         rollout = Rollout(
             runner, farm.gateway, settings=RolloutSettings(), tell=order.supplies.tell

@@ -24,7 +24,7 @@ from playbooks.release import Release
 from playbooks.runner import Runner
 from playbooks.shelf import Shelf
 from playbooks.steps.base import Step
-from playbooks.steps.services import handed_over, left, started
+from playbooks.steps.services import handed_over, left, started, waited_for
 from playbooks.transport import HostError
 from playbooks.verification import Gateway, Verification, verify
 
@@ -169,6 +169,14 @@ class Deployment:
         else:
             # A run that was interrupted in a handover may not have told the old one.
             runner.phase(lambda _: [left(services.gateway(other(now.gateway)))], [self.head])
+
+    def await_handover(self) -> None:
+        """Wait until a gateway that was told to leave has ended.
+
+        It would bring up a node that starts anew as it knows it, not as the new one does.
+        """
+        old = services.gateway(other(self.instances().gateway))
+        self.runner.phase(lambda _: [waited_for(old.unit)], [self.head])
 
     def prove(self, report: Report) -> None:
         """Keep how the farm is reached, wait for its nodes, run its goldens."""

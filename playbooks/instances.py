@@ -23,7 +23,8 @@ _FIRST = layout.LETTERS[0]
 class Instances:
     """The head's services by letter. `runs` names the release of each service, like `head-a`.
 
-    `nodes` are those that the gateway in use knows, with the threads of each.
+    `nodes` are those that the gateway in use knows, with the threads of each, and `told` is what
+    it is told of each.
     """
 
     heads: Mapping[str, ServiceState] = field(default_factory=dict)
@@ -32,6 +33,7 @@ class Instances:
     runtimes: Mapping[str, RayRuntime] = field(default_factory=dict)
     runs: Mapping[str, str] = field(default_factory=dict)
     known: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    entries: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def gateway(self) -> str:
@@ -57,6 +59,10 @@ class Instances:
     @property
     def nodes(self) -> Mapping[str, int]:
         return self.known.get(self.gateway, {})
+
+    @property
+    def told(self) -> Mapping[str, Any]:
+        return self.entries.get(self.gateway, {})
 
 
 def read_instances(runner: Runner, head: Host) -> Instances:
@@ -86,6 +92,7 @@ def read_instances(runner: Runner, head: Host) -> Instances:
         runtimes=answers["runtimes"],
         runs=known[INSTALLATION].runs,
         known={letter: _nodes(found) for letter, found in texts.items()},
+        entries={letter: _entries(found) for letter, found in texts.items()},
     )
 
 
@@ -115,6 +122,11 @@ def _cluster(gateway: Mapping[str, Any]) -> str:
     cluster = gateway.get("cluster")
     base = cluster.get("port_base") if isinstance(cluster, Mapping) else None
     return next((letter for letter, own in CLUSTER_BASES.items() if own == base), "")
+
+
+def _entries(gateway: Mapping[str, Any]) -> Mapping[str, Any]:
+    nodes = gateway.get("nodes")
+    return nodes if isinstance(nodes, Mapping) else {}
 
 
 def _nodes(gateway: Mapping[str, Any]) -> Mapping[str, int]:

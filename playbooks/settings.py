@@ -1,5 +1,6 @@
 """What a farm's services read on their hosts, as text: made from the inventory."""
 
+import json
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -21,13 +22,14 @@ NO_BASELINES: Final = b"# The inventory names no farm.power.baselines.\n"
 def node_settings(host: Host, *, head: str, address: str, cluster: str) -> bytes:
     """Return `node.yaml`; addresses are IP addresses, `cluster` is its letter."""
     ports = ClusterPorts(CLUSTER_BASES[cluster])
-    return _yaml(_machine(host, address, cluster) | {"head": joined(head, ports.gcs)})
+    settings = _machine(host, address, cluster) | {"head": joined(head, ports.gcs)}
+    return _yaml(settings) + _told(host)
 
 
 def head_settings(host: Host, *, address: str, cluster: str) -> bytes:
     """Return `head-<letter>.yaml`."""
     more = {"gcs_dir": layout.GCS, "serves": host.role.serves}
-    return _yaml(_machine(host, address, cluster) | more)
+    return _yaml(_machine(host, address, cluster) | more) + _told(host)
 
 
 def gateway_settings(
@@ -93,6 +95,21 @@ def _serving(host: Host, cores: int, cluster: str) -> dict[str, Any]:
 
 def _hardware(host: Host) -> dict[str, Any]:
     return host.hardware.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+
+
+def _told(host: Host) -> bytes:
+    """Return what the gateway tells a node's actor, as a comment in what its service reads.
+
+    An actor lives as long as its node's service, whatever another gateway would tell it. With
+    this such a service runs with other settings than it would now, and is started anew.
+    """
+    if not host.role.serves:
+        return b""
+    own = {"slots": host.slots, "threads_per_slot": host.threads_per_slot}
+    told = {key: value for key, value in own.items() if value is not None}
+    hardware = _hardware(host)
+    told |= {key: hardware[key] for key in ("board", "meter") if key in hardware}
+    return f"# Its gateway has it serve with {json.dumps(told)}\n".encode() if told else b""
 
 
 def _machine(host: Host, address: str, cluster: str) -> dict[str, Any]:

@@ -85,7 +85,10 @@ class Upgrade:
 
     def _in_place(self, farm: Deployment, cluster: str) -> bool:
         farm.start_gateway(cluster)
-        return farm.leads() and self._roll(farm, farm.stale_nodes(cluster), cluster)
+        stale = farm.stale_nodes(cluster)
+        if stale:
+            farm.await_handover()
+        return farm.leads() and self._roll(farm, stale, cluster)
 
     def _over_second_cluster(self, farm: Deployment, before: Instances) -> bool:
         runner, old = self.runner, before.cluster

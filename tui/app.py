@@ -1,6 +1,8 @@
 """The operator's screen."""
 
+from asyncio import get_running_loop
 from pathlib import Path
+from signal import SIGTERM
 from threading import Event
 from time import monotonic
 from typing import Any, ClassVar, Final
@@ -13,6 +15,7 @@ from textual.signal import Signal
 from textual.widgets import Input
 
 from tui.commands import FarmCommands
+from tui.errands import Errands
 from tui.glyphs import glyphs
 from tui.inbox import Inbox
 from tui.keys import bound
@@ -62,6 +65,7 @@ class FarmTop(App[None]):
         self.options = options
         self.glyphs = glyphs(options.ascii_only)
         self.store = Store()
+        self.errands = Errands()
         # Published at most once a frame, after the store took what came since the last one.
         self.updated: Signal[Store] = Signal(self, "updated")
         self._inbox = Inbox()
@@ -99,6 +103,8 @@ class FarmTop(App[None]):
         return Overview()
 
     def on_mount(self) -> None:
+        # The terminal is put in order before the process ends.
+        get_running_loop().add_signal_handler(SIGTERM, self.exit)
         self.set_keymap(self.options.keys)
         # The first paint goes first; what a source imports takes a while.
         self.call_after_refresh(self.run_worker, self._follow, thread=True, exit_on_error=False)
@@ -156,7 +162,7 @@ class FarmTop(App[None]):
     def use_theme(self, name: str) -> None:
         """Change the colours, unless there are to be none."""
         if self.no_color:
-            self.notify("there are no colours: NO_COLOR is set, or --no-color was given")
+            self.notify("there are no colours while NO_COLOR is set")
         else:
             self.theme = name
 

@@ -5,7 +5,7 @@ from threading import Lock
 from typing import Final
 
 from farm.core.events import FarmEvent
-from tui.sources.source import EventsCame, LinkChanged, Playhead, SnapshotCame, Update
+from tui.sources.source import EventsCame, Jumped, LinkChanged, Playhead, SnapshotCame, Update
 
 # More than a screen can show of one frame, and some megabytes at most.
 MAX_EVENTS: Final = 10_000
@@ -16,8 +16,7 @@ class Inbox:
     """Updates that wait for a frame, put there by any thread; bounded, however many come.
 
     Of what only counts as it is now, the latest is kept. Events that find no room are missed,
-    the oldest first, and counted. Where a recording is wound back, what waits is of another
-    time.
+    the oldest first, and counted. What waits when a recording jumps is of another time.
     """
 
     def __init__(self) -> None:
@@ -26,7 +25,6 @@ class Inbox:
         self._snapshots: deque[SnapshotCame] = deque(maxlen=MAX_SNAPSHOTS)
         self._events: deque[FarmEvent] = deque(maxlen=MAX_EVENTS)
         self._missed = 0
-        self._at_unix_ns = 0
 
     def put(self, update: Update) -> None:
         """Add an update."""
@@ -38,13 +36,11 @@ class Inbox:
                     room = MAX_EVENTS - len(self._events)
                     self._missed += missed + max(len(events) - room, 0)
                     self._events.extend(events)
-                case Playhead(at_unix_ns=at_unix_ns):
-                    if at_unix_ns < self._at_unix_ns:
-                        self._forget()
-                    self._at_unix_ns = at_unix_ns
-                    self._latest[Playhead] = update
-                case LinkChanged():
-                    self._latest[LinkChanged] = update
+                case Jumped():
+                    self._forget()
+                    self._latest[Jumped] = update
+                case LinkChanged() | Playhead():
+                    self._latest[type(update)] = update
 
     def take(self) -> list[Update]:
         """Return what has come, and forget it."""

@@ -20,6 +20,7 @@ class Place(StrEnum):
     OVERVIEW = "overview"
     NODE = "node"
     MODEL = "model"
+    PARTS = "node and model"
     REPLAY = "recording"
     QUESTION = "question"
 
@@ -47,8 +48,8 @@ KEYS: Final[Mapping[str, Key]] = {
     "quit": Key("q", Place.EVERYWHERE, "quit"),
     "open": Key("enter", Place.TABLES, "open"),
     "filter": Key("/", Place.TABLES, "filter"),
-    "sort": Key("s", Place.TABLES, "sort by the next column"),
-    "sort_reverse": Key("S", Place.TABLES, "sort the other way round"),
+    "sort": Key("s", Place.TABLES, "sort"),
+    "sort_reverse": Key("S", Place.TABLES, "sort reversed"),
     "columns": Key("c", Place.OVERVIEW, "columns"),
     "next_alert": Key("n", Place.OVERVIEW, "next alert"),
     "previous_alert": Key("N", Place.OVERVIEW, "previous alert"),
@@ -57,6 +58,9 @@ KEYS: Final[Mapping[str, Key]] = {
     "drain": Key("d", Place.NODE, "drain"),
     "restart": Key("R", Place.NODE, "restart"),
     "log": Key("l", Place.NODE, "log"),
+    "span": Key("z", Place.NODE, "how far back plots go"),
+    "next_pane": Key("tab", Place.PARTS, "next part"),
+    "previous_pane": Key("shift+tab", Place.PARTS, "part before"),
     "load": Key("L", Place.MODEL, "load"),
     "unload": Key("U", Place.MODEL, "unload"),
     "pause": Key("space", Place.REPLAY, "pause or go on"),

@@ -5,7 +5,15 @@ from typing import Final
 
 from farm.core.events import FarmEvent
 from tui.readings.reading import Reader, Reading
-from tui.sources.source import EventsCame, LinkChanged, LinkState, Playhead, SnapshotCame, Update
+from tui.sources.source import (
+    EventsCame,
+    Jumped,
+    LinkChanged,
+    LinkState,
+    Playhead,
+    SnapshotCame,
+    Update,
+)
 
 # Events that are kept: some megabytes.
 _MAX_EVENTS: Final = 10_000
@@ -35,25 +43,23 @@ class Store:
                 self.missed_events += missed
             case LinkChanged():
                 self.link = update
-            case Playhead(at_unix_ns=at_unix_ns):
-                if self.playhead is not None and at_unix_ns < self.playhead.at_unix_ns:
-                    self._wind_back(at_unix_ns)
+            case Playhead():
                 self.playhead = update
-
-    def _wind_back(self, unix_ns: int) -> None:
-        """Forget what a recording told of a time that is to come again."""
-        self._reader = Reader()
-        while self.events and self.events[-1].unix_ns > unix_ns:
-            self.events.pop()
+            case Jumped():
+                self._reader = Reader()
+                self.events.clear()
+                self.missed_events = 0
 
     def age_s(self, now: float) -> float | None:
         """Return how old the reading is, None where there is none yet."""
         return None if self.reading is None else now - self._read_at
 
     def stale(self, now: float) -> bool:
-        """Whether what is shown may not be so any more: it is greyed, with its age."""
-        if self.reading is None or self.link.state is LinkState.ENDED:
-            return False
-        if self.playhead is not None and self.playhead.paused:
-            return False
-        return self.link.state is LinkState.DOWN or now - self._read_at > STALE_S
+        """Whether what is shown may not be so any more: it is greyed, with its age.
+
+        In a recording time runs as it is played: its source says where there is nothing.
+        """
+        age_s = self.age_s(now)
+        if age_s is None or self.playhead is not None:
+            return age_s is not None and self.link.state is LinkState.DOWN
+        return self.link.state is LinkState.DOWN or age_s > STALE_S

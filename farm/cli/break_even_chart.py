@@ -2,13 +2,13 @@
 
 from farm.cli.axes import log_axis
 from farm.cli.chart import Chart, count
-from farm.cli.report_words import amount
 from farm.cli.svg import Canvas
 from farm.core.text import printable
 from farm.energy.break_even import BreakEven, FarmCost
 from farm.energy.comparison import representatives
 from farm.energy.pricing_rules import DAY_S
 from farm.energy.report import Report
+from farm.energy.report_words import amount
 
 _TITLE = "What a day costs, by its requests"
 # What costs less than this share of what the farm does is cheaper by far; more of it would

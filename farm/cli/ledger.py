@@ -53,7 +53,7 @@ def show(
     context: Context = None,
     output: OutputFormat = Output.TABLE,
 ) -> None:
-    """Show what each model, node, route or client took."""
+    """Show what each model, node, route, client or kind of waste took."""
     from farm.cli.tables import print_json
 
     with farm_errors():
@@ -122,8 +122,8 @@ def _print(answer: "LedgerAnswer", by: GroupBy, since: str, begins: int) -> None
     if first is not None and first > begins:
         moment = datetime.fromtimestamp(first / 1e9).astimezone()
         since = f"{since} (the ledger begins {moment:%Y-%m-%d %H:%M})"
-    # By node and by route requests are not counted; idle windows are the whole farm's.
-    knows_requests = by not in {GroupBy.NODE, GroupBy.ROUTE}
+    # By node, by route and by waste requests are not counted; idle windows are the whole farm's.
+    knows_requests = by not in {GroupBy.NODE, GroupBy.ROUTE, GroupBy.WASTE}
     total = by is GroupBy.TOTAL
     print_table(
         f"What work took since {since}, by {by}",

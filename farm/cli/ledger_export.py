@@ -38,8 +38,10 @@ COLUMNS: Final[Mapping[str, type]] = {
     "node_s": float,
     "reference_s": float,
     "cost": float,
+    "power_cost": float,
     "currency": str,
     "clients": str,
+    "waste": str,
 }
 
 Row = dict[str, Any]
@@ -49,7 +51,7 @@ _GROUP: Final = 50_000
 
 
 def to_rows(records: Iterable[BatchRecord], currency: str | None) -> Iterator[Row]:
-    """Yield records as rows; a cost is in `currency`, and the rows of clients are JSON."""
+    """Yield records as rows; a cost is in `currency`, clients and waste are JSON."""
     for record in records:
         usage = record.usage
         settled = datetime.fromtimestamp(record.settled_unix_ns / 1e9, UTC)
@@ -59,8 +61,9 @@ def to_rows(records: Iterable[BatchRecord], currency: str | None) -> Iterator[Ro
             record.outcome, record.rows, record.requests, record.wasted, record.queue_s,
             record.compute_s, usage.joules, usage.low_j, usage.high_j, usage.measured_j,
             usage.modelled_j, usage.marginal_j, usage.node_s, usage.reference_s, usage.cost,
-            None if usage.cost is None else currency,
+            usage.power_cost, None if usage.cost is None else currency,
             json.dumps(dict(record.clients), sort_keys=True),
+            json.dumps(dict(record.waste), sort_keys=True),
         )  # fmt: skip
         yield dict(zip(COLUMNS, values, strict=True))
 

@@ -12,6 +12,7 @@ from farm.cli.connecting import admin_client
 from farm.cli.exits import Exit, exit_code, farm_errors
 from farm.cli.node_details import find
 from farm.cli.options import Connect, Context, Output, OutputFormat
+from farm.core.draining import is_idle, running
 from farm.core.errors import ConfigurationError, FarmError
 
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from farm.pb.farm_admin_pb2 import FarmSnapshot, NodeSnapshot
 
 _LOOK_S = 0.2
-# Within this, a node's next heartbeat has told every other gateway that it is cordoned.
-_SETTLE_S = 1.0
 
 Names = Annotated[list[str], typer.Argument(metavar="NAME...", help="Nodes, by name.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")]
@@ -152,53 +151,44 @@ def _outcome(node: "NodeSnapshot", result: str) -> _Outcome:
 
 def _drained(admin: "AdminClient", names: Sequence[str], timeout_s: float) -> list[_Outcome]:
     """Watch cordoned nodes until nothing runs on any of them, or the time is up."""
+    from farm.client.snapshots import of_node
+
     began = time.monotonic()
     shown = ""
     outcomes: list[_Outcome] = []
     for snapshot in admin.watch(_LOOK_S) if names else ():
         waited_s = time.monotonic() - began
         nodes = [find(snapshot, name) for name in names]
-        busy = [node for node in nodes if not _is_idle(node, waited_s)]
+        busy = {
+            node.node_id: running(known)
+            for node in nodes
+            if not is_idle(known := of_node(node), waited_s)
+        }
         over = waited_s >= timeout_s
         if not busy or over:
             outcomes = [
-                _late(node, timeout_s) if node in busy else _outcome(node, "drained")
+                _late(node, busy[node.node_id], timeout_s)
+                if node.node_id in busy
+                else _outcome(node, "drained")
                 for node in nodes
             ]
             break
-        line = "; ".join(f"{node.node_id}: {_running(node)}" for node in busy)
+        line = "; ".join(f"{node_id}: {left}" for node_id, left in busy.items())
         if line != shown:
             shown = line
             sys.stderr.write(f"draining {line}\n")
     return outcomes
 
 
-def _is_idle(node: "NodeSnapshot", waited_s: float) -> bool:
-    """Whether a node that was cordoned so long ago runs nothing, for whatever gateway."""
-    if node.inflight_batches:
-        return False
-    if node.state == "lost":
-        return True
-    heard_s = waited_s - node.heartbeat_age_ns / 1e9
-    return not node.slots_busy and heard_s > _SETTLE_S
-
-
-def _running(node: "NodeSnapshot") -> str:
-    batches = max(node.inflight_batches, node.slots_busy)
-    if not batches:
-        return "waiting for its next heartbeat"
-    return f"{batches} {'batch' if batches == 1 else 'batches'} in flight"
-
-
-def _late(node: "NodeSnapshot", timeout_s: float) -> _Outcome:
+def _late(node: "NodeSnapshot", left: str, timeout_s: float) -> _Outcome:
     return _Outcome(
         node=node.node_id,
         state=node.state,
         inflight_batches=node.inflight_batches,
         result="failed",
         error=FarmError(
-            f"node '{node.node_id}' is not drained after {timeout_s:g} s: {_running(node)}. It"
-            " stays cordoned: drain it again, or put it back with"
+            f"node '{node.node_id}' is not drained after {timeout_s:g} s: {left}. It stays"
+            " cordoned: drain it again, or put it back with"
             f" `farm nodes uncordon {node.node_id}`"
         ),
     )

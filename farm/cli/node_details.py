@@ -114,7 +114,7 @@ def _power(node: "NodeSnapshot") -> str:
     power = node.power
     text = f"{power.watts:.1f} W ({power.low_w:.1f} to {power.high_w:.1f}), {power.source}"
     if node.meter_fault:
-        return f"{text}; its meter ({node.meter}) tells nothing: {node.meter_fault}"
+        return f"{text}; its meter ({node.meter}) does not count: {node.meter_fault}"
     return f"{text}, meter {node.meter}" if node.meter else text
 
 

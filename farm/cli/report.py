@@ -18,8 +18,6 @@ from farm.core.ledger import GroupBy
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from farm.energy.baselines import Baseline
-    from farm.energy.catalogue import Catalogue
     from farm.energy.report import Report
 
 _GROUPS = (GroupBy.MODEL, GroupBy.NODE, GroupBy.CLIENT)
@@ -108,30 +106,21 @@ def _report(
     connect: str | None,
     context: str | None,
 ) -> "Report":
-    from farm.cli.report_reading import read
-    from farm.energy.pricing_rules import EgressRule
     from farm.energy.report import report as made
+    from farm.energy.report_reading import read
     from farm.sections.catalogue import read_catalogue
 
     catalogue = read_catalogue(file)
-    chosen = _chosen(catalogue, names)
-    known = catalogue.baselines.values()
+    chosen = [catalogue.baseline(name) for name in dict.fromkeys(names)] or catalogue.by_time
     with admin_client(connect, context) as admin:
         return made(
-            read(admin, began, ended, groups),
+            read(admin.ledger, began, ended, groups),
             admin.terms(began, ended),
             farm=admin.version().farm_name,
             baselines=chosen,
-            egress=[each for each in known if isinstance(each.rule, EgressRule)],
+            egress=catalogue.egress,
             today=now.date(),
         )
-
-
-def _chosen(catalogue: "Catalogue", names: list[str]) -> "list[Baseline]":
-    """Return the baselines that are named; without names those that are priced by time."""
-    if names:
-        return [catalogue.baseline(name) for name in dict.fromkeys(names)]
-    return [each for each in catalogue.baselines.values() if each.speed is not None]
 
 
 def _write(found: "Report", output: ReportFormat, now: "datetime") -> None:
@@ -140,12 +129,12 @@ def _write(found: "Report", output: ReportFormat, now: "datetime") -> None:
 
         sys.stdout.write(page(found, made=now))
     elif output is ReportFormat.CSV:
-        from farm.cli.report_data import table
+        from farm.energy.report_data import table
 
         sys.stdout.write(table(found))
     elif output is ReportFormat.JSON:
-        from farm.cli.report_data import document
         from farm.cli.tables import print_json
+        from farm.energy.report_data import document
 
         print_json("report", document(found))
     else:

@@ -6,9 +6,9 @@ from typing import Final
 
 from farm.cli.axes import Axis, linear_axis, log_axis, time_axis
 from farm.cli.chart import Chart, count
-from farm.cli.report_words import amount, moment
 from farm.cli.svg import Canvas, Point
 from farm.energy.report import Report
+from farm.energy.report_words import amount, moment
 
 _SHARES: Final = (
     ("energy_measured", "measured"),

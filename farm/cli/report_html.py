@@ -8,11 +8,11 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from html import escape
 
-from farm.cli import report_words as words
 from farm.cli.break_even_chart import break_even_chart
 from farm.cli.chart import Chart
 from farm.cli.report_charts import charts_over_time
 from farm.cli.report_style import STYLE
+from farm.energy import report_words as words
 from farm.energy.comparison import Comparison, representatives
 from farm.energy.figures import Figure, Section
 from farm.energy.levers import dated

@@ -3,9 +3,9 @@
 import sys
 from datetime import tzinfo
 
-from farm.cli import report_words as words
 from farm.cli.tables import print_table
 from farm.core.text import printable
+from farm.energy import report_words as words
 from farm.energy.figures import Section
 from farm.energy.levers import dated
 from farm.energy.report import Report

@@ -9,6 +9,7 @@ from typing import Self
 from farm.client import ledger, operations, terms
 from farm.client.calls import BlockingCalls
 from farm.client.channel import DEFAULT_ADDRESS
+from farm.client.log_lines import LogLines
 from farm.client.methods import (
     CALIBRATE,
     DESCRIBE_MODEL,
@@ -32,7 +33,7 @@ from farm.client.tls import ClientTls
 from farm.core.addresses import checked_address
 from farm.core.errors import UnsupportedError
 from farm.core.events import FarmEvent
-from farm.core.histories import HistoryPoint, LogLine
+from farm.core.histories import HistoryPoint
 from farm.core.ledger import BatchRecord, LedgerAnswer, LedgerQuery
 from farm.core.node_details import NodeDetails
 from farm.core.terms import FarmTerms
@@ -134,17 +135,13 @@ class AdminClient:
         answer = self._calls.unary(HISTORY, request, timeout_s)
         return tuple(map(operations.of_point, answer.points))
 
-    def log(
-        self, node_id: str = "", *, lines: int = 100, follow: bool = False
-    ) -> Generator[LogLine, None, None]:
-        """Yield the last lines of a node's log, or of the gateway's own, and what follows.
+    def log(self, node_id: str = "", *, lines: int = 100, follow: bool = False) -> LogLines:
+        """Return the last lines of a node's log, or of the gateway's own, and what follows.
 
-        Closing the iterator ends the call.
+        Closing them ends the call.
         """
         request = TailLogRequest(node_id=node_id, lines=lines, follow=follow)
-        with closing(self._calls.stream(TAIL_LOG, request, None)) as answers:
-            for answer in answers:
-                yield from map(operations.of_log_line, answer.lines)
+        return LogLines(self._calls.open(TAIL_LOG.name, request, None), self.address)
 
     def describe_node(self, node_id: str, *, timeout_s: float = 5.0) -> NodeDetails:
         """Return what a node is doing now, and what went wrong there."""

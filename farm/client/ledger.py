@@ -11,6 +11,7 @@ from farm.core.ledger import (
     LedgerQuery,
     RequestCounts,
     Usage,
+    waste_of,
 )
 from farm.core.models import ModelKey
 from farm.pb import farm_admin_pb2 as pb
@@ -76,6 +77,7 @@ def of_record(record: pb.BatchRecord) -> BatchRecord:
         queue_s=record.queue_ns / _NS,
         compute_s=record.compute_ns / _NS,
         usage=_usage(record.usage),
+        waste=waste_of(record.waste),
         clients=dict(record.clients),
     )
 
@@ -107,6 +109,7 @@ def _usage(usage: pb.LedgerUsage) -> Usage:
         node_s=usage.node_ns / _NS,
         reference_s=usage.reference_ns / _NS,
         cost=usage.cost if usage.HasField("cost") else None,
+        power_cost=usage.power_cost if usage.HasField("power_cost") else None,
     )
 
 

@@ -56,6 +56,7 @@ def of_details(message: pb.DescribeNodeResponse) -> NodeDetails:
                 rows=batch.rows,
                 requests=batch.requests,
                 age_s=batch.age_ns / _NS,
+                running=batch.running,
             )
             for batch in message.batches
         ),
@@ -66,6 +67,7 @@ def of_details(message: pb.DescribeNodeResponse) -> NodeDetails:
                 batch_id=failure.batch_id,
                 model=ModelKey(failure.model, failure.version),
                 code=failure.code,
+                message=failure.message,
             )
             for failure in message.failures
         ),

@@ -79,6 +79,7 @@ def of_node(message: pb.NodeSnapshot) -> NodeSnapshot:
             compute_s=work.compute_ns / _NS,
             joules=work.joules,
         ),
+        meter_fault=message.meter_fault,
     )
 
 
@@ -97,6 +98,7 @@ def of_model(message: pb.ModelSnapshot) -> ModelSnapshot:
         failures_total=message.failures_total,
         rows_total=message.rows_total,
         batches_total=message.batches_total,
+        latency_s=message.latency_ns / _NS,
         latencies=tuple(message.latencies),
     )
 
@@ -132,9 +134,7 @@ def _vitals(message: pb.NodeSnapshot) -> NodeVitals:
         digests=tuple(message.model_digests),
         throttle_flags=message.throttle_flags if message.HasField("throttle_flags") else None,
         speed=message.speed,
-        cordoned=message.cordoned,
         meter=message.meter,
-        meter_fault=message.meter_fault,
     )
 
 

@@ -14,6 +14,7 @@ from farm.core.actor_messages import decode_artifact, encode_curves, encode_reco
 from farm.core.frames import Endpoint
 from farm.node.affinity import share_out, usable_cores
 from farm.node.intake import Intake
+from farm.node.own_log import read_own_log
 from farm.node.service import NodeService
 from farm.node.settings import NodeSettings
 
@@ -84,6 +85,9 @@ class NodeActor:
 
     def exercise(self, load: float, seconds: float) -> None:
         self._service.exercise(load, seconds)
+
+    def read_log(self, after: int) -> tuple[int, str]:
+        return read_own_log(after)
 
     def unload(self, digest: str) -> None:
         self._service.unload(digest)

@@ -129,6 +129,10 @@ class ActorCalls:
     async def exercise(self, load: float, seconds: float) -> None:
         await _result(self._newer("exercise", TELEMETRY).remote(load, seconds))
 
+    async def read_log(self, after: int) -> tuple[int, str]:
+        position, text = await _result(self._newer("read_log", TELEMETRY).remote(after))
+        return position, text
+
     async def unload(self, digest: str) -> None:
         await _result(self._unload.remote(digest))
 

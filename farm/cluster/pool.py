@@ -176,6 +176,9 @@ class RayWorkerPool:
     async def exercise(self, node_id: str, *, load: float, seconds: float) -> None:
         await self._calls(node_id).exercise(load, seconds)
 
+    async def read_log(self, node_id: str, after: int) -> tuple[int, str]:
+        return await self._calls(node_id).read_log(after)
+
     def replace(self, node_id: str, incarnation: str, reason: str) -> None:
         self._supervisors[node_id].replace(incarnation, reason)
 

@@ -34,8 +34,6 @@ class EventKind(StrEnum):
     MODEL_READY = "model_ready"
     MODEL_UNAVAILABLE = "model_unavailable"
     MODEL_REMOVED = "model_removed"
-    LEDGER_SET_ASIDE = "ledger_set_aside"
-    RECORDS_DROPPED = "records_dropped"
     OPERATOR_ACTED = "operator_acted"
 
 

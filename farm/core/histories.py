@@ -21,7 +21,7 @@ class HistoryPoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogLine:
-    """One line of a log, `level` as structlog names it."""
+    """One line of a log, `level` as structlog names it; 0 and "" where only the text knows."""
 
     unix_ns: int
     level: str

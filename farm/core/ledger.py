@@ -22,7 +22,8 @@ class Usage:
     what it took beyond its share of what the farm draws idle. `node_s` is the time for which it
     had a whole node; `reference_s` is what one core of a Raspberry Pi 5 would have taken, the
     core for which baselines state their speed. `cost` is in the farm's currency, None where
-    nothing has a price.
+    nothing has a price. `power_cost` is the part of it that went to electricity, 0 where that had
+    no price, and the rest went to having the boards; None with a `cost` is not recorded.
     """
 
     joules: float = 0.0
@@ -34,14 +35,37 @@ class Usage:
     node_s: float = 0.0
     reference_s: float = 0.0
     cost: float | None = None
+    power_cost: float | None = None
+
+
+class WasteKind(StrEnum):
+    """Why a batch did not answer a request that it was to run.
+
+    FAILED: there was no answer, and the request got an error. RETRIED: there was none, and the
+    request was run again, or its twin ran on. HEDGED: its twin answered first. CANCELLED: its
+    client had left. EXPIRED: its deadline had passed. UNTOLD: recorded before kinds were.
+    """
+
+    FAILED = "failed"
+    RETRIED = "retried"
+    HEDGED = "hedged"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    UNTOLD = "untold"
+
+
+def waste_of(rows: Mapping[str, int]) -> Mapping[WasteKind, int]:
+    """Return rows by the kind of their waste, as others wrote it; unknown kinds are left out."""
+    return {kind: rows[kind] for kind in WasteKind if kind in rows}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchRecord:
     """One settled batch.
 
-    `requests` were answered by it and `wasted` were not; `clients` has the rows of each client.
-    `queue_s` is of all its members together. `outcome` is "completed" or an error code.
+    `requests` were answered by it and `wasted` were not; `waste` has the rows of these by kind,
+    and `clients` the rows of each client. `queue_s` is of all its members together. `outcome` is
+    "completed" or an error code.
     """
 
     settled_unix_ns: int
@@ -53,10 +77,11 @@ class BatchRecord:
     outcome: str
     rows: int
     requests: int
-    wasted: int
+    wasted: int = 0
     queue_s: float
     compute_s: float
     usage: Usage
+    waste: Mapping[WasteKind, int] = field(default_factory=dict)
     clients: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -110,13 +135,14 @@ class RequestCounts:
 
 
 class GroupBy(StrEnum):
-    """By what the ledger's figures are summed up."""
+    """By what the ledger's figures are summed up; by WASTE it is what was wasted, by its kind."""
 
     TOTAL = "total"
     MODEL = "model"
     NODE = "node"
     ROUTE = "route"
     CLIENT = "client"
+    WASTE = "waste"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,10 +166,11 @@ class LedgerFigures:
     """The sums of one group in one step.
 
     `usage` is all that was charged there; `wasted` the part of it whose work answered nobody:
-    failed and hedged batches, requests that were cancelled or expired in flight. Idle windows
-    are in the figures of TOTAL alone, as `idle`, and in `usage` too. Requests are not known by
-    node and by route: there `counts` has only `answered`. `window_s` are the seconds of
-    all windows, in which the gateway ran, of TOTAL alone.
+    see `WasteKind`. By WASTE they are the same, `batches` and `rows` are those with waste of
+    a kind, and requests are not known. Idle windows are in the figures of TOTAL alone, as `idle`,
+    and in `usage` too. Requests are not known by node and by route: there `counts` has only
+    `answered`. `window_s` are the seconds of all windows, in which the gateway ran, of TOTAL
+    alone.
     """
 
     start_unix_ns: int

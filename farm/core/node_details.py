@@ -8,23 +8,28 @@ from farm.core.snapshots import NodeSnapshot
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchInFlight:
-    """A batch that a gateway sent `age_s` ago and that is not answered yet."""
+    """A batch that a gateway sent `age_s` ago and that is not answered yet.
+
+    It is `running`, or waits at the node behind others.
+    """
 
     batch_id: int
     model: ModelKey
     rows: int
     requests: int
     age_s: float
+    running: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeFailure:
-    """A batch that a node did not complete; `code` is an error code."""
+    """A batch that a node did not complete; `code` is an error code, `message` its own words."""
 
     unix_ns: int
     batch_id: int
     model: ModelKey
     code: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

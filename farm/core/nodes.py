@@ -24,7 +24,7 @@ class NodeProfile:
     share `capacity` threads. Behind each up to `lookahead` more may wait at the node, to hide
     the network. `cpu_class` names the instruction-set generation whose rounding the goldens
     follow. `splits` are the threads a batch of each split of its cores that the node measures,
-    its default first.
+    its default first. Its power meter is asked every `meter_interval_s`.
     """
 
     node_id: str
@@ -40,6 +40,7 @@ class NodeProfile:
     cores: int = 1
     runtime_version: str = ""
     splits: tuple[int, ...] = ()
+    meter_interval_s: float = 1.0
 
     @property
     def capacity(self) -> int:

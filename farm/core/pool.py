@@ -128,6 +128,15 @@ class WorkerPool(Protocol):
         """
         ...
 
+    async def read_log(self, node_id: str, after: int) -> tuple[int, str]:
+        """Return what a node's process wrote since a position, and the new position.
+
+        Raises:
+            UnsupportedError: the node's software is older, and cannot tell.
+            NodeLostError: the node is not up.
+        """
+        ...
+
     def replace(self, node_id: str, incarnation: str, reason: str) -> None:
         """End an actor by force unless it is a newer one; another is started."""
         ...

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from farm.core.energy import EnergyReading
 from farm.core.errors import ErrorCode
+from farm.core.ledger import WasteKind
 from farm.core.models import ModelKey
 from farm.core.tensors import Datatype, Tensor
 
@@ -175,9 +176,9 @@ class Receipt:
 class LedgerEntry:
     """One row a batch, for accounting: who ran what, how it ended, what it took.
 
-    `requests` counts members answered by this batch; members that were cancelled or
-    expired in flight are `wasted`. `outcome` is "completed" or an error code. `clients` has the
-    rows of each client.
+    `requests` counts members answered by this batch, `wasted` those that were not; `waste` has
+    the rows of these by why. `outcome` is "completed" or an error code. `clients` has the rows
+    of each client.
     """
 
     batch_id: int
@@ -186,10 +187,11 @@ class LedgerEntry:
     node_id: str
     rows: int
     requests: int
-    wasted: int
+    wasted: int = 0
     outcome: str
     queue_s: float
     compute_s: float
     timing: BatchTiming | None
     energy: EnergyReading | None
+    waste: Mapping[WasteKind, int] = field(default_factory=dict)
     clients: Mapping[str, int] = field(default_factory=dict)

@@ -38,7 +38,7 @@ class NodeSnapshot:
     """A node and the age of what is known of it; None where nothing is known yet.
 
     `inflight_batches` are those of this gateway alone. `power` is its host's, which nodes on one
-    host have in common.
+    host have in common, and `meter_fault` why that is not by its meter.
     """
 
     node_id: str
@@ -51,14 +51,15 @@ class NodeSnapshot:
     inflight_batches: int = 0
     power: Power | None = None
     work: NodeWork = NodeWork()
+    meter_fault: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSnapshot:
     """A version, where it is ready, and what it has done.
 
-    `latencies` counts answers by `LATENCY_BOUNDS_S` of `farm.core.ledger`, from arrival to
-    answer; it is empty where nothing was answered.
+    `latency_s` is the time of all answers together, from arrival to answer, and `latencies`
+    counts them by `LATENCY_BOUNDS_S` of `farm.core.ledger`; it is empty where there are none.
     """
 
     key: ModelKey
@@ -73,6 +74,7 @@ class ModelSnapshot:
     failures_total: int
     rows_total: int = 0
     batches_total: int = 0
+    latency_s: float = 0.0
     latencies: tuple[int, ...] = ()
 
 

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from farm.core.errors import InternalError
 from farm.core.ledger import Usage
 from farm.core.requests import LedgerEntry
-from farm.energy.charges import Charge, FarmWindow, HostWindow, Rates, priced
+from farm.energy.charges import Charge, FarmWindow, HostWindow, Rates
 from farm.energy.joules import NO_JOULES, Joules
 
 
@@ -77,6 +77,7 @@ class BatchAccount:
         """
         joules = low_j = high_j = measured_j = modelled_j = marginal_j = seconds = 0.0
         cost: float | None = None
+        power_cost: float | None = None
         for rates, part_s in self.shares:
             thread_s = part_s * self.threads
             own = rates.marginal.get(self.node_id, NO_JOULES)
@@ -89,10 +90,10 @@ class BatchAccount:
             modelled_j += own.modelled * thread_s + base.modelled * share
             marginal_j += own_j
             seconds += part_s
-            capital = None if rates.capital is None else rates.capital * share
-            money = priced(own_j + base_j, rates.tariff, capital)
-            if money is not None:
-                cost = money if cost is None else cost + money
+            if rates.tariff is not None or rates.capital is not None:
+                for_power = (own_j + base_j) * (rates.tariff or 0.0)
+                power_cost = (power_cost or 0.0) + for_power
+                cost = (cost or 0.0) + for_power + (rates.capital or 0.0) * share
         return Usage(
             joules=joules,
             low_j=low_j,
@@ -103,6 +104,7 @@ class BatchAccount:
             node_s=seconds * self.threads / self.capacity,
             reference_s=seconds * self.threads / core_time,
             cost=cost,
+            power_cost=power_cost,
         )
 
     def came_back(self, entry: LedgerEntry, *, ran_s: float, now: float) -> None:
@@ -178,7 +180,7 @@ class Account:
         return Settlement(
             window=window,
             batches=settled,
-            idle=None if running else Charge(base=window.energy, cost=window.cost),
+            idle=None if running else _idle(window),
             rates=rates,
         )
 
@@ -187,6 +189,11 @@ class Account:
         left = self.open_charge
         self._open.clear()
         return left
+
+
+def _idle(window: FarmWindow) -> Charge:
+    """Return all that a window took in which nothing ran."""
+    return Charge(base=window.energy, cost=window.cost, power_cost=window.power_cost)
 
 
 def _rates(window: FarmWindow, running: Sequence[BatchAccount]) -> Rates:

@@ -1,9 +1,9 @@
 """What the same requests would cost in a cloud, by its own rules of pricing."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 from farm.core.energy import EnergySource
 from farm.energy.cores import REFERENCE
@@ -97,6 +97,10 @@ class BaselinePrice:
         return None if self.per_request is None else self.per_request * 1000
 
 
+# The price of one request by its seconds of compute and the bytes of its answer.
+Quote: TypeAlias = Callable[[float, float], float]
+
+
 class PricingRule(Protocol):
     """How a service prices. `cloud_s` are a request's seconds on one vCPU there."""
 
@@ -106,6 +110,13 @@ class PricingRule(Protocol):
 
     def assumptions(self, work: Workload, cloud_s: float) -> list[str]:
         """Return in words what is taken for granted; the workload has a price."""
+        ...
+
+    def quote(self, requests_per_s: float) -> Quote | None:
+        """Return what `parts` come to for one request of so many a second, by its `cloud_s`.
+
+        Nothing is known of its memory and tokens. None is for what has no price then.
+        """
         ...
 
 
@@ -167,7 +178,7 @@ def price(baseline: Baseline, work: Workload) -> BaselinePrice | Unpriced:
 def total_price(baseline: Baseline, work: Workload) -> float | None:
     """Return the total alone of what `price` returns; None if it has no price.
 
-    It is in the baseline's currency. Every receipt asks for it, so nothing is put into words.
+    It is in the baseline's currency, and nothing is put into words.
     """
     parts = _parts(baseline, work, _cloud_s(baseline, work))
     if isinstance(parts, Unpriced):
@@ -175,30 +186,25 @@ def total_price(baseline: Baseline, work: Workload) -> float | None:
     return sum(part.quantity * part.unit_price for part in parts)
 
 
-def request_price(
-    baseline: Baseline,
-    *,
-    compute_s: float,
-    request_bytes: int,
-    response_bytes: int,
-    requests_per_s: float,
-    memory_bytes: int = 0,
-) -> float | None:
-    """Return what a baseline asks for one request, if all were like it; None if it has no price.
+def quote(baseline: Baseline, requests_per_s: float) -> Quote | None:
+    """Return what a baseline asks for one request of so many a second, if all were like it.
 
-    `requests_per_s` is the rate over which what runs all day is spread.
+    That is the total of `price`, by seconds of the reference core, for a workload of whose memory
+    and tokens nothing is known. Receipts ask for it: all that their requests have in common is
+    reckoned here already. None if it has no price.
     """
     if requests_per_s <= 0:
         return None
-    work = Workload(
-        requests=1,
-        seconds=1 / requests_per_s,
-        compute_s=compute_s,
-        memory_bytes=memory_bytes,
-        request_bytes=request_bytes,
-        response_bytes=response_bytes,
+    rule = baseline.rule.quote(requests_per_s)
+    if rule is None:
+        return None
+    factor = baseline.speed.factor if baseline.speed is not None else 0.0
+    egress = baseline.egress.quote(requests_per_s) if baseline.egress is not None else None
+    if egress is None:
+        return lambda compute_s, response_bytes: rule(compute_s * factor, response_bytes)
+    return lambda compute_s, response_bytes: (
+        rule(compute_s * factor, response_bytes) + egress(0.0, response_bytes)
     )
-    return total_price(baseline, work)
 
 
 def _cloud_s(baseline: Baseline, work: Workload) -> float:

@@ -17,6 +17,7 @@ from farm.core.errors import ConfigurationError
 from farm.core.text import printable
 from farm.energy.baseline_rows import OPINIONS, BaselineRow
 from farm.energy.baselines import Baseline
+from farm.energy.pricing_rules import EgressRule
 
 _FILE: Final = "baselines.toml"
 
@@ -41,6 +42,16 @@ class Catalogue:
                 f"there is no baseline '{printable(name)}'; known are {', '.join(self.baselines)}"
             )
         return found
+
+    @property
+    def by_time(self) -> tuple[Baseline, ...]:
+        """Those that ask for time, not for tokens or bytes: a farm can be compared with them."""
+        return tuple(each for each in self.baselines.values() if each.speed is not None)
+
+    @property
+    def egress(self) -> tuple[Baseline, ...]:
+        """Those that price the bytes that leave a cloud, and nothing else."""
+        return tuple(each for each in self.baselines.values() if isinstance(each.rule, EgressRule))
 
     def stale(self, today: date) -> tuple[Baseline, ...]:
         """Return those whose prices are too old to be trusted without a word."""

@@ -44,12 +44,21 @@ class FarmWindow:
         """What the window cost; None where neither joules nor boards have a price."""
         return priced(self.energy.typical, self.tariff, self.capital)
 
+    @property
+    def power_cost(self) -> float | None:
+        """The part of the cost that went to electricity; None where there is no cost."""
+        return power_part(self.energy.typical, self.tariff, self.capital)
+
 
 def priced(joules: float, tariff: float | None, capital: float | None) -> float | None:
     """Return the cost of joules and of boards' time, None where neither has a price."""
-    if tariff is None and capital is None:
-        return None
-    return joules * (tariff or 0.0) + (capital or 0.0)
+    power_cost = power_part(joules, tariff, capital)
+    return None if power_cost is None else power_cost + (capital or 0.0)
+
+
+def power_part(joules: float, tariff: float | None, capital: float | None) -> float | None:
+    """Return which part of that cost the joules are; 0 where boards alone have a price."""
+    return None if tariff is None and capital is None else joules * (tariff or 0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +66,7 @@ class Charge:
     """What something took: its own joules, its share of the base, time and money.
 
     `node_s` is the time for which it had a whole node, `core_s` that of a core: its seconds
-    times its threads.
+    times its threads. `power_cost` is the part of `cost` that went to electricity.
     """
 
     marginal: Joules = NO_JOULES
@@ -65,20 +74,28 @@ class Charge:
     node_s: float = 0.0
     core_s: float = 0.0
     cost: float | None = None
+    power_cost: float | None = None
 
     @property
     def energy(self) -> Joules:
         return self.marginal + self.base
 
     def __add__(self, other: "Charge") -> "Charge":
-        known = [cost for cost in (self.cost, other.cost) if cost is not None]
         return Charge(
             marginal=self.marginal + other.marginal,
             base=self.base + other.base,
             node_s=self.node_s + other.node_s,
             core_s=self.core_s + other.core_s,
-            cost=sum(known) if known else None,
+            cost=_sum(self.cost, other.cost),
+            power_cost=_sum(self.power_cost, other.power_cost),
         )
+
+
+def _sum(one: float | None, other: float | None) -> float | None:
+    """Return what is known of a sum."""
+    if one is None or other is None:
+        return one if other is None else other
+    return one + other
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,12 +120,14 @@ class Rates:
         marginal = self.marginal.get(node_id, NO_JOULES).times(thread_s)
         base = self.base.times(share)
         capital = None if self.capital is None else self.capital * share
+        joules = marginal.typical + base.typical
         return Charge(
             marginal=marginal,
             base=base,
             node_s=node_s,
             core_s=thread_s,
-            cost=priced(marginal.typical + base.typical, self.tariff, capital),
+            cost=priced(joules, self.tariff, capital),
+            power_cost=power_part(joules, self.tariff, capital),
         )
 
     def foretell(

@@ -17,7 +17,7 @@ class HostEconomics:
     `host` is what the farm calls the machine, or "" for what it calls itself: many a Pi calls
     itself raspberrypi. `board` is an id such as "rpi5-8gb", or "" for what the host says that it
     is. `price` and `embodied_kgco2e` (greenhouse gas of making it) are spread over
-    `lifetime_years`.
+    `lifetime_years`. `meter_max_w` is what its meter may tell at most, where somebody said so.
     """
 
     host: str = ""
@@ -25,6 +25,7 @@ class HostEconomics:
     price: float | None = None
     lifetime_years: float = 4.0
     embodied_kgco2e: float | None = None
+    meter_max_w: float | None = None
     serves: bool = True
 
     @property

@@ -58,10 +58,22 @@ class Operation:
 
     @property
     def electricity(self) -> float | None:
-        """What its joules cost at the average price; None where there is none."""
-        if self.terms.price_per_kwh is None:
-            return None
-        return self.figures.usage.joules * self._price_per_j
+        """What its joules cost, as they were charged; None where they had no price.
+
+        Where that is not recorded it is reckoned by the prices of today.
+        """
+        usage, price = self.figures.usage, self.terms.price_per_kwh
+        if usage.power_cost is None:
+            return None if price is None else usage.joules * price / J_PER_KWH
+        return usage.power_cost if usage.power_cost or price is not None else None
+
+    @property
+    def price_per_kwh(self) -> float | None:
+        """What a kilowatt-hour cost on average; None where it had no price."""
+        joules = self.figures.usage.joules
+        if self.electricity is None or not joules:
+            return self.terms.price_per_kwh
+        return self.electricity / joules * J_PER_KWH
 
     @property
     def utilisation(self) -> float | None:
@@ -105,4 +117,4 @@ class Operation:
 
     @property
     def _price_per_j(self) -> float:
-        return (self.terms.price_per_kwh or 0.0) / J_PER_KWH
+        return (self.price_per_kwh or 0.0) / J_PER_KWH

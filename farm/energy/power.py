@@ -100,12 +100,22 @@ class HostPower:
     """
 
     def __init__(
-        self, model: PowerModel, *, cores: int, accuracy: Callable[[str], MeterAccuracy]
+        self,
+        model: PowerModel,
+        *,
+        cores: int,
+        accuracy: Callable[[str], MeterAccuracy],
+        bounded: bool = False,
     ) -> None:
-        """Begin to listen; `accuracy` knows each type of meter."""
+        """Begin to listen; `accuracy` knows each type of meter.
+
+        Where it is `bounded`, somebody said what the meter may tell at most: its node judges
+        each reading by that, and nothing is doubted here.
+        """
         self.model = model
         self.cores = cores
         self._accuracy = accuracy
+        self._bounded = bounded
         self._spans: deque[_Span] = deque()
         self._teller = ""
         self._last: NodeVitals | None = None
@@ -149,13 +159,14 @@ class HostPower:
 
     def _doubt(self, measured: Band, seconds: float) -> str:
         """Return why a meter's word is not taken, or nothing; of unknown boards it always is."""
-        most_w = self.model.load.high * _BELIEVED
-        if self.model.source is EnergySource.ASSUMED or measured.low <= most_w * seconds:
+        if self._bounded or self.model.source is EnergySource.ASSUMED:
+            return ""
+        if measured.low <= self.model.load.high * _BELIEVED * seconds:
             return ""
         return (
             f"it tells of {measured.typical / seconds:.0f} W, and a board of this kind draws"
             f" {self.model.load.high:.0f} W at most: see that its unit is watts and that nothing"
-            " else hangs on it"
+            " else hangs on it, or give the host's own bound as `meter.max_w`"
         )
 
     def power(self) -> Power | None:

@@ -6,10 +6,11 @@ them.
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from farm.energy.baselines import Part, Tokens, Unpriced, Workload
+from farm.energy.baselines import Part, Quote, Tokens, Unpriced, Workload
 
 GB: Final = 2**30
 MB: Final = 2**20
@@ -41,7 +42,7 @@ class FunctionRule:
     mb_per_vcpu: float | None = None
 
     def parts(self, work: Workload, cloud_s: float) -> list[Part] | Unpriced:
-        memory_mb = self._memory_mb(work)
+        memory_mb = self._memory_mb(work.memory_bytes)
         if memory_mb > self.most_memory_mb:
             return _too_large(memory_mb, self.most_memory_mb)
         billed_s = _billed_s(cloud_s, self.granularity_ms, self.least_ms)
@@ -53,7 +54,8 @@ class FunctionRule:
 
     def assumptions(self, work: Workload, cloud_s: float) -> list[str]:
         billed_s = _billed_s(cloud_s, self.granularity_ms, self.least_ms)
-        said = [f"each request is billed {billed_s * 1e3:g} ms of {self._memory_mb(work):g} MB"]
+        memory_mb = self._memory_mb(work.memory_bytes)
+        said = [f"each request is billed {billed_s * 1e3:g} ms of {memory_mb:g} MB"]
         if self.mb_per_vcpu is not None:
             said.append(
                 f"{self.mb_per_vcpu:g} MB come with one vCPU; with less memory it takes"
@@ -61,8 +63,17 @@ class FunctionRule:
             )
         return said
 
-    def _memory_mb(self, work: Workload) -> float:
-        needed = max(work.memory_bytes / MB, self.least_memory_mb, self.mb_per_vcpu or 0.0)
+    def quote(self, requests_per_s: float) -> Quote | None:
+        memory_mb = self._memory_mb(0)
+        if memory_mb > self.most_memory_mb:
+            return None
+        price_per_s = memory_mb * MB / GB * self.price_per_gb_s
+        fee = self.price_per_million_requests / _MILLION
+        step_ms, least_ms = self.granularity_ms, self.least_ms
+        return lambda cloud_s, _: fee + _billed_s(cloud_s, step_ms, least_ms) * price_per_s
+
+    def _memory_mb(self, needed_bytes: int) -> float:
+        needed = max(needed_bytes / MB, self.least_memory_mb, self.mb_per_vcpu or 0.0)
         return _rounded_up(needed, self.memory_step_mb)
 
 
@@ -78,7 +89,7 @@ class ContainerRule:
     most_memory_mb: float
 
     def parts(self, work: Workload, cloud_s: float) -> list[Part] | Unpriced:
-        memory_mb = self._memory_mb(work)
+        memory_mb = self._memory_mb(work.memory_bytes)
         if memory_mb > self.most_memory_mb:
             return _too_large(memory_mb, self.most_memory_mb)
         seconds = work.requests * _billed_s(cloud_s, self.granularity_ms, 0.0)
@@ -90,14 +101,24 @@ class ContainerRule:
 
     def assumptions(self, work: Workload, cloud_s: float) -> list[str]:
         billed_s = _billed_s(cloud_s, self.granularity_ms, 0.0)
+        memory_mb = self._memory_mb(work.memory_bytes)
         return [
-            f"each request is billed {billed_s * 1e3:g} ms of one vCPU and"
-            f" {self._memory_mb(work):g} MB, for one request at a time has the container;"
+            f"each request is billed {billed_s * 1e3:g} ms of one vCPU and {memory_mb:g} MB, for"
+            " one request at a time has the container;"
             " requests that share one are billed together, and cost less"
         ]
 
-    def _memory_mb(self, work: Workload) -> float:
-        return max(work.memory_bytes / MB, self.least_memory_mb)
+    def quote(self, requests_per_s: float) -> Quote | None:
+        memory_mb = self._memory_mb(0)
+        if memory_mb > self.most_memory_mb:
+            return None
+        price_per_s = self.price_per_vcpu_s + memory_mb * MB / GB * self.price_per_gb_s
+        fee = self.price_per_million_requests / _MILLION
+        step_ms = self.granularity_ms
+        return lambda cloud_s, _: fee + _billed_s(cloud_s, step_ms, 0.0) * price_per_s
+
+    def _memory_mb(self, needed_bytes: int) -> float:
+        return max(needed_bytes / MB, self.least_memory_mb)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,11 +148,10 @@ class InstanceRule:
             Part("busy hours", busy_h, "h", self.price_per_h),
             Part("idle hours", max(machines * hours - busy_h, 0.0), "h", self.price_per_h),
         ]
-        if self.credit_share is not None:
-            surplus = load - machines * self.vcpus * self.credit_share
-            if surplus > 0:
-                price = self.price_per_surplus_vcpu_h
-                parts.append(Part("surplus credits", surplus * hours, "vCPU-h", price))
+        surplus = self._surplus(load, machines)
+        if surplus > 0:
+            price = self.price_per_surplus_vcpu_h
+            parts.append(Part("surplus credits", surplus * hours, "vCPU-h", price))
         return parts
 
     def assumptions(self, work: Workload, cloud_s: float) -> list[str]:
@@ -143,9 +163,27 @@ class InstanceRule:
             f" another one when they would be more than {self.most_busy_share:.0%} busy"
         ]
 
+    def quote(self, requests_per_s: float) -> Quote:
+        seconds = 1 / requests_per_s
+        hours = seconds / HOUR_S
+
+        def price(cloud_s: float, _: float) -> float:
+            load = cloud_s / seconds
+            machines = self._machines(load)
+            surplus = self._surplus(load, machines) * self.price_per_surplus_vcpu_h
+            return (max(machines, load / self.vcpus) * self.price_per_h + surplus) * hours
+
+        return price
+
     def _machines(self, load: float) -> int:
         """Return how many machines a load of so many vCPUs needs."""
         return max(1, math.ceil(load / (self.vcpus * self.most_busy_share) - _HAIR))
+
+    def _surplus(self, load: float, machines: int) -> float:
+        """Return how many vCPUs are busy beyond the credits that so many machines earn."""
+        if self.credit_share is None:
+            return 0.0
+        return max(load - machines * self.vcpus * self.credit_share, 0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,7 +199,7 @@ class TokenRule:
     output_tokens: float | None = None
 
     def parts(self, work: Workload, cloud_s: float) -> list[Part] | Unpriced:
-        tokens = self._tokens(work)
+        tokens = self._tokens(work.tokens)
         if tokens is None:
             return Unpriced(
                 "it is priced by the token, and nobody said how many tokens a request would be"
@@ -175,7 +213,7 @@ class TokenRule:
         ]
 
     def assumptions(self, work: Workload, cloud_s: float) -> list[str]:
-        tokens = self._tokens(work)
+        tokens = self._tokens(work.tokens)
         if tokens is None:
             return []
         return [
@@ -183,9 +221,17 @@ class TokenRule:
             " said; another model answers, with answers of its own"
         ]
 
-    def _tokens(self, work: Workload) -> Tokens | None:
-        if work.tokens is not None:
-            return work.tokens
+    def quote(self, requests_per_s: float) -> Quote | None:
+        tokens = self._tokens(None)
+        if tokens is None:
+            return None
+        inputs = tokens.input * self.price_per_million_input
+        price = (inputs + tokens.output * self.price_per_million_output) / _MILLION
+        return lambda _cloud_s, _response_bytes: price
+
+    def _tokens(self, said: Tokens | None) -> Tokens | None:
+        if said is not None:
+            return said
         if self.input_tokens is None or self.output_tokens is None:
             return None
         return Tokens(input=self.input_tokens, output=self.output_tokens)
@@ -205,15 +251,10 @@ class EgressRule:
         if not work.response_bytes:
             return []
         months = work.seconds / MONTH_S
-        monthly_gb = work.response_bytes / GB / months
-        parts, from_gb = [], 0.0
-        for to_gb, price in self.tiers:
-            if monthly_gb <= from_gb:
-                break
-            gb = (min(monthly_gb, to_gb) - from_gb) * months
-            parts.append(Part("egress", gb, "GB", price))
-            from_gb = to_gb
-        return parts
+        return [
+            Part("egress", monthly_gb * months, "GB", price)
+            for monthly_gb, price in self._by_tier(work.response_bytes / GB / months)
+        ]
 
     def assumptions(self, work: Workload, cloud_s: float) -> list[str]:
         per_month = MONTH_S / work.seconds / GB
@@ -224,6 +265,29 @@ class EgressRule:
         if work.request_bytes:
             said.append(f"what comes in is free, {work.request_bytes * per_month:.4g} GB a month")
         return said
+
+    def quote(self, requests_per_s: float) -> Quote:
+        months = 1 / requests_per_s / MONTH_S
+        first_gb, first_price = self.tiers[0]
+
+        def price(_: float, response_bytes: float) -> float:
+            gb = response_bytes / GB
+            # As nearly always: no tiers to go through.
+            if gb <= first_gb * months:
+                return gb * first_price
+            tiers = self._by_tier(gb / months)
+            return sum(monthly_gb * tier_price for monthly_gb, tier_price in tiers) * months
+
+        return price
+
+    def _by_tier(self, monthly_gb: float) -> Iterator[tuple[float, float]]:
+        """Return how many GB of a month's are in each tier, and its price."""
+        from_gb = 0.0
+        for to_gb, price in self.tiers:
+            if monthly_gb <= from_gb:
+                return
+            yield min(monthly_gb, to_gb) - from_gb, price
+            from_gb = to_gb
 
 
 def _billed_s(seconds: float, granularity_ms: float, least_ms: float) -> float:

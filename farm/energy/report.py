@@ -14,7 +14,7 @@ from farm.energy.operation import Operation
 
 # In a shorter time it makes a difference that joules come in after the requests.
 _ENOUGH_S = 900.0
-_WITHOUT_REQUESTS = (GroupBy.NODE, GroupBy.ROUTE)
+_WITHOUT_REQUESTS = (GroupBy.NODE, GroupBy.ROUTE, GroupBy.WASTE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +32,10 @@ class Work:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerReading:
-    """What was asked of a ledger: the whole of a time, its steps, and by whom or by what."""
+    """What was asked of a ledger: the whole of a time, its steps, and by whom or by what.
+
+    `waste` has what was wasted, by its kind.
+    """
 
     since_unix_ns: int
     until_unix_ns: int
@@ -40,6 +43,7 @@ class LedgerReading:
     steps: Sequence[LedgerFigures]
     step_s: int
     groups: Mapping[GroupBy, Sequence[LedgerFigures]]
+    waste: Sequence[LedgerFigures] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +123,7 @@ def report(
             report_sections.energy(operation),
             report_sections.spending(operation),
             report_sections.utilisation(operation),
-            report_sections.waste(operation),
+            report_sections.waste(operation, reading.waste),
             report_sections.emissions(operation),
         ),
         comparisons=comparisons,

@@ -1,6 +1,10 @@
 """What else a report tells of a farm: its joules, how much of it was used, waste, carbon."""
 
+from collections.abc import Mapping, Sequence
+from typing import Final
+
 from farm.core.energy import EnergySource, weakest
+from farm.core.ledger import LedgerFigures, Usage, WasteKind
 from farm.energy.carbon import Grid, carbon
 from farm.energy.figures import (
     GRAMS,
@@ -21,6 +25,17 @@ from farm.energy.operation import Operation
 from farm.energy.pricing_rules import DAY_S
 
 _UNPRICED_POWER = "electricity has no price: set power.price_per_kwh or power.tariff"
+_ROUGH = "by the prices of today: an older version recorded a part of this time as one sum"
+
+# What became of the requests that a batch ran for nobody.
+_WASTED: Final[Mapping[WasteKind, str]] = {
+    WasteKind.FAILED: "the request got an error",
+    WasteKind.RETRIED: "the request was run again",
+    WasteKind.HEDGED: "a second node was quicker",
+    WasteKind.CANCELLED: "the client left",
+    WasteKind.EXPIRED: "the deadline passed",
+    WasteKind.UNTOLD: "recorded by an older version",
+}
 
 
 def energy(operation: Operation) -> Section:
@@ -81,29 +96,31 @@ def spending(operation: Operation) -> Section:
     terms = operation.terms
     currency = terms.currency or ""
     electricity, total = operation.electricity, operation.cost
+    usage, price = operation.figures.usage, operation.price_per_kwh
+    rough = usage.cost is not None and usage.power_cost is None
     return Section(
         key="spending",
         title="Where the money goes",
         figures=(
             Figure(
                 key="electricity",
-                label="electricity, at its average price",
+                label="electricity",
                 value=electricity,
                 unit=currency,
                 source=operation.source,
-                note=_UNPRICED_POWER if electricity is None else "",
+                note=_UNPRICED_POWER if electricity is None else _ROUGH if rough else "",
             ),
             Figure(
                 key="boards",
-                label="having the boards, for the rest",
+                label="having the boards",
                 value=None if total is None else max(total - (electricity or 0.0), 0.0),
                 unit=currency,
                 source=EnergySource.ASSUMED,
-                note=UNPRICED if total is None else "",
+                note=UNPRICED if total is None else _ROUGH if rough else "",
             ),
             Figure(
                 key="boards_per_day",
-                label="having the boards, a day",
+                label="having the boards, a day, as of now",
                 value=None if terms.capital_per_s is None else terms.capital_per_s * DAY_S,
                 unit=currency,
                 source=EnergySource.ASSUMED,
@@ -112,10 +129,10 @@ def spending(operation: Operation) -> Section:
             Figure(
                 key="price_per_kwh",
                 label="a kilowatt-hour, on average over this time",
-                value=terms.price_per_kwh,
+                value=price,
                 unit=currency,
                 source=EnergySource.ASSUMED,
-                note=_UNPRICED_POWER if terms.price_per_kwh is None else "",
+                note=_UNPRICED_POWER if price is None else "",
             ),
         ),
     )
@@ -160,9 +177,11 @@ def utilisation(operation: Operation) -> Section:
     )  # fmt: skip
 
 
-def waste(operation: Operation) -> Section:
-    """Return what was spent on nobody: work without an answer, and windows without work."""
+def waste(operation: Operation, by_kind: Sequence[LedgerFigures]) -> Section:
+    """Return what was spent on nobody: work without an answer, by kind, and idle windows."""
     figures = operation.figures
+    wasted, idle = energy_source(figures.wasted), energy_source(figures.idle)
+    kinds = {each.key: each.usage for each in by_kind}
     currency = operation.terms.currency or ""
     whole = figures.usage.joules
 
@@ -176,18 +195,27 @@ def waste(operation: Operation) -> Section:
         note = UNPRICED if value is None else ""
         return Figure(key=key, label=label, value=value, unit=currency, source=source, note=note)
 
-    wasted, idle = energy_source(figures.wasted), energy_source(figures.idle)
+    def of_kind(kind: WasteKind) -> tuple[Figure, Figure]:
+        usage = kinds.get(kind, Usage())
+        source = energy_source(usage) if usage.joules else wasted
+        return (
+            spent(f"wasted_{kind}", f"of it {kind}: {_WASTED[kind]}", usage.joules, source),
+            money(f"wasted_{kind}_cost", "its cost", usage.cost, source),
+        )
+
+    told = [kind for kind in WasteKind if kind is not WasteKind.UNTOLD or kind in kinds]
     return Section(
         key="waste",
         title="Waste",
         figures=(
             spent("wasted", "work that answered nobody", figures.wasted.joules, wasted),
             money("wasted_cost", "its cost", figures.wasted.cost, wasted),
+            *(figure for kind in told for figure in of_kind(kind)),
             spent("idle", "windows in which nothing ran", figures.idle.joules, idle),
             money("idle_cost", "their cost", figures.idle.cost, idle),
         ),
-        notes=("what answered nobody: batches that failed or were hedged, requests that were"
-               " cancelled or expired on a node",),
+        notes=("a batch without an answer is all waste, of another the share of the rows whose"
+               " requests were gone when it came back",),
     )  # fmt: skip
 
 

@@ -88,7 +88,7 @@ class Accounting:
     def heard(self, node_id: str, vitals: NodeVitals) -> None:
         """Take a heartbeat."""
         self._hosts.heard(node_id, vitals, self._clock.monotonic())
-        fault = vitals.meter_fault or self._hosts.doubt(node_id)
+        fault = self.meter_fault(node_id, vitals)
         if bool(fault) is (node_id in self._unmetered):
             return
         if fault:
@@ -96,6 +96,10 @@ class Accounting:
             self.went_wrong(IncidentKind.METER_LOST, node_id, fault)
         else:
             self._unmetered.discard(node_id)
+
+    def meter_fault(self, node_id: str, vitals: NodeVitals) -> str:
+        """Return why a node's joules are not by its host's meter; nothing where they are."""
+        return vitals.meter_fault or self._hosts.doubt(node_id)
 
     def power(self, node_id: str) -> Power | None:
         """Return what a node's host draws now; None where nothing is known yet."""
@@ -188,10 +192,10 @@ class Accounting:
 
     def requests_per_s(self) -> float:
         """Return how many requests are answered a second, lately; above 0 once one was."""
-        lately_s = self._clock.monotonic() - self._counted_at
-        if self._answers_per_s or lately_s <= 0:
+        if self._answers_per_s:
             return self._answers_per_s
-        return self._answered / lately_s
+        lately_s = self._clock.monotonic() - self._counted_at
+        return self._answered / lately_s if lately_s > 0 else 0.0
 
     def went_wrong(self, kind: IncidentKind, subject: str, detail: str) -> None:
         """Keep an incident."""

@@ -66,7 +66,8 @@ class Calibrator:
             ConfigurationError: it has no meter, or what that told makes no model.
             NodeBusyError: it is being calibrated already, or does not come to rest.
             NodeLostError: a node of it is not up, or went away.
-            UnreachableError: a node, or the meter, told nothing any more.
+            UnreachableError: a node, or the meter, told nothing any more, or nothing that its
+                board can draw.
         """
         if not SHORTEST_STEP_S <= step_s <= LONGEST_STEP_S:
             raise InvalidRequestError(
@@ -75,6 +76,8 @@ class Calibrator:
         members = self._members(name)
         host = self._hosts.place(members[0].node_id).host
         teller = _teller(host, members)
+        if doubt := self._hosts.doubt(teller.node_id):
+            raise UnreachableError(f"the meter of host '{host}' is not believed: {doubt}")
         if host in self._busy:
             raise NodeBusyError(f"host '{host}' is being calibrated already; wait for its end")
         self._busy.add(host)

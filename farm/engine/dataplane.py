@@ -14,7 +14,7 @@ from farm.core.errors import (
 )
 from farm.core.models import DynamicBatching, ModelKey, ModelSpec, ModelState
 from farm.core.requests import InferenceRequest, Parameter, Receipt
-from farm.core.snapshots import GatewayState
+from farm.core.snapshots import AnswerPrices, GatewayState
 from farm.core.tensors import Tensor
 from farm.engine.abi import abi_range
 from farm.engine.catalog import Catalog, Version
@@ -97,15 +97,17 @@ class DataPlane:
         version, spec = self._resolve(call.model, call.version, call.abi)
         request = self._admit(call, spec)
         answer = await self._engine.submit(request)
-        price = self._pricing.price(
-            answer.receipt, request_bytes=request.size_bytes, response_bytes=answer.size_bytes
-        )
+        price = self._pricing.price(answer.receipt, response_bytes=answer.size_bytes)
         return InferenceResult(
             model=request.model,
             outputs=await _presented(call, version, spec, answer),
             receipt=answer.receipt,
             price=price,
         )
+
+    def prices(self) -> AnswerPrices:
+        """Return what all answers so far were said to cost, here and by the baseline."""
+        return self._pricing.totals()
 
     def serving(self) -> bool:
         """Whether requests are taken and at least one node can run them."""

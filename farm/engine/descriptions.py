@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from farm.core.errors import ModelUnavailableError
-from farm.core.models import LatencyCurve, Objective
+from farm.core.models import LatencyCurve, ModelKey, Objective
 from farm.core.nodes import NodeProfile, NodeState
 from farm.core.snapshots import ModelSnapshot
 from farm.core.tensors import TensorSpec
@@ -100,6 +100,12 @@ class Descriptions:
             ModelUnavailableError: no version of the model is known; the message says why.
         """
         return tuple(self._describe(entry) for entry in self._catalog.find(name, version))
+
+    def on_node(self, member: Member) -> tuple[tuple[ModelKey, NodeReadiness], ...]:
+        """Return how every version that the farm is meant to serve stands on one node."""
+        return tuple(
+            (version.key, self._readiness(member, version)) for version in self._catalog.versions()
+        )
 
     async def measure(self, name: str, version: str) -> tuple[ModelDescription, ...]:
         """Measure a model's curves anew, then describe it.

@@ -12,6 +12,7 @@ from farm.core.clock import Clock
 from farm.core.errors import ErrorCode, FarmError, InternalError, ModelUnavailableError
 from farm.core.ledger import IncidentKind
 from farm.core.models import ModelKey
+from farm.core.node_details import NodeFailure
 from farm.core.observer import Observer
 from farm.core.pool import WorkerPool
 from farm.core.requests import Batch, BatchCompleted, BatchFailed, InferenceRequest, Receipt
@@ -173,6 +174,10 @@ class Engine:
         """Return what a node did for this gateway."""
         return self._nodes[node_id].work()
 
+    def failures(self, node_id: str) -> tuple[NodeFailure, ...]:
+        """Return the latest batches that a node did not complete, the newest first."""
+        return tuple(reversed(self._nodes[node_id].failed))
+
     def _counts(self, key: ModelKey) -> VersionStatistics:
         known = self._statistics.get(key)
         if known is None:
@@ -319,7 +324,21 @@ class Engine:
             energy, cost = self._accounting.reckon(batch, settled)
             self.post(BatchFinished(replace(settled, energy=energy, cost=cost)))
         else:
+            self._note(batch, settled)
             self.post(settled)
+
+    def _note(self, batch: Batch, failed: BatchFailed) -> None:
+        """Remember what went wrong at a node; one that had no room is well."""
+        if failed.code is not ErrorCode.NODE_BUSY:
+            self._nodes[failed.node_id].failed.append(
+                NodeFailure(
+                    unix_ns=self._clock.unix_ns(),
+                    batch_id=batch.id,
+                    model=batch.model,
+                    code=failed.code,
+                    message=failed.message,
+                )
+            )
 
     async def _probe(self, probe: ProbeNode) -> None:
         ok = await self._answers(probe.node_id, probe.digests[:_MODELS_PER_PROBE] or ("",))

@@ -58,7 +58,12 @@ class Hosts:
         )
         if host not in self._power:
             model = self._boards(key, cores=profile.cores)
-            self._power[host] = HostPower(model, cores=profile.cores, accuracy=accuracy)
+            self._power[host] = HostPower(
+                model,
+                cores=profile.cores,
+                accuracy=accuracy,
+                bounded=known.meter_max_w is not None,
+            )
 
     def calibrated(self, board: str) -> None:
         """Ask anew what hosts of a kind of board draw."""

@@ -5,6 +5,7 @@ exercise ends by its time. So whatever becomes of this gateway, they serve again
 """
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -23,8 +24,9 @@ from farm.engine.members import Member
 
 _log = structlog.get_logger()
 
-# Heartbeats after a load began in which clocks, cores and a meter's own mean settle.
-SETTLING: Final = 5
+# Heartbeats after a load began in which clocks, cores and a meter's own mean settle. What it
+# tells is of that load once it was asked after them.
+SETTLING: Final = 4
 
 # Heartbeats in a row in which a meter tells nothing: it is gone.
 _MUTE: Final = 10
@@ -84,6 +86,7 @@ class LoadSteps:
         self._members = members
         self._step_s = step_s
         self._incarnations = {member.node_id: member.incarnation for member in members}
+        self._settling = SETTLING + math.ceil(_interval_s(teller))
         self.teller = teller
         self.meter = teller.vitals.meter if teller.vitals is not None else ""
         self.done: list[CalibrationPoint] = []
@@ -115,11 +118,11 @@ class LoadSteps:
             _log.warning("calibration_not_released", host=self._host, reason=str(error))
 
     async def _measure(self, load: float) -> AsyncGenerator[CalibrationProgress, None]:
-        bound_s = SETTLING + self._step_s + _SLACK_S
+        bound_s = self._settling + self._step_s + _SLACK_S
         # A heartbeat that comes late must not tell of a load that is over.
         await self._exercise(load, bound_s + _SILENT_S)
         give_up_at = self._clock.monotonic() + bound_s
-        for _ in range(SETTLING):
+        for _ in range(self._settling):
             vitals = await self._heartbeat(self.teller)
             yield self._progress(CalibrationPhase.SETTLING, load)
         tally, mute = Tally(load, vitals), 0
@@ -173,3 +176,8 @@ class LoadSteps:
                 f"node '{member.node_id}' was started anew meanwhile; calibrate its host again"
             )
         return vitals
+
+
+def _interval_s(member: Member) -> float:
+    """Return how often a node that is up asks its meter."""
+    return member.profile.meter_interval_s if member.profile is not None else 1.0

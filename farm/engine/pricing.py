@@ -4,7 +4,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from farm.core.requests import Receipt
-from farm.energy.baselines import Baseline, request_price
+from farm.core.snapshots import AnswerPrices
+from farm.energy.baselines import Baseline, Quote, quote
 from farm.energy.fx import Exchange
 
 
@@ -49,37 +50,55 @@ class Pricing:
             rate = exchange.convert(1.0, baseline.currency, currency)
             if rate is not None:
                 self._factor, self._baseline_currency = rate, currency
+        # What the baseline asks while so many requests come a second.
+        self._rate = 0.0
+        self._quote: Quote | None = None
         # Of the latest answer: those of its batch-mates are mostly the same.
         self._known: tuple[object, ...] = ()
         self._price = Price()
+        # Of all answers so far.
+        self._answers = 0
+        self._cost = self._baseline_cost = 0.0
 
-    def price(self, receipt: Receipt, *, request_bytes: int, response_bytes: int) -> Price:
+    def price(self, receipt: Receipt, *, response_bytes: int) -> Price:
         """Return what an answered request cost, and would have cost elsewhere."""
         asked = (
             receipt.node_id,
             receipt.compute_s,
             receipt.share,
             receipt.batch_cost,
-            request_bytes,
             response_bytes,
         )
         if asked != self._known:
             self._known = asked
-            self._price = self._reckoned(receipt, request_bytes, response_bytes)
+            self._price = self._reckoned(receipt, response_bytes)
+        self._answers += 1
+        self._cost += self._price.cost or 0.0
+        self._baseline_cost += self._price.baseline_cost or 0.0
         return self._price
 
-    def _reckoned(self, receipt: Receipt, request_bytes: int, response_bytes: int) -> Price:
+    def totals(self) -> AnswerPrices:
+        """Return the sums of all prices that were told; None where the latest had none."""
+        price = self._price
+        return AnswerPrices(
+            answers=self._answers,
+            cost=None if price.cost is None else self._cost,
+            currency=price.currency,
+            baseline=price.baseline,
+            baseline_cost=None if price.baseline_cost is None else self._baseline_cost,
+            baseline_currency=price.baseline_currency,
+        )
+
+    def _reckoned(self, receipt: Receipt, response_bytes: int) -> Price:
         cost = receipt.cost
         currency = self._currency if cost is not None else ""
         if self._baseline is None:
             return Price(cost, currency)
-        theirs = request_price(
-            self._baseline,
-            compute_s=self._reference_s(receipt.node_id, receipt.core_s),
-            request_bytes=request_bytes,
-            response_bytes=response_bytes,
-            requests_per_s=self._requests_per_s(),
-        )
-        if theirs is None:
+        rate = self._requests_per_s()
+        if rate != self._rate:
+            self._rate, self._quote = rate, quote(self._baseline, rate)
+        if self._quote is None:
             return Price(cost, currency)
-        return Price(cost, currency, self._name, theirs * self._factor, self._baseline_currency)
+        compute_s = self._reference_s(receipt.node_id, receipt.core_s)
+        theirs = self._quote(compute_s, response_bytes) * self._factor
+        return Price(cost, currency, self._name, theirs, self._baseline_currency)

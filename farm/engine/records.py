@@ -87,6 +87,7 @@ def batch_record(batch: BatchAccount, core: Core, unix_ns: int) -> BatchRecord:
         queue_s=entry.queue_s,
         compute_s=entry.compute_s,
         usage=batch.usage(core.relative_time),
+        waste=entry.waste,
         clients=entry.clients,
     )
 
@@ -104,4 +105,5 @@ def usage_of(charge: Charge) -> Usage:
         node_s=charge.node_s,
         reference_s=charge.core_s,
         cost=charge.cost,
+        power_cost=charge.power_cost,
     )

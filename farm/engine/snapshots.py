@@ -58,6 +58,7 @@ class Snapshots:
             queued_requests=sum(model.queued_requests for model in models),
             inflight_batches=self._engine.machine.inflight,
             energy=self._accounting.totals(),
+            prices=self._dataplane.prices(),
             gateway_began_unix_ns=self._began_unix_ns,
         )
 
@@ -87,6 +88,11 @@ class Snapshots:
             inflight_batches=machine.inflight_at(member.node_id),
             power=self._accounting.power(member.node_id),
             work=self._engine.work(member.node_id),
+            meter_fault=(
+                ""
+                if member.vitals is None
+                else self._accounting.meter_fault(member.node_id, member.vitals)
+            ),
         )
 
     def model(self, version: Version) -> ModelSnapshot:
@@ -107,6 +113,7 @@ class Snapshots:
             failures_total=done.fail.count,
             rows_total=done.inferences,
             batches_total=done.executions,
+            latency_s=done.success.ns / 1e9,
             latencies=tuple(done.latencies) if done.success.count else (),
         )
 

@@ -6,12 +6,17 @@ rows, and an execution's time once. All are true counts; nothing is sampled.
 """
 
 from bisect import bisect_left
+from collections import deque
 from dataclasses import dataclass, field
 
 from farm.core.errors import ErrorCode
 from farm.core.ledger import LATENCY_BOUNDS_S
+from farm.core.node_details import NodeFailure
 from farm.core.requests import BatchTiming, LedgerEntry, Receipt
 from farm.core.snapshots import NodeWork
+
+# Of each node: a screenful.
+_FAILURES = 50
 
 
 @dataclass(slots=True)
@@ -82,7 +87,10 @@ class VersionStatistics:
 
 @dataclass(slots=True)
 class NodeStatistics:
-    """One node's counts since the gateway began; `joules` are as its batches' receipts say."""
+    """One node's counts since the gateway began; `joules` are as its batches' receipts say.
+
+    `failed` are the latest batches that it did not complete, the newest last.
+    """
 
     answers: int = 0
     batches: int = 0
@@ -90,6 +98,7 @@ class NodeStatistics:
     failures: int = 0
     compute_s: float = 0.0
     joules: float = 0.0
+    failed: deque[NodeFailure] = field(default_factory=lambda: deque(maxlen=_FAILURES))
 
     def settled(self, entry: LedgerEntry) -> None:
         """Count a batch that came back; a node that had no room did nothing."""

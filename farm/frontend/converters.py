@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 
 from farm.core.errors import InvalidRequestError, UnsupportedError
-from farm.core.requests import Parameter, Receipt
+from farm.core.requests import Parameter
 from farm.core.tensors import Datatype, Tensor
 from farm.engine.dataplane import InferenceCall, InferenceResult
-from farm.engine.pricing import Price
+from farm.frontend.receipts import Receipts
 from farm.frontend.typed_contents import raw_bytes
 from farm.pb.open_inference_pb2 import (
     InferParameter,
@@ -56,7 +56,9 @@ def to_call(
     )
 
 
-def to_response(result: InferenceResult, request: ModelInferRequest) -> ModelInferResponse:
+def to_response(
+    result: InferenceResult, request: ModelInferRequest, receipts: Receipts
+) -> ModelInferResponse:
     """Return an answer: raw contents in output order, the request's id, the receipt."""
     response = ModelInferResponse(
         model_name=result.model.name,
@@ -67,8 +69,7 @@ def to_response(result: InferenceResult, request: ModelInferRequest) -> ModelInf
     for tensor in result.outputs:
         response.outputs.add(name=tensor.name, datatype=tensor.datatype, shape=tensor.shape)
     if _wants_receipt(request):
-        _add_receipt(response, result.receipt)
-        _add_price(response, result.price)
+        receipts.put(response, result.receipt, result.price)
     return response
 
 
@@ -155,35 +156,3 @@ def _wants_receipt(request: ModelInferRequest) -> bool:
         return True
     wish = request.parameters["farm_receipt"]
     return wish.bool_param or wish.string_param.lower() == "true"
-
-
-def _add_receipt(response: ModelInferResponse, receipt: Receipt) -> None:
-    parameters = response.parameters
-    parameters["farm_node"].string_param = receipt.node_id
-    parameters["farm_route"].string_param = receipt.route
-    parameters["farm_model_digest"].string_param = receipt.digest
-    parameters["farm_batch_size"].int64_param = receipt.batch_rows
-    parameters["farm_queue_us"].int64_param = round(receipt.queue_s / _US)
-    parameters["farm_compute_us"].int64_param = round(receipt.compute_s / _US)
-    parameters["farm_policy"].string_param = receipt.policy
-    if (energy := receipt.batch_energy) is not None:
-        share = receipt.share
-        parameters["farm_energy_j"].double_param = energy.joules * share
-        parameters["farm_energy_low_j"].double_param = energy.low * share
-        parameters["farm_energy_high_j"].double_param = energy.high * share
-        parameters["farm_energy_source"].string_param = energy.source
-        # The window in which it ran is not closed yet.
-        parameters["farm_energy_provisional"].bool_param = True
-
-
-def _add_price(response: ModelInferResponse, price: Price) -> None:
-    """Say what it cost; a baseline in a currency of its own is not to be compared."""
-    parameters = response.parameters
-    if price.cost is not None:
-        parameters["farm_cost"].double_param = price.cost
-        parameters["farm_currency"].string_param = price.currency
-    if price.baseline_cost is not None:
-        parameters["farm_baseline"].string_param = price.baseline
-        parameters["farm_baseline_cost"].double_param = price.baseline_cost
-        if price.baseline_currency != price.currency:
-            parameters["farm_baseline_currency"].string_param = price.baseline_currency

@@ -19,7 +19,7 @@ def to_description(description: ModelDescription) -> pb.ModelDescription:
         runtime_floor=description.runtime_floor,
         size_bytes=description.size_bytes,
         parameters=description.parameters,
-        nodes=[_readiness(node) for node in description.nodes],
+        nodes=[to_readiness(node) for node in description.nodes],
         goldens_checked=description.goldens_checked,
         objective=description.objective,
     )
@@ -49,6 +49,7 @@ def to_model(model: ModelSnapshot) -> pb.ModelSnapshot:
         rows_total=model.rows_total,
         batches_total=model.batches_total,
         latencies=model.latencies,
+        latency_ns=round(model.latency_s * 1e9),
     )
 
 
@@ -71,7 +72,8 @@ def _tensors(
     ]
 
 
-def _readiness(node: NodeReadiness) -> pb.NodeReadiness:
+def to_readiness(node: NodeReadiness) -> pb.NodeReadiness:
+    """Return how a version stands on a node as a message."""
     message = pb.NodeReadiness(
         node_id=node.node_id,
         cpu_class=node.cpu_class,

@@ -13,6 +13,7 @@ from farm.frontend.grpc_types import Context
 from farm.frontend.inference_stream import InferenceStream
 from farm.frontend.model_messages import to_config, to_metadata, to_statistics
 from farm.frontend.peers import client_of
+from farm.frontend.receipts import Receipts
 from farm.pb.open_inference_pb2 import (
     ModelConfigRequest,
     ModelConfigResponse,
@@ -53,6 +54,7 @@ class InferenceService:
     def __init__(self, dataplane: DataPlane, *, observer: Observer) -> None:
         self._dataplane = dataplane
         self._observer = observer
+        self._receipts = Receipts()
         self._streams: set[InferenceStream] = set()
         self._streamless = asyncio.Event()
         self._streamless.set()
@@ -106,7 +108,7 @@ class InferenceService:
     ) -> ModelInferResponse:
         call = to_call(request, context.time_remaining(), client=client_of(context))
         result = await self._dataplane.infer(call)
-        return to_response(result, request)
+        return to_response(result, request, self._receipts)
 
     async def ModelStreamInfer(  # noqa: N802
         self, requests: AsyncIterator[ModelInferRequest | FarmError], context: Context
@@ -116,7 +118,7 @@ class InferenceService:
         async def answer(request: ModelInferRequest) -> ModelInferResponse:
             call = to_call(request, context.time_remaining(), client=client)
             result = await self._dataplane.infer(call)
-            return to_response(result, request)
+            return to_response(result, request, self._receipts)
 
         stream = InferenceStream(answer, judge=self._judge)
         self._streams.add(stream)

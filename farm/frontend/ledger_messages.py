@@ -101,6 +101,7 @@ def _usage(usage: Usage) -> pb.LedgerUsage:
         node_ns=round(usage.node_s * _NS),
         reference_ns=round(usage.reference_s * _NS),
         cost=usage.cost,
+        power_cost=usage.power_cost,
     )
 
 
@@ -142,5 +143,6 @@ def _record(record: BatchRecord) -> pb.BatchRecord:
         queue_ns=round(record.queue_s * _NS),
         compute_ns=round(record.compute_s * _NS),
         usage=_usage(record.usage),
+        waste={kind.value: rows for kind, rows in record.waste.items()},
         clients=record.clients,
     )

@@ -19,9 +19,12 @@ from farm.frontend.guard import Guard
 from farm.frontend.handlers import service_handler
 from farm.frontend.inference_service import InferenceService
 from farm.frontend.ledger_service import LedgerService
+from farm.frontend.log_service import LogService
+from farm.frontend.node_service import NodeService
 from farm.frontend.repository_service import RepositoryService
 from farm.frontend.terms_service import TermsService
 from farm.frontend.tls import TlsSettings, server_credentials
+from farm.frontend.watch_service import WatchService
 from farm.pb.pool import POOL
 from farm.pb.services import ADMIN_SERVICE, INFERENCE_SERVICE
 
@@ -76,8 +79,11 @@ class Frontend:
         repository: RepositoryService,
         admin: AdminService,
         observer: Observer,
+        nodes: NodeService,
+        logs: LogService | None = None,
         ledger: LedgerService | None = None,
         terms: TermsService | None = None,
+        watch: WatchService | None = None,
     ) -> None:
         """Prepare to listen. Without a `ledger` none is kept.
 
@@ -113,7 +119,7 @@ class Frontend:
         )
         handlers = (
             service_handler(INFERENCE_SERVICE, inference, repository),
-            service_handler(ADMIN_SERVICE, admin, ledger, terms),
+            service_handler(ADMIN_SERVICE, admin, nodes, logs, ledger, terms, watch),
         )
         self._server.add_generic_rpc_handlers(handlers)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)

@@ -109,6 +109,7 @@ class NodeService:
             cores=probes.core_count(),
             runtime_version=_runtime_version(),
             splits=settings.splits,
+            meter_interval_s=self._meter.interval_s if self._meter is not None else 1.0,
         )
 
     def vitals(self) -> NodeVitals:

@@ -192,7 +192,7 @@ class NodeActionResponse(_message.Message):
     def __init__(self, node: _Optional[_Union[NodeSnapshot, _Mapping]] = ...) -> None: ...
 
 class ModelSnapshot(_message.Message):
-    __slots__ = ("name", "version", "state", "reason", "digest", "max_batch_size", "batching_reason", "ready_nodes", "queued_requests", "requests_total", "failures_total", "rows_total", "batches_total", "latencies")
+    __slots__ = ("name", "version", "state", "reason", "digest", "max_batch_size", "batching_reason", "ready_nodes", "queued_requests", "requests_total", "failures_total", "rows_total", "batches_total", "latencies", "latency_ns")
     NAME_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
@@ -207,6 +207,7 @@ class ModelSnapshot(_message.Message):
     ROWS_TOTAL_FIELD_NUMBER: _ClassVar[int]
     BATCHES_TOTAL_FIELD_NUMBER: _ClassVar[int]
     LATENCIES_FIELD_NUMBER: _ClassVar[int]
+    LATENCY_NS_FIELD_NUMBER: _ClassVar[int]
     name: str
     version: int
     state: str
@@ -221,7 +222,8 @@ class ModelSnapshot(_message.Message):
     rows_total: int
     batches_total: int
     latencies: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, name: _Optional[str] = ..., version: _Optional[int] = ..., state: _Optional[str] = ..., reason: _Optional[str] = ..., digest: _Optional[str] = ..., max_batch_size: _Optional[int] = ..., batching_reason: _Optional[str] = ..., ready_nodes: _Optional[_Iterable[str]] = ..., queued_requests: _Optional[int] = ..., requests_total: _Optional[int] = ..., failures_total: _Optional[int] = ..., rows_total: _Optional[int] = ..., batches_total: _Optional[int] = ..., latencies: _Optional[_Iterable[int]] = ...) -> None: ...
+    latency_ns: int
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[int] = ..., state: _Optional[str] = ..., reason: _Optional[str] = ..., digest: _Optional[str] = ..., max_batch_size: _Optional[int] = ..., batching_reason: _Optional[str] = ..., ready_nodes: _Optional[_Iterable[str]] = ..., queued_requests: _Optional[int] = ..., requests_total: _Optional[int] = ..., failures_total: _Optional[int] = ..., rows_total: _Optional[int] = ..., batches_total: _Optional[int] = ..., latencies: _Optional[_Iterable[int]] = ..., latency_ns: _Optional[int] = ...) -> None: ...
 
 class DescribeModelRequest(_message.Message):
     __slots__ = ("name", "version")
@@ -475,7 +477,7 @@ class LedgerFigures(_message.Message):
     def __init__(self, start_unix_ns: _Optional[int] = ..., key: _Optional[str] = ..., batches: _Optional[int] = ..., rows: _Optional[int] = ..., queue_ns: _Optional[int] = ..., compute_ns: _Optional[int] = ..., usage: _Optional[_Union[LedgerUsage, _Mapping]] = ..., wasted: _Optional[_Union[LedgerUsage, _Mapping]] = ..., idle: _Optional[_Union[LedgerUsage, _Mapping]] = ..., counts: _Optional[_Union[RequestCounts, _Mapping]] = ..., window_ns: _Optional[int] = ...) -> None: ...
 
 class LedgerUsage(_message.Message):
-    __slots__ = ("joules", "low_j", "high_j", "measured_j", "modelled_j", "marginal_j", "node_ns", "cost", "reference_ns")
+    __slots__ = ("joules", "low_j", "high_j", "measured_j", "modelled_j", "marginal_j", "node_ns", "cost", "reference_ns", "power_cost")
     JOULES_FIELD_NUMBER: _ClassVar[int]
     LOW_J_FIELD_NUMBER: _ClassVar[int]
     HIGH_J_FIELD_NUMBER: _ClassVar[int]
@@ -485,6 +487,7 @@ class LedgerUsage(_message.Message):
     NODE_NS_FIELD_NUMBER: _ClassVar[int]
     COST_FIELD_NUMBER: _ClassVar[int]
     REFERENCE_NS_FIELD_NUMBER: _ClassVar[int]
+    POWER_COST_FIELD_NUMBER: _ClassVar[int]
     joules: float
     low_j: float
     high_j: float
@@ -494,7 +497,8 @@ class LedgerUsage(_message.Message):
     node_ns: int
     cost: float
     reference_ns: int
-    def __init__(self, joules: _Optional[float] = ..., low_j: _Optional[float] = ..., high_j: _Optional[float] = ..., measured_j: _Optional[float] = ..., modelled_j: _Optional[float] = ..., marginal_j: _Optional[float] = ..., node_ns: _Optional[int] = ..., cost: _Optional[float] = ..., reference_ns: _Optional[int] = ...) -> None: ...
+    power_cost: float
+    def __init__(self, joules: _Optional[float] = ..., low_j: _Optional[float] = ..., high_j: _Optional[float] = ..., measured_j: _Optional[float] = ..., modelled_j: _Optional[float] = ..., marginal_j: _Optional[float] = ..., node_ns: _Optional[int] = ..., cost: _Optional[float] = ..., reference_ns: _Optional[int] = ..., power_cost: _Optional[float] = ...) -> None: ...
 
 class RequestCounts(_message.Message):
     __slots__ = ("answered", "failed", "in_time", "late", "request_bytes", "response_bytes", "latency_ns", "latencies")
@@ -550,8 +554,15 @@ class LedgerRecordsResponse(_message.Message):
     def __init__(self, records: _Optional[_Iterable[_Union[BatchRecord, _Mapping]]] = ...) -> None: ...
 
 class BatchRecord(_message.Message):
-    __slots__ = ("settled_unix_ns", "batch_id", "model", "version", "digest", "node_id", "route", "outcome", "rows", "requests", "wasted", "queue_ns", "compute_ns", "usage", "clients")
+    __slots__ = ("settled_unix_ns", "batch_id", "model", "version", "digest", "node_id", "route", "outcome", "rows", "requests", "wasted", "queue_ns", "compute_ns", "usage", "clients", "waste")
     class ClientsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    class WasteEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
         VALUE_FIELD_NUMBER: _ClassVar[int]
@@ -573,6 +584,7 @@ class BatchRecord(_message.Message):
     COMPUTE_NS_FIELD_NUMBER: _ClassVar[int]
     USAGE_FIELD_NUMBER: _ClassVar[int]
     CLIENTS_FIELD_NUMBER: _ClassVar[int]
+    WASTE_FIELD_NUMBER: _ClassVar[int]
     settled_unix_ns: int
     batch_id: int
     model: str
@@ -588,7 +600,8 @@ class BatchRecord(_message.Message):
     compute_ns: int
     usage: LedgerUsage
     clients: _containers.ScalarMap[str, int]
-    def __init__(self, settled_unix_ns: _Optional[int] = ..., batch_id: _Optional[int] = ..., model: _Optional[str] = ..., version: _Optional[int] = ..., digest: _Optional[str] = ..., node_id: _Optional[str] = ..., route: _Optional[str] = ..., outcome: _Optional[str] = ..., rows: _Optional[int] = ..., requests: _Optional[int] = ..., wasted: _Optional[int] = ..., queue_ns: _Optional[int] = ..., compute_ns: _Optional[int] = ..., usage: _Optional[_Union[LedgerUsage, _Mapping]] = ..., clients: _Optional[_Mapping[str, int]] = ...) -> None: ...
+    waste: _containers.ScalarMap[str, int]
+    def __init__(self, settled_unix_ns: _Optional[int] = ..., batch_id: _Optional[int] = ..., model: _Optional[str] = ..., version: _Optional[int] = ..., digest: _Optional[str] = ..., node_id: _Optional[str] = ..., route: _Optional[str] = ..., outcome: _Optional[str] = ..., rows: _Optional[int] = ..., requests: _Optional[int] = ..., wasted: _Optional[int] = ..., queue_ns: _Optional[int] = ..., compute_ns: _Optional[int] = ..., usage: _Optional[_Union[LedgerUsage, _Mapping]] = ..., clients: _Optional[_Mapping[str, int]] = ..., waste: _Optional[_Mapping[str, int]] = ...) -> None: ...
 
 class TermsRequest(_message.Message):
     __slots__ = ("since_unix_ns", "until_unix_ns")
@@ -743,20 +756,22 @@ class DescribeNodeResponse(_message.Message):
     def __init__(self, node: _Optional[_Union[NodeSnapshot, _Mapping]] = ..., batches: _Optional[_Iterable[_Union[BatchInFlight, _Mapping]]] = ..., models: _Optional[_Iterable[_Union[ModelOnNode, _Mapping]]] = ..., failures: _Optional[_Iterable[_Union[NodeFailure, _Mapping]]] = ...) -> None: ...
 
 class BatchInFlight(_message.Message):
-    __slots__ = ("batch_id", "model", "version", "rows", "requests", "age_ns")
+    __slots__ = ("batch_id", "model", "version", "rows", "requests", "age_ns", "running")
     BATCH_ID_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     ROWS_FIELD_NUMBER: _ClassVar[int]
     REQUESTS_FIELD_NUMBER: _ClassVar[int]
     AGE_NS_FIELD_NUMBER: _ClassVar[int]
+    RUNNING_FIELD_NUMBER: _ClassVar[int]
     batch_id: int
     model: str
     version: int
     rows: int
     requests: int
     age_ns: int
-    def __init__(self, batch_id: _Optional[int] = ..., model: _Optional[str] = ..., version: _Optional[int] = ..., rows: _Optional[int] = ..., requests: _Optional[int] = ..., age_ns: _Optional[int] = ...) -> None: ...
+    running: bool
+    def __init__(self, batch_id: _Optional[int] = ..., model: _Optional[str] = ..., version: _Optional[int] = ..., rows: _Optional[int] = ..., requests: _Optional[int] = ..., age_ns: _Optional[int] = ..., running: bool = ...) -> None: ...
 
 class ModelOnNode(_message.Message):
     __slots__ = ("model", "version", "readiness")
@@ -769,15 +784,17 @@ class ModelOnNode(_message.Message):
     def __init__(self, model: _Optional[str] = ..., version: _Optional[int] = ..., readiness: _Optional[_Union[NodeReadiness, _Mapping]] = ...) -> None: ...
 
 class NodeFailure(_message.Message):
-    __slots__ = ("unix_ns", "batch_id", "model", "version", "code")
+    __slots__ = ("unix_ns", "batch_id", "model", "version", "code", "message")
     UNIX_NS_FIELD_NUMBER: _ClassVar[int]
     BATCH_ID_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     CODE_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
     unix_ns: int
     batch_id: int
     model: str
     version: int
     code: str
-    def __init__(self, unix_ns: _Optional[int] = ..., batch_id: _Optional[int] = ..., model: _Optional[str] = ..., version: _Optional[int] = ..., code: _Optional[str] = ...) -> None: ...
+    message: str
+    def __init__(self, unix_ns: _Optional[int] = ..., batch_id: _Optional[int] = ..., model: _Optional[str] = ..., version: _Optional[int] = ..., code: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...

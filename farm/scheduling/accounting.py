@@ -34,7 +34,10 @@ def receipt(entry: Ticket, flight: Flight, completed: BatchCompleted) -> Receipt
 def ledger_entry(
     flight: Flight, *, outcome: str, completed: BatchCompleted | None, now: float
 ) -> LedgerEntry:
-    """Return the account of a settled batch. Unanswered, its whole time in flight counts."""
+    """Return the account of a settled batch. Unanswered, its whole time in flight counts.
+
+    What it forfeited is known by now.
+    """
     batch = flight.batch
     waiting = sum(entry is not None for entry in flight.tickets)
     answered = waiting if completed is not None else 0
@@ -54,6 +57,7 @@ def ledger_entry(
         compute_s=completed.timing.compute_ns / 1e9 if completed else now - flight.dispatched_at,
         timing=completed.timing if completed else None,
         energy=completed.energy if completed else None,
+        waste=flight.waste,
         clients=clients,
     )
 

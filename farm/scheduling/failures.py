@@ -1,6 +1,7 @@
 """What becomes of requests whose batches gave no answer."""
 
 from farm.core.errors import ErrorCode, NodeBusyError, error_class
+from farm.core.ledger import WasteKind
 from farm.core.requests import BatchFailed
 from farm.scheduling.accounting import ledger_entry
 from farm.scheduling.effects import AppendLedger
@@ -133,5 +134,10 @@ class Failures:
         return entries
 
     def _account(self, flight: Flight, outcome: ErrorCode, now: float) -> None:
+        """Note what became of the members that it was to answer."""
+        for entry in flight.tickets:
+            if entry is not None:
+                again = entry.request.id in self._state.tickets
+                flight.forfeit(entry, WasteKind.RETRIED if again else WasteKind.FAILED)
         account = ledger_entry(flight, outcome=outcome, completed=None, now=now)
         self._state.effects.append(AppendLedger(account))

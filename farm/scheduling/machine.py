@@ -48,6 +48,7 @@ from farm.scheduling.health import Health
 from farm.scheduling.hedging import Hedger
 from farm.scheduling.limits import SchedulingLimits
 from farm.scheduling.membership import Membership
+from farm.scheduling.nodes import Flight
 from farm.scheduling.patience import Demand
 from farm.scheduling.placement import PlacementPolicy
 from farm.scheduling.retries import RetryBudget
@@ -97,6 +98,11 @@ class Machine:
         """Return how many batches are at a node."""
         node = self._state.nodes.get(node_id)
         return len(node.flights) if node is not None else 0
+
+    def flights_at(self, node_id: str) -> tuple[Flight, ...]:
+        """Return the batches that are at a node, the oldest first."""
+        node = self._state.nodes.get(node_id)
+        return tuple(node.flights.values()) if node is not None else ()
 
     def queued(self, key: ModelKey) -> int:
         """Return how many requests wait in a model's queue."""

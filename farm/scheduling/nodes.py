@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import inf, log2
 
+from farm.core.ledger import WasteKind
 from farm.core.models import LatencyCurve, ModelKey
 from farm.core.nodes import NodeProfile
 from farm.core.requests import Batch
@@ -20,6 +21,8 @@ NodeClass = tuple[str, str, int, int, int]
 @dataclass(slots=True)
 class Flight:
     """A batch at a node. `tickets[i]` is None once member i got its reply another way.
+
+    `waste` has the rows of those that it will not answer, by why.
 
     It takes `threads` of the node's threads. `started_at` is when it got them, None while it
     waits at the node behind others; `ends_at` is when it is predicted to be done, and
@@ -39,11 +42,16 @@ class Flight:
     started_at: float | None = None
     overdue_after_s: float = inf
     twin: int | None = None
+    waste: dict[WasteKind, int] = field(default_factory=dict)
 
     @property
     def wanted(self) -> bool:
         """Whether anybody still waits for it."""
         return any(entry is not None for entry in self.tickets)
+
+    def forfeit(self, entry: Ticket, kind: WasteKind) -> None:
+        """Note that its work for a member is for nobody."""
+        self.waste[kind] = self.waste.get(kind, 0) + entry.request.rows
 
 
 @dataclass(slots=True)

@@ -1,6 +1,7 @@
 """What the machine knows, and the ways in which a request changes its place."""
 
-from farm.core.errors import FarmError, ModelUnavailableError
+from farm.core.errors import ErrorCode, FarmError, ModelUnavailableError
+from farm.core.ledger import WasteKind
 from farm.core.models import ModelKey, ModelSpec
 from farm.scheduling.admission import fits
 from farm.scheduling.deadlines import DeadlineHeap
@@ -46,14 +47,17 @@ class State:
         if entry.batch_id is None:
             self.queues.remove(entry)
         else:
+            left = error.code is ErrorCode.CANCELLED
+            kind = WasteKind.CANCELLED if left else WasteKind.EXPIRED
             flight = self.flights[entry.batch_id]
-            self._disembark(entry, flight)
+            self._disembark(entry, flight, kind)
             if flight.twin is not None:
-                self._disembark(entry, self.flights[flight.twin])
+                self._disembark(entry, self.flights[flight.twin], kind)
         self.reject(entry, error)
 
-    def _disembark(self, entry: Ticket, flight: Flight) -> None:
+    def _disembark(self, entry: Ticket, flight: Flight, kind: WasteKind) -> None:
         flight.tickets[flight.tickets.index(entry)] = None
+        flight.forfeit(entry, kind)
         if not flight.wanted:
             self.effects.append(CancelBatch(flight.batch.id, flight.node_id))
 
@@ -112,5 +116,8 @@ class State:
             return
         twin.twin = None
         if twin.wanted:
-            twin.tickets = [None] * len(twin.tickets)
+            for place, entry in enumerate(twin.tickets):
+                if entry is not None:
+                    twin.tickets[place] = None
+                    twin.forfeit(entry, WasteKind.HEDGED)
             self.effects.append(CancelBatch(twin.batch.id, twin.node_id))

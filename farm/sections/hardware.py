@@ -38,5 +38,6 @@ class Hardware(Section):
             price=self.board_price,
             lifetime_years=self.lifetime_years,
             embodied_kgco2e=self.embodied_kgco2e,
+            meter_max_w=None if self.meter is None else self.meter.max_w,
             serves=serves,
         )

@@ -109,5 +109,7 @@ class SimulatedEnergy:
 
 def _wasted_share(entry: LedgerEntry) -> float:
     """Return which part of a batch's work answered nobody."""
-    members = entry.requests + entry.wasted
-    return entry.wasted / members if members else 1.0
+    if not entry.rows:
+        # Such a request comes alone.
+        return float(bool(entry.waste))
+    return sum(entry.waste.values()) / entry.rows

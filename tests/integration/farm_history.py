@@ -5,7 +5,7 @@ from datetime import date
 from pathlib import Path
 
 from farm.core.errors import ErrorCode
-from farm.core.ledger import BatchRecord, Incident, IncidentKind, Usage, WindowRecord
+from farm.core.ledger import BatchRecord, Incident, IncidentKind, Usage, WasteKind, WindowRecord
 from farm.core.models import ModelKey
 from farm.core.terms import FarmTerms, FxRate
 from farm.engine.ledger.ledger import Ledger
@@ -88,6 +88,7 @@ def write_history(path: Path) -> Ledger:
 
 def usage(joules: float, *, marginal_j: float = 0.0, node_s: float = 0.0) -> Usage:
     """Return joules of all three sources, priced."""
+    power_cost = joules / 3.6e6 * PRICE_PER_KWH
     return Usage(
         joules=joules,
         low_j=joules * 0.9,
@@ -97,7 +98,8 @@ def usage(joules: float, *, marginal_j: float = 0.0, node_s: float = 0.0) -> Usa
         marginal_j=marginal_j,
         node_s=node_s,
         reference_s=node_s * 4,
-        cost=joules / 3.6e6 * PRICE_PER_KWH + CAPITAL_PER_S * 60,
+        cost=power_cost + CAPITAL_PER_S * 60,
+        power_cost=power_cost,
     )
 
 
@@ -127,7 +129,6 @@ def _minute(ledger: Ledger, now_ns: int, minute: int) -> None:
         outcome="node_lost" if failed else "completed",
         rows=requests,
         requests=0 if failed else requests,
-        wasted=0,
         queue_s=0.2,
         compute_s=requests * 0.02,
         usage=usage(
@@ -135,6 +136,8 @@ def _minute(ledger: Ledger, now_ns: int, minute: int) -> None:
             marginal_j=requests * BUSY_J,
             node_s=requests * 0.02,
         ),
+        wasted=requests if failed else 0,
+        waste={WasteKind.RETRIED: requests} if failed else {},
         clients={"id:camera": requests - requests // 3, "ipv4:127.0.0.1:50000": requests // 3},
     )
     ledger.batches((batch,), 1)

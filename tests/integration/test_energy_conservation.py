@@ -14,7 +14,7 @@ from farm_process import FarmProcess, wait_until
 from metrics_page import counted
 
 from farm.client import AdminClient
-from farm.core.ledger import IncidentKind, LedgerAnswer, LedgerQuery
+from farm.core.ledger import GroupBy, IncidentKind, LedgerAnswer, LedgerQuery
 
 pytestmark = [pytest.mark.integration, pytest.mark.faults]
 
@@ -62,6 +62,8 @@ async def test_joules_are_conserved_while_nodes_and_the_meter_fail(
             load = Load(farm.grpc, digits)
             await _run_with_faults(load, admin, farm)
             answer, drawn = await asyncio.to_thread(_settled, farm, admin, began_ns)
+            query = LedgerQuery(since_unix_ns=began_ns, until_unix_ns=0, group=GroupBy.WASTE)
+            waste = {each.key: each.usage for each in admin.ledger(query).figures}
     finally:
         device.shutdown()
         device.server_close()
@@ -72,7 +74,12 @@ async def test_joules_are_conserved_while_nodes_and_the_meter_fail(
     # Both halves of the run are in it: with a meter, and without one.
     assert 0 < total.usage.measured_j < total.usage.joules
     assert total.counts.answered == load.answered
-    assert total.wasted.joules > 0, "batches of the nodes that were killed answered nobody"
+    assert waste["retried"].joules > 0, "batches of the nodes that were killed answered nobody"
+    wasted_j = sum(each.joules for each in waste.values())
+    assert wasted_j == pytest.approx(total.wasted.joules)
+    # A kilowatt-hour costs 0.30; the boards cost the rest.
+    assert total.usage.power_cost == pytest.approx(total.usage.joules * 0.30 / 3.6e6)
+    assert total.usage.power_cost < total.usage.cost
     assert [each.subject for each in answer.incidents if each.kind is IncidentKind.NODE_LOST]
 
 

@@ -303,6 +303,8 @@ def test_a_price_may_come_from_the_environment() -> None:
         (("currency: EUR", "currency: EUR\n  baseline: moon"), "power: there is no baseline"),
         (("rpi5-8gb", "rpi9"), "node.board: must be one of "),
         (("http://198", "ftp://198"), "node.meter.url: must be a URL like http://198.18.0.90"),
+        (("type: shelly", "type: shelly, interval_s: 0"), "node.meter.interval_s: "),
+        (("type: shelly", "type: shelly, max_w: 9999"), "node.meter.max_w: "),
     ],
 )
 def test_what_is_wrong_with_power_is_named(file: Path, change: tuple[str, str], said: str) -> None:

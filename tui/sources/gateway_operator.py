@@ -1,13 +1,14 @@
 """What a living gateway can be asked and told."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from farm.core.histories import HistoryPoint, LogLine
+from farm.core.histories import HistoryPoint
 from farm.core.ledger import LedgerAnswer, LedgerQuery
 from farm.core.node_details import NodeDetails
 from farm.core.terms import FarmTerms
 from tui.sources.connection import Connection
+from tui.sources.source import Lines
 
 if TYPE_CHECKING:
     from farm.pb.farm_admin_pb2 import ModelDescription
@@ -43,9 +44,7 @@ class GatewayOperator:
     def history(self, node_id: str = "", *, since_unix_ns: int = 0) -> Sequence[HistoryPoint]:
         return self._connection.client().history(node_id, since_unix_ns=since_unix_ns)
 
-    def log(
-        self, node_id: str = "", *, lines: int = 100, follow: bool = False
-    ) -> Generator[LogLine, None, None]:
+    def log(self, node_id: str = "", *, lines: int = 100, follow: bool = False) -> Lines:
         return self._connection.client().log(node_id, lines=lines, follow=follow)
 
     def ledger(self, query: LedgerQuery) -> LedgerAnswer:

@@ -1,6 +1,6 @@
 """What every source of the screen has in common."""
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from threading import Event
@@ -61,7 +61,12 @@ class Playhead:
     paused: bool
 
 
-Update: TypeAlias = LinkChanged | SnapshotCame | EventsCame | Playhead
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Jumped:
+    """What comes next does not follow on what came before: a recording was wound."""
+
+
+Update: TypeAlias = LinkChanged | SnapshotCame | EventsCame | Playhead | Jumped
 
 
 class Source(Protocol):
@@ -100,12 +105,26 @@ class Player(Protocol):
 class Tap(Protocol):
     """Is given all that a gateway tells, as it came, on the threads of its source.
 
-    Its methods return soon and never raise.
+    Its methods return soon and never raise; `fault` is why it has not kept everything, for a
+    human, and empty as long as it has.
     """
+
+    @property
+    def fault(self) -> str: ...
 
     def snapshot(self, message: "SnapshotMessage") -> None: ...
 
     def events(self, message: "WatchEventsResponse") -> None: ...
+
+
+class Lines(Protocol):
+    """Lines of a log; any thread may close them, which ends them with a `FarmError`."""
+
+    def __iter__(self) -> Iterator[LogLine]: ...
+
+    def close(self) -> None:
+        """End them, also while somebody waits for the next one."""
+        ...
 
 
 class Operator(Protocol):
@@ -146,10 +165,8 @@ class Operator(Protocol):
         """Return how a node, or the whole farm, fared lately."""
         ...
 
-    def log(
-        self, node_id: str = "", *, lines: int = 100, follow: bool = False
-    ) -> Generator[LogLine, None, None]:
-        """Yield lines of a node's log, or of the gateway's own."""
+    def log(self, node_id: str = "", *, lines: int = 100, follow: bool = False) -> Lines:
+        """Return lines of a node's log, or of the gateway's own."""
         ...
 
     def ledger(self, query: LedgerQuery) -> LedgerAnswer:

@@ -10,6 +10,7 @@ from glob import escape
 from pathlib import Path
 from typing import Final
 
+from farm.engine.ledger.migration import FROM_VERSION_1
 from farm.engine.ledger.schema import APPLICATION_ID, CREATE, SCHEMA_VERSION
 
 PAGE_BYTES: Final = 4096
@@ -198,10 +199,15 @@ def max_pages(max_bytes: int) -> int:
 
 
 def _check_identity(db: sqlite3.Connection) -> None:
-    """See whether the file is a ledger of this version; make one of an empty file."""
+    """See whether the file is a ledger; make one of an empty file, and of an older version's."""
     with transaction(db):
         (application,) = db.execute("PRAGMA application_id").fetchone()
         (version,) = db.execute("PRAGMA user_version").fetchone()
+        if application == APPLICATION_ID and version == 1:
+            for statement in FROM_VERSION_1:
+                db.execute(statement)
+            db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            version = SCHEMA_VERSION
         tables = {sql for (sql,) in db.execute("SELECT sql FROM sqlite_schema")}
         if not (application or version or tables):
             for statement in CREATE:

@@ -15,6 +15,7 @@ from farm.core.ledger import (
     LedgerQuery,
     RequestCounts,
     Usage,
+    waste_of,
 )
 from farm.core.models import ModelKey
 from farm.engine.ledger.retention import merged_until
@@ -26,6 +27,7 @@ from farm.engine.ledger.schema import (
     USAGE_FIELDS,
     USAGE_KINDS,
     WORK_COLUMNS,
+    total,
 )
 
 _MINUTE_S: Final = 60
@@ -38,7 +40,7 @@ MAX_INCIDENTS: Final = 1_000
 _STEP: Final = "CASE WHEN :step = 0 THEN 0 ELSE (minute - :since) / :step END"
 _IN_RANGE: Final = "grouping = :group AND minute >= :since AND minute < :until"
 _FIGURES: Final = (
-    f"SELECT {_STEP}, key, {', '.join(f'sum({name})' for name in SUM_COLUMNS)} FROM minutes"  # noqa: S608
+    f"SELECT {_STEP}, key, {', '.join(map(total, SUM_COLUMNS))} FROM minutes"  # noqa: S608
     f" WHERE {_IN_RANGE} GROUP BY 1, 2 ORDER BY 1, 2 LIMIT {MAX_FIGURES + 1}"
 )
 _FAILURES: Final = (
@@ -46,7 +48,7 @@ _FAILURES: Final = (
 )
 _BATCHES: Final = (
     "SELECT batches.id, settled_unix_ns, batch_id, model, version, digest, node, route, outcome,"  # noqa: S608
-    f" rows, requests, wasted, queue_s, compute_s, clients, {', '.join(USAGE_FIELDS)}"
+    f" rows, requests, wasted, queue_s, compute_s, waste, clients, {', '.join(USAGE_FIELDS)}"
     " FROM batches JOIN origins ON origins.id = origin"
     " WHERE (settled_unix_ns, batches.id) > (?, ?) AND settled_unix_ns < ?"
     " ORDER BY settled_unix_ns, batches.id LIMIT ?"
@@ -177,7 +179,7 @@ def _figures(
 def _batch(row: Sequence[Any]) -> BatchRecord:
     (
         _, settled_unix_ns, batch_id, model, version, digest, node_id, route, outcome, rows,
-        requests, wasted, queue_s, compute_s, clients, *usage,
+        requests, wasted, queue_s, compute_s, waste, clients, *usage,
     ) = row  # fmt: skip
     return BatchRecord(
         settled_unix_ns=settled_unix_ns,
@@ -192,6 +194,7 @@ def _batch(row: Sequence[Any]) -> BatchRecord:
         wasted=wasted,
         queue_s=queue_s,
         compute_s=compute_s,
+        waste=waste_of(json.loads(waste)),
         usage=Usage(**dict(zip(USAGE_FIELDS, usage, strict=True))),
         clients=json.loads(clients),
     )

@@ -1,18 +1,19 @@
 """Adds settled work and answered requests up by the minute. Pure.
 
 A batch's usage is its clients' by the rows that each had in it. What answered nobody is waste:
-all of a batch that failed, else the share of its members that were gone when it came back.
+all of a batch that failed, else the share of the rows whose requests were gone when it came back;
+it is summed up by its kind as well. A node that was too full for a batch did no work.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from farm.core.errors import ErrorCode
 from farm.core.ledger import BatchRecord, GroupBy, RequestCounts, Usage, WindowRecord
 from farm.core.models import ModelKey
 from farm.engine.ledger.schema import MINUTE_NS
 
-_COMPLETED = "completed"
 # Programs on this machine are told apart by their connections while they wait for their turn;
 # nobody would know a connection again.
 _CONNECTIONS = ("ipv4:", "ipv6:", "unix:")
@@ -55,6 +56,7 @@ class Charged:
     node_s: float = 0.0
     reference_s: float = 0.0
     cost: float | None = None
+    power_cost: float | None = None
 
     def add(self, usage: "Usage | Charged", share: float = 1.0) -> None:
         self.joules += usage.joules * share
@@ -67,6 +69,8 @@ class Charged:
         self.reference_s += usage.reference_s * share
         if usage.cost is not None:
             self.cost = (self.cost or 0.0) + usage.cost * share
+        if usage.power_cost is not None:
+            self.power_cost = (self.power_cost or 0.0) + usage.power_cost * share
 
 
 @dataclass(slots=True)
@@ -133,7 +137,7 @@ class MinuteSums:
             sums = cells.get(cell)
             if sums is None:
                 sums = cells[cell] = Sums()
-            wasted = _wasted_share(record)
+            wasted = self._add_waste(record, minute) if record.waste else 0.0
             sums.add_batch(record, wasted)
             sums.rows += record.rows
             sums.counts.answered += record.requests
@@ -160,6 +164,20 @@ class MinuteSums:
             add_counts(self._row(GroupBy.MODEL, minute, str(model)).counts, counts)
             add_counts(self._row(GroupBy.CLIENT, minute, account_of(client)).counts, counts)
 
+    def _add_waste(self, record: BatchRecord, minute: int) -> float:
+        """Add what of a batch answered nobody, by its kind; return which share of it that is."""
+        if record.outcome == ErrorCode.NODE_BUSY:
+            return 0.0
+        wasted = 0.0
+        for kind, rows in record.waste.items():
+            # A request without rows comes alone.
+            share = rows / record.rows if record.rows else 1.0
+            wasted += share
+            sums = self._row(GroupBy.WASTE, minute, kind)
+            sums.add_batch(record, 1.0, share)
+            sums.rows += rows
+        return wasted
+
     def _add_clients(self, record: BatchRecord, minute: int, wasted: float) -> None:
         clients = accounts(record) or {"": record.rows}
         total = sum(clients.values())
@@ -174,9 +192,3 @@ class MinuteSums:
         if row is None:
             row = self.rows[group, minute, key] = Sums()
         return row
-
-
-def _wasted_share(record: BatchRecord) -> float:
-    if record.outcome != _COMPLETED:
-        return 1.0
-    return record.wasted / max(record.requests + record.wasted, 1)

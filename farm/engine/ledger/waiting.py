@@ -112,6 +112,7 @@ def _batch_row(
         record.compute_s,
         *usage_values(record.usage),
         json.dumps(accounts(record), separators=(",", ":")),
+        json.dumps(record.waste, separators=(",", ":")) if record.waste else "{}",
     )
 
 

@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import Final
 
-# After a longer silence nobody knows what the watts were meanwhile.
-_GAP_S: Final = 30.0
 # In steps of the counter: how far the two may be apart beside a factor of 2, as both ends of a
 # comparison are uncertain by one; how much shows that they agree; how long it may stand still.
 _SLACK_STEPS: Final = 2
@@ -38,11 +36,13 @@ class CrossCheck:
 
     Watts in another unit or of another socket, and watts or a counter that stand still, are
     off by more than the factor of 2 that is allowed. `agrees` holds until they are, and again
-    once they have agreed for a while.
+    once they have agreed for a while. After a silence of more than `gap_s` nobody knows what
+    the watts were meanwhile, and the comparison begins anew.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, gap_s: float) -> None:
         self.agrees = True
+        self._gap_s = gap_s
         self._last: _Said | None = None
         self._span: _Span | None = None
 
@@ -52,7 +52,7 @@ class CrossCheck:
         if last is None:
             return
         advance_j = counted_j - last.counted_j
-        if advance_j < 0 or now - last.now > _GAP_S:
+        if advance_j < 0 or now - last.now > self._gap_s:
             self._span = None
         elif self._span is None:
             self._span = _Span(advance_j) if advance_j > 0 else None

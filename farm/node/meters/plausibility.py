@@ -9,7 +9,7 @@ from farm.node.meters.reading import Fault, Reading
 # The smallest board idles at 0.6 W (Zero 2 W, cnx-software.com, 2021-12).
 _LEAST_W: Final = 0.1
 
-# Longer than a tick takes, and than the pause between two readings.
+# A clock may be set back, or be a tick late.
 _STUCK_S: Final = 30.0
 
 
@@ -24,14 +24,15 @@ class Draw:
 class Plausibility:
     """Judges the answers of one meter, each by those before it.
 
-    `max_w` is more than the host can draw. Times are seconds of a clock that never falls.
+    `max_w` is what the host can draw at most; `gap_s` is more than passes between two answers
+    of a meter that is well. Times are seconds of a clock that never falls.
     """
 
-    def __init__(self, max_w: float) -> None:
+    def __init__(self, max_w: float, *, gap_s: float) -> None:
         self._max_w = max_w
         self._counted: tuple[float, float] | None = None
         self._tick: tuple[str, float] = ("", 0.0)
-        self._cross_check = CrossCheck()
+        self._cross_check = CrossCheck(gap_s)
 
     def judge(self, reading: Reading, now: float) -> Draw | Fault | None:
         """Return what to believe; None where it takes one more answer to tell."""
@@ -46,7 +47,7 @@ class Plausibility:
             if not self._cross_check.agrees:
                 return Fault(
                     "contradicts itself, for its watts and its energy counter differ by more than"
-                    " a factor of 2: restart it, or use another"
+                    " a factor of 2: restart it, ask it more often (`interval_s`), or use another"
                 )
         return Draw(watts=reading.watts)
 

@@ -47,9 +47,10 @@ class Sampler:
     ) -> None:
         self._kind = kind
         self._device = device
-        self._interval_s = interval_s
+        self.interval_s = interval_s
         self._clock = clock
-        self._plausibility = Plausibility(max_w)
+        longest_s = max(interval_s, _LONGEST_REST_S)
+        self._plausibility = Plausibility(max_w, gap_s=fresh_s(longest_s))
         self._gauge = Gauge()
         self._lock = Lock()
         self._closed = Event()
@@ -75,7 +76,7 @@ class Sampler:
         answer = self._read()
         with self._lock:
             now = self._clock()
-            pause = pause_s(now - began, interval_s=self._interval_s)
+            pause = pause_s(now - began, interval_s=self.interval_s)
             found = answer if isinstance(answer, Fault) else self._plausibility.judge(answer, now)
             if isinstance(found, Fault):
                 self._gauge.fail(found)

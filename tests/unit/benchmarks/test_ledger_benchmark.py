@@ -16,5 +16,6 @@ def test_a_small_run_has_every_figure(tmp_path: Path, monkeypatch: pytest.Monkey
     assert "| all that a report asks for, seconds | <= 2 |" in told
     assert "1,000 batches of four weeks" in told
     assert set(measured["seconds"]) == {
-        "by total", "by model", "by node", "by route", "by client", "day by day", "report",
+        "by total", "by model", "by node", "by route", "by client", "by waste", "day by day",
+        "report",
     }  # fmt: skip

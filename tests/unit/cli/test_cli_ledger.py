@@ -19,11 +19,13 @@ from farm.pb import farm_admin_pb2 as admin
 USAGE = admin.LedgerUsage(
     joules=8.0, low_j=6.0, high_j=12.0, measured_j=4.0, modelled_j=3.0, marginal_j=5.0,
     node_ns=500_000_000, reference_ns=2_000_000_000, cost=0.0123,
+    power_cost=0.0023,
 )  # fmt: skip
 RECORD = admin.BatchRecord(
     settled_unix_ns=1_795_348_800_250_000_000, batch_id=7, model="digits", version=1, digest="d1",
     node_id="pi-1", route="farm", outcome="completed", rows=4, requests=3, wasted=1,
     queue_ns=250_000_000, compute_ns=125_000_000, usage=USAGE, clients={"id:bob": 1, "id:ann": 3},
+    waste={"hedged": 1},
 )  # fmt: skip
 ROW = {
     "settled": "2026-11-22T12:00:00.250+00:00", "settled_unix_ns": 1_795_348_800_250_000_000,
@@ -31,8 +33,9 @@ ROW = {
     "route": "farm", "outcome": "completed", "rows": 4, "requests": 3, "wasted": 1, "queue_s": 0.25,
     "compute_s": 0.125, "joules": 8.0, "low_j": 6.0, "high_j": 12.0, "measured_j": 4.0,
     "modelled_j": 3.0, "marginal_j": 5.0, "node_s": 0.5, "reference_s": 2.0, "cost": 0.0123,
+    "power_cost": 0.0023,
     "currency": "EUR",
-    "clients": '{"id:ann": 3, "id:bob": 1}',
+    "clients": '{"id:ann": 3, "id:bob": 1}', "waste": '{"hedged": 1}',
 }  # fmt: skip
 
 
@@ -92,11 +95,12 @@ def test_show_says_what_each_model_took_and_how_that_is_known(gateway: LedgerGat
     assert (request.group, request.until_unix_ns) == ("model", 0)
 
 
-def test_by_node_requests_that_failed_are_not_known(gateway: LedgerGateway) -> None:
-    shown = ok("ledger", "show", "--by", "node", "--since", "90m")
+@pytest.mark.parametrize("by", ["node", "route", "waste"])
+def test_requests_that_failed_are_not_known_by(gateway: LedgerGateway, by: str) -> None:
+    shown = ok("ledger", "show", "--by", by, "--since", "90m")
     (line,) = [line for line in shown.splitlines() if "digits:1" in line]
     assert [cell.strip() for cell in line.strip("│").split("│")][2] == "-"
-    assert gateway.asked[0].group == "node"
+    assert gateway.asked[0].group == by
 
 
 def test_by_total_what_nobody_asked_for_is_told_apart(gateway: LedgerGateway) -> None:

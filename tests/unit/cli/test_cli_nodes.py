@@ -9,6 +9,7 @@ from commands import fails, farm, ok
 from fake_gateway import FakeGateway, running_gateway
 
 from farm.cli import node_control, node_details
+from farm.core import draining
 from farm.core.errors import NodeLostError, UnreachableError
 from farm.pb.farm_admin_pb2 import NodeSnapshot
 
@@ -22,7 +23,7 @@ def gateway() -> Iterator[FakeGateway]:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(node_control, "_LOOK_S", 0.05)
-    monkeypatch.setattr(node_control, "_SETTLE_S", 0.0)
+    monkeypatch.setattr(draining, "SETTLE_S", 0.0)
 
 
 def document(text: str) -> list[dict]:
@@ -58,11 +59,11 @@ def test_a_node_in_depth_as_json(gateway: FakeGateway) -> None:
     ]
 
 
-def test_a_meter_that_tells_nothing_is_shown_with_its_reason() -> None:
+def test_a_meter_that_does_not_count_is_shown_with_its_reason() -> None:
     node = NodeSnapshot(node_id="pi-1", incarnation="i", meter="shelly", meter_fault="no answer")
     node.power.watts, node.power.source = 3.0, "modelled"
     assert (
-        "3.0 W (0.0 to 0.0), modelled; its meter (shelly) tells nothing: no answer"
+        "3.0 W (0.0 to 0.0), modelled; its meter (shelly) does not count: no answer"
         in (dict(node_details._rows(node))["power of its host"])
     )
 

@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 from page_checks import checked
 
 from farm.cli.axes import linear_axis, log_axis, time_axis
-from farm.cli.report_data import document, table
 from farm.cli.report_html import page
 from farm.cli.report_tables import print_report
-from farm.cli.report_words import amount, digits, work_table
 from farm.core.ledger import GroupBy, LedgerAnswer, LedgerFigures, RequestCounts, Usage
 from farm.core.terms import FarmTerms, FxRate
 from farm.energy.catalogue import shipped_catalogue
 from farm.energy.figures import work_figures
 from farm.energy.report import LedgerReading, Report, Work, report
+from farm.energy.report_data import document, table
+from farm.energy.report_words import amount, digits, work_table
 
 BEGAN_NS = 1_735_732_800_000_000_000
 MINUTE_NS = 60_000_000_000
@@ -40,6 +40,7 @@ usages = st.builds(
     node_s=amounts,
     reference_s=amounts,
     cost=amounts | st.none(),
+    power_cost=amounts | st.none(),
 )
 figures = st.builds(
     LedgerFigures,

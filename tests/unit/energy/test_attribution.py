@@ -1,6 +1,6 @@
 """Whatever batches do, what is charged adds up to what the farm drew and cost."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from hypothesis import given, settings
@@ -25,7 +25,6 @@ def entry(batch_id: int, node_id: str = "a", *, outcome: str = "completed") -> L
         node_id=node_id,
         rows=1,
         requests=1,
-        wasted=0,
         outcome=outcome,
         queue_s=0.0,
         compute_s=1.0,
@@ -127,6 +126,8 @@ def test_every_joule_and_cent_is_charged_once(
         assert charged_j == pytest.approx(getattr(drawn.band, name), rel=1e-9)
     assert charged.energy.measured == pytest.approx(drawn.measured, rel=1e-9)
     assert charged.cost == pytest.approx(sum(each.cost or 0.0 for each in windows), rel=1e-9)
+    power_cost = sum(each.power_cost or 0.0 for each in windows)
+    assert charged.power_cost == pytest.approx(power_cost, rel=1e-9)
     for batch in (batch for each in settlements for batch in each.batches):
         assert batch.charge.energy.band.low >= 0
         assert_same(batch.usage(), batch.charge)
@@ -142,6 +143,8 @@ def assert_same(usage: Usage, charge: Charge) -> None:
     assert usage.marginal_j == pytest.approx(charge.marginal.typical)
     assert (usage.node_s, usage.reference_s) == pytest.approx((charge.node_s, charge.core_s))
     assert usage.cost == (None if charge.cost is None else pytest.approx(charge.cost))
+    power_cost = charge.power_cost
+    assert usage.power_cost == (None if power_cost is None else pytest.approx(power_cost))
 
 
 def close_with(*batches: tuple[str, float, int], **hosts: HostWindow) -> Settlement:
@@ -191,6 +194,23 @@ def test_a_batch_that_runs_through_several_windows_is_charged_in_each() -> None:
     (batch,) = second.batches
     assert batch.charge.energy.typical == pytest.approx(100.0 + 50.0 + 2 * 20.0)
     assert batch.charge.node_s == pytest.approx(8.0)
+
+
+def test_each_window_charges_its_own_prices() -> None:
+    account = Account()
+    account.dispatched(1, host="a", node_id="a", threads=4, capacity=4, now=0.0)
+    dear = replace(window(0, a=host(80.0)), tariff=2e-7, capital=None)
+    boards_alone = replace(window(1, a=host(80.0)), tariff=None, capital=0.003)
+    free = replace(window(2, a=host(80.0)), tariff=None, capital=None)
+    account.close(dear)
+    account.close(boards_alone)
+    account.returned(entry(1), ran_s=30.0, now=30.0)
+    ((batch,), idle) = account.close(free).batches, account.close(window(3)).idle
+    assert batch.charge.cost == pytest.approx(100.0 * 2e-7 + 0.003)
+    assert batch.charge.power_cost == pytest.approx(100.0 * 2e-7)
+    assert_same(batch.usage(), batch.charge)
+    assert idle is not None
+    assert (idle.cost, idle.power_cost) == pytest.approx((20.0 * 1e-7 + 0.002, 20.0 * 1e-7))
 
 
 def test_a_batch_that_was_turned_away_is_settled_for_nothing() -> None:

@@ -156,3 +156,11 @@ def test_a_meter_that_tells_more_than_the_board_can_draw_is_not_believed() -> No
     assert "it tells of 600 W, and a board of this kind draws 9 W at most" in host.doubt
     host.heard("a", vitals(metered=(605.0, 2.0)), 2.0)
     assert host.doubt == ""
+
+
+def test_a_meter_that_somebody_set_a_bound_for_is_judged_by_that_alone() -> None:
+    host = HostPower(MODEL, cores=4, accuracy=lambda kind: EXACT, bounded=True)
+    host.heard("a", vitals(), 0.0)
+    host.heard("a", vitals(metered=(60.0, 1.0)), 1.0)
+    assert host.window(0.0, 1.0).energy.measured == pytest.approx(60.0)
+    assert host.doubt == ""

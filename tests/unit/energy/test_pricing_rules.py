@@ -14,7 +14,7 @@ from farm.energy.baselines import (
     Unpriced,
     Workload,
     price,
-    request_price,
+    quote,
     total_price,
 )
 from farm.energy.catalogue import shipped_catalogue
@@ -266,31 +266,52 @@ def test_more_of_the_same_never_costs_less(name: str, work: Workload, factor: fl
         assert more >= less * (1 - 1e-9)
 
 
-@settings(max_examples=200, deadline=None)
-@given(st.sampled_from(EVERY), st.floats(1e-4, 10), st.floats(0.01, 1000), st.integers(0, 10**7))
-def test_the_price_of_a_receipt_is_that_of_a_day_of_such_requests(
-    name: str, compute_s: float, per_s: float, response_bytes: int
+TOKENS = CATALOGUE.baseline("openai-gpt-5-nano")
+RULES = [
+    *CATALOGUE.baselines.values(),
+    # What it needs at least is more than it has.
+    replace(LAMBDA, rule=replace(LAMBDA.rule, most_memory_mb=1000.0)),
+    replace(CLOUD_RUN, rule=replace(CLOUD_RUN.rule, most_memory_mb=100.0)),
+    replace(TOKENS, rule=replace(TOKENS.rule, input_tokens=300.0, output_tokens=20.0)),
+]
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    st.sampled_from(RULES),
+    st.just(0.0) | st.floats(1e-6, 10),
+    st.floats(1e-6, 1e5),
+    st.just(0) | st.integers(0, 10**9),
+)
+def test_a_quote_is_the_total_of_a_bill_for_one_request(
+    baseline: Baseline, compute_s: float, per_s: float, response_bytes: int
 ) -> None:
-    baseline = CATALOGUE.baseline(name)
+    work = replace(
+        requests(1, compute_s=compute_s, seconds=1 / per_s), response_bytes=response_bytes
+    )
+    quoted, total = quote(baseline, per_s), total_price(baseline, work)
+    if quoted is None or total is None:
+        assert quoted is total is None
+    else:
+        assert quoted(compute_s, response_bytes) == pytest.approx(total, rel=1e-12)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from(RULES), st.floats(1e-4, 10), st.floats(0.01, 1000), st.integers(0, 10**7))
+def test_the_price_of_a_receipt_is_that_of_a_day_of_such_requests(
+    baseline: Baseline, compute_s: float, per_s: float, response_bytes: int
+) -> None:
     number = per_s * DAY_S
     day = replace(requests(number, compute_s=compute_s), response_bytes=response_bytes * number)
-    total = total_price(baseline, day)
-    one = request_price(
-        baseline,
-        compute_s=compute_s,
-        request_bytes=0,
-        response_bytes=response_bytes,
-        requests_per_s=per_s,
-    )
-    if total is None:
-        assert one is None
+    quoted, total = quote(baseline, per_s), total_price(baseline, day)
+    if quoted is None or total is None:
+        assert quoted is total is None
     else:
-        assert one == pytest.approx(total / number, rel=1e-6)
+        assert quoted(compute_s, response_bytes) == pytest.approx(total / number, rel=1e-6)
 
 
 def test_without_a_rate_there_is_no_price_of_a_request() -> None:
-    said = {"compute_s": 0.05, "request_bytes": 0, "response_bytes": 0}
-    assert request_price(LAMBDA, requests_per_s=0.0, **said) is None
+    assert quote(LAMBDA, 0.0) is None
 
 
 def test_nothing_asked_costs_what_runs_anyway() -> None:

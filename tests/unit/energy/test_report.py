@@ -38,6 +38,7 @@ FIGURES = LedgerFigures(
     usage=Usage(
         joules=864_000, low_j=800_000, high_j=1_000_000, measured_j=600_000, modelled_j=200_000,
         marginal_j=100_000, node_s=17_280, reference_s=70_000, cost=DAY_COST,
+        power_cost=0.0864,
     ),
     wasted=Usage(joules=8_640, reference_s=1_000, cost=0.002),
     idle=Usage(joules=86_400, cost=0.02),
@@ -80,6 +81,7 @@ def made(
     baselines: Sequence[Baseline] = (),
     egress: Sequence[Baseline] = (),
     groups: Mapping[GroupBy, Sequence[LedgerFigures]] | None = None,
+    waste: Sequence[LedgerFigures] = (),
 ) -> Report:
     whole = answer(whole) if isinstance(whole, LedgerFigures) else whole
     reading = LedgerReading(
@@ -89,6 +91,7 @@ def made(
         steps=whole.figures,
         step_s=86_400,
         groups=groups or {},
+        waste=waste,
     )
     return report(reading, terms, farm="shelf", baselines=baselines, egress=egress, today=TODAY)
 
@@ -171,6 +174,27 @@ def test_waste_is_what_answered_nobody_and_what_nobody_asked_for() -> None:
     assert figure(found, "waste", "idle_cost").value == 0.02
 
 
+def test_waste_is_told_by_kind() -> None:
+    retried = Usage(joules=6_480, measured_j=6_480, cost=0.0015)
+    expired = Usage(joules=2_160, modelled_j=2_160, cost=0.0005)
+    found = made(
+        waste=[
+            LedgerFigures(start_unix_ns=0, key="expired", usage=expired, wasted=expired),
+            LedgerFigures(start_unix_ns=0, key="retried", usage=retried, wasted=retried),
+        ]
+    )
+    told = figure(found, "waste", "wasted_retried")
+    assert (told.value, told.source, told.note) == (6_480, EnergySource.MEASURED, "0.8% of all")
+    assert figure(found, "waste", "wasted_expired").source is EnergySource.MODELLED
+    assert figure(found, "waste", "wasted_expired_cost").value == 0.0005
+    # Keys stay, whatever happened; what an older version kept is told only where there is some.
+    assert figure(found, "waste", "wasted_hedged").value == 0
+    assert figure(found, "waste", "wasted_hedged_cost").value == 0
+    assert "untold" not in " ".join(each.key for each in found.sections[3].figures)
+    untold = [LedgerFigures(start_unix_ns=0, key="untold", usage=retried)]
+    assert figure(made(waste=untold), "waste", "wasted_untold").value == 6_480
+
+
 def test_a_saving_is_told_of_the_same_currency() -> None:
     (beside,) = made(baselines=[baseline()]).comparisons
     assert beside.figure("price_per_1000").value == pytest.approx(0.01)
@@ -226,6 +250,37 @@ def test_money_goes_to_electricity_and_to_boards() -> None:
     assert figure(found, "spending", "electricity").value == pytest.approx(0.0864)
     assert figure(found, "spending", "boards").value == pytest.approx(0.1728)
     assert figure(found, "spending", "boards_per_day").value == pytest.approx(0.1728)
+    assert figure(found, "spending", "price_per_kwh").value == pytest.approx(0.36)
+
+
+def test_a_change_of_prices_changes_nothing_that_was_charged() -> None:
+    cost = figure(made(), "cost", "per_1000").band
+    dearer = made(terms=replace(TERMS, price_per_kwh=3.6, capital_per_s=2e-5))
+    assert figure(dearer, "spending", "electricity").value == pytest.approx(0.0864)
+    assert figure(dearer, "spending", "boards").value == pytest.approx(0.1728)
+    assert figure(dearer, "spending", "price_per_kwh").value == pytest.approx(0.36)
+    assert figure(dearer, "cost", "per_1000").band == cost
+
+
+def test_what_an_older_version_recorded_is_split_by_todays_prices() -> None:
+    untold = replace(FIGURES, usage=replace(FIGURES.usage, power_cost=None))
+    found = made(untold, replace(TERMS, price_per_kwh=0.18))
+    for key, value in (("electricity", 0.0432), ("boards", 0.216)):
+        assert figure(found, "spending", key).value == pytest.approx(value)
+        assert "prices of today" in figure(found, "spending", key).note
+    assert "prices of today" not in figure(made(), "spending", "boards").note
+
+
+def test_electricity_without_a_price_costs_nothing_that_is_known() -> None:
+    boards = replace(FIGURES, usage=replace(FIGURES.usage, cost=0.1728, power_cost=0.0))
+    told = figure(made(boards, replace(TERMS, price_per_kwh=None)), "spending", "electricity")
+    assert told.value is None
+    assert "electricity has no price" in told.note
+    # Power that is free has a price, which is 0; so has what got one only later.
+    for price in (0.0, 0.36):
+        found = made(boards, replace(TERMS, price_per_kwh=price))
+        assert figure(found, "spending", "electricity").value == 0.0
+        assert figure(found, "spending", "boards").value == pytest.approx(0.1728)
 
 
 def test_a_short_time_is_said_to_be_rough() -> None:
@@ -336,4 +391,4 @@ def test_prices_that_were_taken_out_since_do_not_change_what_was_paid() -> None:
     found = made(answer(FIGURES, currency="CHF"), FarmTerms(nodes=2))
     assert figure(found, "cost", "total").value == DAY_COST
     assert figure(found, "cost", "total").unit == "CHF"
-    assert "electricity has no price" in figure(found, "spending", "electricity").note
+    assert figure(found, "spending", "electricity").value == pytest.approx(0.0864)

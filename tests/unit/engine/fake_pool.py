@@ -256,6 +256,10 @@ class FakePool:
         node = self._alive(node_id)
         node.exercises.append((load, seconds))
 
+    async def read_log(self, node_id: str, after: int) -> tuple[int, str]:
+        self._alive(node_id)
+        return after, ""
+
     def replace(self, node_id: str, incarnation: str, reason: str) -> None:
         self.replaced.append((node_id, incarnation, reason))
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from farm.core.ledger import BatchRecord, GroupBy, LedgerQuery, Usage
+from farm.core.ledger import BatchRecord, GroupBy, LedgerQuery, Usage, WasteKind
 from farm.core.models import ModelKey
 from farm.engine.ledger.ledger import Ledger
 
@@ -16,7 +16,7 @@ NOON_NS = 1_795_348_800 * 1_000_000_000
 DIGITS = ModelKey("digits", 1)
 USAGE = Usage(
     joules=8.0, low_j=6.0, high_j=12.0, measured_j=4.0, modelled_j=3.0, marginal_j=5.0, node_s=2.0,
-    cost=0.5,
+    cost=0.5, power_cost=0.125,
 )  # fmt: skip
 
 
@@ -39,7 +39,9 @@ def batch_record(**changes: Any) -> BatchRecord:
     fields: dict[str, Any] = {
         "settled_unix_ns": NOON_NS, "batch_id": 1, "model": DIGITS, "digest": "d" * 64,
         "node_id": "pi-1", "route": "farm", "outcome": "completed", "rows": 4, "requests": 3,
-        "wasted": 1, "queue_s": 0.2, "compute_s": 0.1, "usage": USAGE, "clients": clients,
+        "queue_s": 0.2, "compute_s": 0.1, "usage": USAGE, "wasted": 1,
+        "waste": {WasteKind.CANCELLED: 1},
+        "clients": clients,
     }  # fmt: skip
     return BatchRecord(**{**fields, **changes})
 

@@ -114,7 +114,6 @@ class Shelf:
             node_id=node_id,
             rows=batch.rows,
             requests=1,
-            wasted=0,
             outcome=outcome,
             queue_s=0.0,
             compute_s=ran_s,

@@ -45,6 +45,8 @@ class Board:
         # What its heartbeats say in the place of what they would.
         self.always: dict[str, Any] = {"meter": "hwmon"} | always
         self.mute = False
+        # What it takes for a watt.
+        self.unit_w = 1.0
 
     @property
     def asked(self) -> tuple[float, float]:
@@ -52,7 +54,7 @@ class Board:
 
     def vitals(self) -> NodeVitals:
         load, seconds = self.asked
-        watts = IDLE_W + ABOVE_W * load
+        watts = (IDLE_W + ABOVE_W * load) / self.unit_w
         if not self.mute:
             self._joules += watts
             self._seconds += 1.0
@@ -155,9 +157,18 @@ async def test_each_step_settles_first_and_lasts_as_asked() -> None:
         steps = await there.calibrate()
         for load in LOADS:
             phases = [s.phase for s in steps if s.load == load]
-            assert phases.count(CalibrationPhase.SETTLING) == SETTLING
+            assert phases.count(CalibrationPhase.SETTLING) == SETTLING + 1
             assert phases.count(CalibrationPhase.MEASURING) >= 1
         assert all(point.seconds >= 2.0 for point in steps[-1].points)
+
+
+async def test_a_meter_that_is_asked_seldom_has_told_of_each_load_before_it_counts() -> None:
+    async with bench() as there:
+        member = there.farm.fleet.members["a"]
+        assert member.profile is not None
+        member.profile = replace(member.profile, meter_interval_s=20.0)
+        settling = [s for s in await there.calibrate() if s.phase is CalibrationPhase.SETTLING]
+        assert len(settling) == len(LOADS) * (SETTLING + 20)
 
 
 async def test_all_nodes_of_a_host_are_set_aside_and_one_works() -> None:
@@ -232,6 +243,16 @@ async def test_a_host_that_cannot_be_measured_is_refused_at_once(
 ) -> None:
     async with bench(**always) as there:
         await there.fails(error, why)
+        assert there.farm.pool.nodes["a"].exercises == []
+
+
+async def test_a_meter_in_milliwatts_teaches_nothing_about_boards() -> None:
+    async with bench() as there:
+        there.boards["a"].unit_w = 0.001
+        await until(lambda: bool(there.farm.hosts.doubt("a")))
+        await there.fails(UnreachableError, "is not believed: it tells of 3000 W, and a board")
+        (node,) = there.farm.snapshots.take().nodes
+        assert node.meter_fault.startswith("it tells of 3000 W")
         assert there.farm.pool.nodes["a"].exercises == []
 
 

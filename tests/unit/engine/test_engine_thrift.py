@@ -20,7 +20,6 @@ def settled(joules: float, *, rows: int = 2, outcome: str = "completed") -> Batc
         node_id="a",
         rows=rows,
         requests=1,
-        wasted=0,
         outcome=outcome,
         queue_s=0.0,
         compute_s=1.0,

@@ -19,6 +19,7 @@ from farm.core.ledger import (
     LedgerFigures,
     LedgerQuery,
     Usage,
+    WasteKind,
     WindowRecord,
 )
 from farm.core.models import ModelKey
@@ -55,11 +56,12 @@ def total(ledger: Ledger) -> LedgerFigures:
 
 def times(usage: Usage, factor: float) -> Usage:
     assert usage.cost is not None
+    assert usage.power_cost is not None
     return Usage(
         joules=usage.joules * factor, low_j=usage.low_j * factor, high_j=usage.high_j * factor,
         measured_j=usage.measured_j * factor, modelled_j=usage.modelled_j * factor,
         marginal_j=usage.marginal_j * factor, node_s=usage.node_s * factor,
-        cost=usage.cost * factor,
+        cost=usage.cost * factor, power_cost=usage.power_cost * factor,
     )  # fmt: skip
 
 
@@ -109,8 +111,28 @@ def test_connections_of_this_machine_are_one_client(ledger: Ledger) -> None:
 
 @pytest.mark.parametrize("outcome", ["node_lost", "execution_failed"])
 def test_all_of_a_batch_that_failed_is_waste(ledger: Ledger, outcome: str) -> None:
-    ledger.batches((batch(outcome=outcome, requests=0, wasted=0),), 1)
+    waste = {WasteKind.RETRIED: 3, WasteKind.EXPIRED: 1}
+    ledger.batches((batch(outcome=outcome, requests=0, wasted=2, waste=waste),), 1)
     assert total(ledger).wasted == total(ledger).usage == USAGE
+    by_kind = {key: found.usage for key, found in by_key(ledger, GroupBy.WASTE).items()}
+    assert by_kind == {"retried": times(USAGE, 0.75), "expired": times(USAGE, 0.25)}
+    assert {key: found.rows for key, found in by_key(ledger, GroupBy.WASTE).items()} == waste
+
+
+def test_a_request_without_rows_is_all_of_its_batch(ledger: Ledger) -> None:
+    alone = {"rows": 0, "requests": 0, "clients": {"id:ann": 0}}
+    ledger.batches((batch(**alone, waste={WasteKind.EXPIRED: 0}),), 1)
+    assert total(ledger).wasted == by_key(ledger, GroupBy.WASTE)["expired"].usage == USAGE
+
+
+def test_a_node_that_was_full_wasted_nothing(ledger: Ledger) -> None:
+    busy = batch(
+        outcome="node_busy", requests=0, wasted=2, waste={WasteKind.RETRIED: 4}, usage=Usage()
+    )
+    ledger.batches((busy,), 1)
+    assert by_key(ledger, GroupBy.WASTE) == {}
+    ((read,),) = ledger.records(NOON_NS, NOON_NS + 1)
+    assert read == busy
 
 
 def test_idle_windows_are_the_farms_alone(ledger: Ledger) -> None:
@@ -123,13 +145,12 @@ def test_idle_windows_are_the_farms_alone(ledger: Ledger) -> None:
 
 
 def test_what_has_no_price_costs_nothing_known(ledger: Ledger) -> None:
-    free = replace(USAGE, cost=None)
+    free = replace(USAGE, cost=None, power_cost=None)
     ledger.batches((batch(usage=free),), 1)
     assert total(ledger).usage.cost is None
-    ledger.batches((batch(),), 1)
-    assert total(ledger).usage.cost == 0.5
-    ledger.batches((batch(usage=free),), 1)
-    assert total(ledger).usage.cost == 0.5
+    for usage in (USAGE, free):
+        ledger.batches((batch(usage=usage),), 1)
+        assert (total(ledger).usage.cost, total(ledger).usage.power_cost) == (0.5, 0.125)
 
 
 def test_requests_are_counted_by_model_and_client(ledger: Ledger) -> None:

@@ -2,20 +2,27 @@
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ledger_records import DIGITS, MINUTE_NS, NOON_NS, batch_record
 
-from farm.core.ledger import BatchRecord, GroupBy, RequestCounts, Usage, WindowRecord
+from farm.core.ledger import BatchRecord, GroupBy, RequestCounts, Usage, WasteKind, WindowRecord
 from farm.core.models import ModelKey
 from farm.engine.ledger.schema import USAGE_FIELDS
 from farm.engine.ledger.sums import Charged, MinuteSums, Sums, account_of
 
 AMOUNTS = st.floats(0, 1e6)
 USAGES = st.builds(
-    Usage, joules=AMOUNTS, low_j=AMOUNTS, measured_j=AMOUNTS, node_s=AMOUNTS, cost=AMOUNTS
+    Usage,
+    joules=AMOUNTS,
+    low_j=AMOUNTS,
+    measured_j=AMOUNTS,
+    node_s=AMOUNTS,
+    cost=AMOUNTS,
+    power_cost=AMOUNTS,
 )
 BATCHES = st.builds(
     batch_record,
@@ -24,9 +31,10 @@ BATCHES = st.builds(
     node_id=st.sampled_from(["pi-1", "pi-2"]),
     route=st.sampled_from(["farm", "cloud"]),
     outcome=st.sampled_from(["completed", "node_lost"]),
-    rows=st.integers(1, 64),
-    requests=st.integers(0, 64),
-    wasted=st.integers(0, 64),
+    rows=st.integers(64, 99),
+    requests=st.integers(1, 64),
+    # Parts of the rows, of which there are more.
+    waste=st.dictionaries(st.sampled_from(WasteKind), st.integers(1, 8)),
     usage=USAGES,
     clients=st.dictionaries(
         st.sampled_from(["id:ann", "id:bob", "ipv4:127.0.0.1:1", "ipv4:127.0.0.1:2"]),
@@ -65,7 +73,7 @@ def test_every_group_adds_up_to_the_whole(
     assert total.usage.joules == pytest.approx(told + idle)
     assert total.idle.joules == pytest.approx(idle)
     assert total.batches == len(batches)
-    for group in set(GroupBy) - {GroupBy.TOTAL}:
+    for group in set(GroupBy) - {GroupBy.TOTAL, GroupBy.WASTE}:
         found = grouped(sums, group)
         assert found.usage.joules == pytest.approx(told)
         assert (found.usage.cost or 0.0) == pytest.approx(
@@ -73,6 +81,10 @@ def test_every_group_adds_up_to_the_whole(
         )
         assert found.wasted.joules == pytest.approx(total.wasted.joules)
         assert found.compute_s == pytest.approx(total.compute_s)
+    waste = grouped(sums, GroupBy.WASTE)
+    for found in (waste.usage, waste.wasted):
+        assert found.joules == pytest.approx(total.wasted.joules)
+        assert (found.cost or 0.0) == pytest.approx(total.wasted.cost or 0.0)
 
 
 @settings(deadline=None)
@@ -80,7 +92,7 @@ def test_every_group_adds_up_to_the_whole(
 def test_waste_is_a_part(batches: list[BatchRecord]) -> None:
     for row in added(batches).rows.values():
         assert 0 <= row.wasted.joules <= row.usage.joules * (1 + 1e-9)
-    failed = [batch for batch in batches if batch.outcome != "completed"]
+    failed = [replace(batch, waste={WasteKind.RETRIED: batch.rows}) for batch in batches]
     whole = grouped(added(failed), GroupBy.TOTAL)
     assert whole.wasted == whole.usage
 

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import grpc
 
+from farm.core.clock import SystemClock
 from farm.core.errors import (
     ErrorCode,
     ModelNotFoundError,
@@ -22,6 +23,7 @@ from farm.core.models import (
     ModelSpec,
     ModelState,
 )
+from farm.core.node_details import BatchInFlight, NodeFailure
 from farm.core.nodes import NodeProfile, NodeState, NodeVitals
 from farm.core.observer import Observer
 from farm.core.requests import Receipt
@@ -40,12 +42,16 @@ from farm.engine.descriptions import (
     NodeReadiness,
     SplitCurve,
 )
+from farm.engine.events import EventLog
 from farm.engine.load_steps import CalibrationPhase, CalibrationProgress
+from farm.engine.node_descriptions import NodeDescription, NodeDescriptions
 from farm.engine.pricing import Price
+from farm.engine.restarts import Restarts
 from farm.engine.snapshots import Snapshots
 from farm.engine.statistics import VersionStatistics
 from farm.frontend.admin_service import AdminService
 from farm.frontend.inference_service import InferenceService
+from farm.frontend.node_service import NodeService
 from farm.frontend.repository_service import RepositoryService
 from farm.frontend.server import Frontend, FrontendSettings, Listening
 from farm.frontend.tls import TlsSettings
@@ -294,11 +300,35 @@ class FakeCordons:
 
     def __init__(self) -> None:
         self.drawn: list[tuple[str, bool]] = []
+        self.restarted: list[str] = []
 
     async def draw(self, node_id: str, *, cordoned: bool) -> None:
         if node_id == "pi-2":
             raise NodeLostError("node 'pi-2' is not up")
         self.drawn.append((node_id, cordoned))
+
+    async def restart(self, node_id: str) -> None:
+        self.restarted.append(node_id)
+
+
+class FakeNodeDescriptions:
+    """Describes a node that runs one batch and failed another."""
+
+    def describe(self, node_id: str) -> NodeDescription:
+        return NodeDescription(
+            node=FakeSnapshots().node(node_id),
+            batches=(
+                BatchInFlight(
+                    batch_id=7, model=SPEC.key, rows=8, requests=3, age_s=0.25, running=True
+                ),
+            ),
+            models=((SPEC.key, FakeDescriptions().describe("", "")[0].nodes[0]),),
+            failures=(
+                NodeFailure(
+                    unix_ns=5, batch_id=6, model=SPEC.key, code="INTERNAL", message="it broke"
+                ),
+            ),
+        )
 
 
 class FakeCalibrator:
@@ -418,7 +448,8 @@ def make_frontend(
             snapshots=cast(Snapshots, FakeSnapshots()),
             log=LogSwitches(),
         ),
-        admin=admin_service(cordons, calibrator),
+        admin=admin_service(calibrator),
+        nodes=node_service(cordons),
         observer=observer,
     )
 
@@ -427,14 +458,21 @@ def inference_service(dataplane: FakeDataPlane, observer: Observer) -> Inference
     return InferenceService(cast(DataPlane, dataplane), observer=observer)
 
 
-def admin_service(
-    cordons: FakeCordons | None = None, calibrator: FakeCalibrator | None = None
-) -> AdminService:
+def admin_service(calibrator: FakeCalibrator | None = None) -> AdminService:
     return AdminService(
         cast(Snapshots, FakeSnapshots()),
         cast(Descriptions, FakeDescriptions()),
-        cast(Cordons, cordons or FakeCordons()),
         cast(Calibrator, calibrator or FakeCalibrator()),
+    )
+
+
+def node_service(cordons: FakeCordons | None = None) -> NodeService:
+    fakes = cordons or FakeCordons()
+    return NodeService(
+        descriptions=cast(NodeDescriptions, FakeNodeDescriptions()),
+        cordons=cast(Cordons, fakes),
+        restarts=cast(Restarts, fakes),
+        events=EventLog(SystemClock()),
     )
 
 

@@ -15,6 +15,7 @@ from farm.engine.dataplane import InferenceResult
 from farm.engine.pricing import Price
 from farm.frontend.converters import to_call, to_response
 from farm.frontend.model_messages import to_metadata
+from farm.frontend.receipts import Receipts
 from farm.pb.open_inference_pb2 import (
     InferParameter,
     InferTensorContents,
@@ -198,7 +199,7 @@ def test_a_boolean_is_no_priority() -> None:
 def test_an_answer_is_raw_in_output_order_with_the_callers_id() -> None:
     b = Tensor(name="b", datatype=Datatype.FP32, shape=(1, 2), raw=bytes(8))
     a = Tensor(name="a", datatype=Datatype.BYTES, shape=(1,), raw=b"\x00\x00\x00\x00")
-    response = to_response(result(b, a), request())
+    response = to_response(result(b, a), request(), Receipts())
     assert (response.model_name, response.model_version, response.id) == ("echo", "2", "mine")
     assert [(o.name, o.datatype, list(o.shape)) for o in response.outputs] == [
         ("b", "FP32", [1, 2]),
@@ -209,7 +210,7 @@ def test_an_answer_is_raw_in_output_order_with_the_callers_id() -> None:
 
 
 def test_an_answer_carries_its_receipt() -> None:
-    parameters = to_response(result(), request()).parameters
+    parameters = to_response(result(), request(), Receipts()).parameters
     assert parameters["farm_node"].string_param == "pi-1"
     assert parameters["farm_route"].string_param == "farm"
     assert parameters["farm_model_digest"].string_param == "d1"
@@ -224,7 +225,7 @@ def test_a_receipt_says_what_energy_is_known() -> None:
         joules=1.0, low=0.5, high=3.0, source=EnergySource.MODELLED, window_s=0.1
     )
     parameters = to_response(
-        result(receipt=replace(RECEIPT, batch_energy=energy)), request()
+        result(receipt=replace(RECEIPT, batch_energy=energy)), request(), Receipts()
     ).parameters
     assert parameters["farm_energy_j"].double_param == 0.5
     assert parameters["farm_energy_low_j"].double_param == 0.25
@@ -241,7 +242,7 @@ def test_a_receipt_names_the_baseline_of_a_cost() -> None:
         baseline_cost=2e-6,
         baseline_currency="EUR",
     )
-    parameters = to_response(result(price=price), request()).parameters
+    parameters = to_response(result(price=price), request(), Receipts()).parameters
     assert parameters["farm_cost"].double_param == 1e-6
     assert parameters["farm_currency"].string_param == "EUR"
     assert parameters["farm_baseline"].string_param == "somewhere 2026-01-01"
@@ -253,12 +254,12 @@ def test_a_baseline_that_could_not_be_converted_shows_its_own_currency() -> None
     price = Price(
         cost=1e-6, currency="EUR", baseline="b", baseline_cost=2e-6, baseline_currency="USD"
     )
-    parameters = to_response(result(price=price), request()).parameters
+    parameters = to_response(result(price=price), request(), Receipts()).parameters
     assert parameters["farm_baseline_currency"].string_param == "USD"
 
 
 def test_what_has_no_price_claims_none() -> None:
-    parameters = to_response(result(), request()).parameters
+    parameters = to_response(result(), request(), Receipts()).parameters
     assert not [key for key in parameters if "cost" in key or "energy" in key]
 
 
@@ -274,7 +275,7 @@ def test_what_has_no_price_claims_none() -> None:
 def test_a_receipt_is_left_out_on_request(wish: InferParameter, given: bool) -> None:
     message = request()
     message.parameters["farm_receipt"].CopyFrom(wish)
-    response: ModelInferResponse = to_response(result(), message)
+    response: ModelInferResponse = to_response(result(), message, Receipts())
     assert bool(response.parameters) is given
 
 

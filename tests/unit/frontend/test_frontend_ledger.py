@@ -19,6 +19,7 @@ from farm.core.ledger import (
     IncidentKind,
     LedgerQuery,
     Usage,
+    WasteKind,
     WindowRecord,
 )
 from farm.core.models import ModelKey
@@ -35,12 +36,12 @@ HOUR_NS = 3_600 * 1_000_000_000
 DIGITS = ModelKey("digits", 1)
 BATCH = BatchRecord(
     settled_unix_ns=NOON_NS, batch_id=7, model=DIGITS, digest="d" * 64, node_id="pi-1",
-    route="farm", outcome="completed", rows=4, requests=3, wasted=1, queue_s=0.25, compute_s=0.125,
+    route="farm", outcome="completed", rows=4, requests=3, queue_s=0.25, compute_s=0.125,
     usage=Usage(
         joules=8.0, low_j=6.0, high_j=12.0, measured_j=4.0, modelled_j=3.0, marginal_j=5.0,
-        node_s=0.5, cost=0.5,
+        node_s=0.5, cost=0.5, power_cost=0.25,
     ),
-    clients={"id:ann": 4},
+    wasted=1, waste={WasteKind.EXPIRED: 1}, clients={"id:ann": 4},
 )  # fmt: skip
 LOST = Incident(unix_ns=NOON_NS, kind=IncidentKind.NODE_LOST, subject="pi-2", detail="silent")
 ALL = LedgerQuery(since_unix_ns=NOON_NS, until_unix_ns=NOON_NS + HOUR_NS)

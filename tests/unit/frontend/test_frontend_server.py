@@ -23,6 +23,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from farm import __version__
+from farm.client.operations import of_details
 from farm.core.errors import (
     ConfigurationError,
     ErrorCode,
@@ -33,7 +34,7 @@ from farm.engine.dataplane import InferenceCall, InferenceResult
 from farm.frontend.inference_service import EXTENSIONS
 from farm.frontend.server import check_free
 from farm.frontend.status import STATUS
-from farm.pb.farm_admin_pb2 import NodeActionRequest, WatchSnapshotsRequest
+from farm.pb.farm_admin_pb2 import DescribeNodeRequest, NodeActionRequest, WatchSnapshotsRequest
 from farm.pb.open_inference_pb2 import (
     ModelInferRequest,
     ModelMetadataRequest,
@@ -438,7 +439,28 @@ async def test_operators_take_nodes_out_and_put_them_back(farm: RunningFrontend)
     assert error.code() is grpc.StatusCode.UNAVAILABLE
     error = await refused(farm.call("NodeAction", NodeActionRequest(node_id="pi-1", action="fly")))
     assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
-    assert error.details() == "action must be one of cordon, uncordon, not 'fly'"
+    assert error.details() == "action must be one of cordon, uncordon, restart, not 'fly'"
+
+
+async def test_operators_restart_a_node_and_are_told_of_it_in_events(farm: RunningFrontend) -> None:
+    await farm.call("NodeAction", NodeActionRequest(node_id="pi-1", action="restart"))
+    assert farm.cordons.restarted == ["pi-1"]
+
+
+async def test_a_node_in_depth(farm: RunningFrontend) -> None:
+    message = await farm.call("DescribeNode", DescribeNodeRequest(node_id="pi-1"))
+    details = of_details(message)
+    assert details.node.node_id == "pi-1"
+    assert [(batch.rows, batch.age_s, batch.running) for batch in details.batches] == [
+        (8, 0.25, True)
+    ]
+    (model,) = details.models
+    assert model.ready
+    assert model.curve is not None
+    assert model.correction == 1.5
+    assert [(failed.code, failed.message) for failed in details.failures] == [
+        ("INTERNAL", "it broke")
+    ]
 
 
 # -- ports ----------------------------------------------------------------------------

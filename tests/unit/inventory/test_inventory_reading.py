@@ -226,6 +226,10 @@ def test_an_embedded_farm_has_no_hosts(file: Path) -> None:
          " 'rapl', 'shelly', 'tasmota' or 'http', not 'shely'; did you mean 'shelly'?"),
         (("type: shelly", "type: pmic"), "6: hosts.pi-17.meter: a meter of type pmic is part of its"
          " host and has no url"),
+        (("type: shelly", "type: shelly, interval_s: 60"), "6: hosts.pi-17.meter.interval_s: must"
+         " be at most 30, not '60'"),
+        (("type: shelly", "type: shelly, max_w: 0.5"), "6: hosts.pi-17.meter.max_w: must be at"
+         " least 1, not '0.5'"),
         (('"http://198.18.0.90"', "'http://[198'"), "6: hosts.pi-17.meter.url: must be a URL like"
          " http://198.18.0.90, not 'http://[198'"),
         (('"http://198.18.0.90"', "198.18.0.90"), "6: hosts.pi-17.meter.url: must be a URL like"

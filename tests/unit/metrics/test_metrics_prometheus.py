@@ -33,8 +33,9 @@ RECEIPT = Receipt(
 
 def entry(outcome: str, *, wasted: int = 0, timing: BatchTiming | None = None) -> LedgerEntry:
     return LedgerEntry(
-        batch_id=1, model=M, digest="d", node_id="a", rows=4, requests=2, wasted=wasted,
-        outcome=outcome, queue_s=0.1, compute_s=0.5, timing=timing, energy=None,
+        batch_id=1, model=M, digest="d", node_id="a", rows=4, requests=2, outcome=outcome,
+        queue_s=0.1, compute_s=0.5, timing=timing, energy=None,
+        wasted=wasted,
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from farm.node.meters.plausibility import Draw, Plausibility
 from farm.node.meters.reading import Fault, Reading
 
 MAX_W = 30.0
+GAP_S = 8.0
 
 
 def refusal(found: Draw | Fault | None) -> str:
@@ -28,39 +29,41 @@ def refusal(found: Draw | Fault | None) -> str:
     ],
 )
 def test_watts_that_no_host_draws(watts: float, says: str) -> None:
-    assert says in refusal(Plausibility(MAX_W).judge(Reading(watts=watts), 0.0))
+    assert says in refusal(Plausibility(MAX_W, gap_s=GAP_S).judge(Reading(watts=watts), 0.0))
 
 
 def test_watts_that_it_may_draw() -> None:
-    assert Plausibility(MAX_W).judge(Reading(watts=5.2), 0.0) == Draw(watts=5.2)
+    assert Plausibility(MAX_W, gap_s=GAP_S).judge(Reading(watts=5.2), 0.0) == Draw(watts=5.2)
 
 
 def test_one_bad_answer_spoils_none_that_follow() -> None:
-    judge = Plausibility(MAX_W).judge
+    judge = Plausibility(MAX_W, gap_s=GAP_S).judge
     refusal(judge(Reading(watts=900.0), 0.0))
     assert judge(Reading(watts=5.2), 1.0) == Draw(watts=5.2)
 
 
 def test_a_counter_tells_watts_by_its_slope() -> None:
-    judge = Plausibility(MAX_W).judge
+    judge = Plausibility(MAX_W, gap_s=GAP_S).judge
     assert judge(Reading(counted_j=100.0), 10.0) is None
     assert judge(Reading(counted_j=112.0), 12.0) == Draw(watts=6.0, counted_j=12.0)
 
 
 @pytest.mark.parametrize("anew", [0.0, 1e6])
 def test_a_counter_that_was_reset_or_jumps_is_refused_once(anew: float) -> None:
-    judge = Plausibility(MAX_W).judge
+    judge = Plausibility(MAX_W, gap_s=GAP_S).judge
     judge(Reading(counted_j=100.0), 10.0)
     refusal(judge(Reading(counted_j=anew), 11.0))
     assert judge(Reading(counted_j=anew + 6.0), 12.0) == Draw(watts=6.0, counted_j=6.0)
 
 
 def test_an_answer_without_any_figure_is_refused() -> None:
-    assert "neither watts nor joules" in refusal(Plausibility(MAX_W).judge(Reading(), 0.0))
+    assert "neither watts nor joules" in refusal(
+        Plausibility(MAX_W, gap_s=GAP_S).judge(Reading(), 0.0)
+    )
 
 
 def test_a_device_whose_clock_stands_still_repeats_itself() -> None:
-    judge = Plausibility(MAX_W).judge
+    judge = Plausibility(MAX_W, gap_s=GAP_S).judge
     for now in range(30):
         assert isinstance(judge(Reading(watts=5.0, tick="12:00:01"), float(now)), Draw)
     assert "stands still" in refusal(judge(Reading(watts=5.0, tick="12:00:01"), 32.0))
@@ -68,7 +71,7 @@ def test_a_device_whose_clock_stands_still_repeats_itself() -> None:
 
 
 def test_a_clock_that_shows_minutes_may_show_one_for_long() -> None:
-    judge = Plausibility(MAX_W).judge
+    judge = Plausibility(MAX_W, gap_s=GAP_S).judge
     for now in range(89):
         minute = f"{now // 60}"
         assert isinstance(judge(Reading(watts=5.0, tick=minute, tick_s=60.0), float(now)), Draw)
@@ -93,10 +96,14 @@ def plug(
         joules += true_w(second)
 
 
-def refused_at(answers: Iterator[tuple[int, Reading]], *, until: int) -> int | None:
-    """When watts were first refused, in seconds."""
-    judge = Plausibility(MAX_W).judge
+def refused_at(
+    answers: Iterator[tuple[int, Reading]], *, until: int, asked_s: int = 1
+) -> int | None:
+    """When watts were first refused, in seconds, of a plug that is asked every `asked_s`."""
+    judge = Plausibility(MAX_W, gap_s=max(2.1 * asked_s, GAP_S)).judge
     for second, reading in answers:
+        if second % asked_s:
+            continue
         if isinstance(judge(reading, float(second)), Fault):
             return second
         if second >= until:
@@ -112,11 +119,13 @@ STEPS_J = pytest.mark.parametrize("step_j", [3.6, 60.0, 3600.0], ids=["gen2", "g
 
 
 @STEPS_J
+@pytest.mark.parametrize("asked_s", [1, 30])
 @pytest.mark.parametrize("true_w", [steady(5.0), lambda s: 3.0 if s % 600 < 300 else 12.0])
 def test_an_honest_plug_is_believed_however_coarse_its_counter(
-    true_w: Callable[[int], float], step_j: float
+    true_w: Callable[[int], float], asked_s: int, step_j: float
 ) -> None:
-    assert refused_at(plug(true_w, true_w, step_j=step_j), until=50_000) is None
+    answers = plug(true_w, true_w, step_j=step_j)
+    assert refused_at(answers, until=50_000, asked_s=asked_s) is None
 
 
 @settings(deadline=None)
@@ -137,8 +146,10 @@ def test_no_load_makes_an_honest_plug_a_liar(
 
 
 @STEPS_J
-def test_watts_that_are_another_socket_s_are_refused(step_j: float) -> None:
-    assert refused_at(plug(steady(3.0), steady(12.0), step_j=step_j), until=50_000)
+@pytest.mark.parametrize("asked_s", [1, 30])
+def test_watts_that_are_another_socket_s_are_refused(asked_s: int, step_j: float) -> None:
+    answers = plug(steady(3.0), steady(12.0), step_j=step_j)
+    assert refused_at(answers, until=50_000, asked_s=asked_s)
 
 
 @STEPS_J
@@ -152,7 +163,7 @@ def test_a_counter_that_stops_is_noticed(step_j: float) -> None:
 
 
 def test_a_meter_that_agrees_with_itself_again_is_believed_again() -> None:
-    judge = Plausibility(MAX_W).judge
+    judge = Plausibility(MAX_W, gap_s=GAP_S).judge
 
     def said_w(second: int) -> float:
         return 5.0 if second < 2_000 else 20.0 if second < 4_000 else 5.0
@@ -171,7 +182,7 @@ def test_a_meter_that_agrees_with_itself_again_is_believed_again() -> None:
 
 
 def test_a_counter_that_begins_anew_contradicts_nothing() -> None:
-    judge = Plausibility(MAX_W).judge
+    judge = Plausibility(MAX_W, gap_s=GAP_S).judge
     for second, reading in plug(steady(5.0), steady(5.0), step_j=60.0):
         # A plug that restarts forgets what it counted.
         counted_j = (reading.counted_j or 0.0) % 1_500

@@ -67,6 +67,17 @@ def test_a_heartbeat_finds_all_joules_up_to_its_moment(meter: Sampler, watch: Wa
     assert (told.metered_j, told.metered_s) == pytest.approx((3.75, 0.75))
 
 
+def test_a_meter_that_is_asked_seldom_is_not_lost_between_two_questions(
+    device: FakeDevice, watch: Watch
+) -> None:
+    meter = Sampler("http", device, interval_s=30.0, max_w=30.0, clock=watch)
+    assert meter.sample() == 30.0
+    watch.now += 59.0
+    assert (meter.tell().power_w, meter.tell().metered_s) == (5.0, 59.0)
+    watch.now += 60.0
+    assert (meter.tell().power_w, meter.tell().metered_s) == (None, fresh_s(30.0))
+
+
 @pytest.mark.parametrize(
     ("answer", "says"),
     [
@@ -108,11 +119,21 @@ def test_a_device_that_misses_one_question_is_not_lost(
 
 
 @pytest.mark.parametrize(
-    ("took_s", "pause"),
-    [(0.0, 1.0), (0.023, 0.977), (0.08, 1.6), (2.0, 2.0)],
+    ("took_s", "interval_s", "pause"),
+    [
+        (0.0, 1.0, 1.0),
+        (0.023, 1.0, 0.977),
+        (0.08, 1.0, 1.6),
+        (2.0, 1.0, 2.0),
+        (0.0003, 0.2, 0.1997),
+        (0.023, 0.2, 0.46),
+        (2.0, 30.0, 28.0),
+    ],
 )
-def test_what_takes_long_is_done_seldom_but_not_too_seldom(took_s: float, pause: float) -> None:
-    assert pause_s(took_s, interval_s=1.0) == pytest.approx(pause)
+def test_what_takes_long_is_done_seldom_but_not_too_seldom(
+    took_s: float, interval_s: float, pause: float
+) -> None:
+    assert pause_s(took_s, interval_s=interval_s) == pytest.approx(pause)
 
 
 @pytest.fixture

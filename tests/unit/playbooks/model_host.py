@@ -71,6 +71,7 @@ class ModelHost:
     The connection ends at the change number `breaks_at`, from 1, before the host has carried
     it out or, with `unheard`, after that and before it could say so. `filters` says that the
     firewall's rules are in force. `refuses` are versions of onnxruntime that die on its CPU.
+    With `lingers` a gateway that was told to leave ends only when somebody waits for it.
     """
 
     def __init__(self, texts: Mapping[str, str | Result]) -> None:
@@ -86,6 +87,7 @@ class ModelHost:
         self.signals: list[str] = []
         self.breaks_at = 0
         self.unheard = False
+        self.lingers = False
         self.questions = 0
 
     def run(self, command: Run) -> Result:
@@ -234,6 +236,9 @@ class ModelHost:
     # What is done.
 
     def _carried_out(self, command: Run) -> Result:
+        if command.shown.startswith("wait for "):
+            self._of(command.shown.split()[2]).active = False
+            return Result()
         assert command.sudo, f"nobody but root may {command}"
         if command.shown.startswith("install release "):
             self._install(command.shown.split()[2])
@@ -330,7 +335,7 @@ class ModelHost:
             case ["kill", *_, name]:
                 # A gateway ends by itself once its clients have gone over.
                 self.signals.append(name)
-                self._of(name).active = False
+                self._of(name).active = self.lingers
             case _:
                 raise AssertionError(f"no step is known that would run systemctl {verb}")
 

@@ -80,7 +80,8 @@ class ModelShelf:
         for host in self.inventory.nodes:
             model = self.hosts[host.name]
             state = "cordoned" if layout.CORDONED in model.paths else "ready"
-            if not model.running() & {"farm-node.service", "farm-head@a.service"}:
+            serving = ("farm-node.service", "farm-head@a.service", "farm-head@b.service")
+            if model.running().isdisjoint(serving):
                 state = "lost"
             self.gateway.has(host.name, state=self.sick.get(host.name, state))
 

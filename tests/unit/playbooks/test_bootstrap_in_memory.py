@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from farm.contexts import FarmHome
+from farm.sections.meter import Meter, MeterType
 from playbooks import layout, rollout, verification
 from playbooks.outcomes import HostStatus
 from playbooks.pip_failures import NoWheelError
@@ -217,6 +218,74 @@ def test_what_runs_otherwise_is_drained_first(shelf: ModelShelf, gateway: ShelfG
         (("cordon", "b"), {"b": 2, "c": 1}),
         (("cordon", "b"), ("cordon", "c"), {"b": 2, "c": 2}),
     ]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"meter": Meter(type=MeterType.PMIC, interval_s=5)},
+        {"board": "rpi5-8gb"},
+        {"slots": 2},
+        {"threads_per_slot": 2},
+    ],
+)
+def test_what_a_node_is_told_reaches_it_and_no_other_by_the_new_gateway(
+    shelf: ModelShelf, gateway: ShelfGateway, change: dict[str, object]
+) -> None:
+    shelf.run()
+    a, b, c = shelf.inventory.hosts
+    hosts = (a, b.model_copy(update=change), c)
+    shelf.inventory = shelf.inventory.model_copy(update={"hosts": hosts})
+    head = shelf.hosts["a"]
+    head.lingers = True
+    serving = []
+    meets = gateway.meets
+
+    def watched(action: str, node: str) -> None:
+        serving.append(head.running() - {"farm-head@a.service"})
+        meets(action, node)
+
+    gateway.meets = watched
+    _, runner = shelf.run()
+    assert shelf.errors(runner) == {}
+    assert gateway.actions == [("cordon", "b")]
+    assert serving == [{"farm-gateway@b.service"}]
+    starts = {name: shelf.hosts[name].units["farm-node.service"].starts for name in "bc"}
+    assert starts == {"b": 2, "c": 1}
+    _, again = shelf.run()
+    assert set(statuses(again).values()) == {HostStatus.UNCHANGED}
+
+
+@pytest.mark.parametrize(("change", "starts"), [({"board": "rpi5-8gb"}, 2), ({}, 1)])
+def test_a_board_that_was_replaced_is_no_longer_what_the_gateway_of_before_knew(
+    shelf: ModelShelf, gateway: ShelfGateway, change: dict[str, object], starts: int
+) -> None:
+    shelf.run()
+    a, b, c = shelf.inventory.hosts
+    hosts = (a, b.model_copy(update=change), c)
+    shelf.inventory = shelf.inventory.model_copy(update={"hosts": hosts})
+    shelf.hosts["b"] = shelf.bare(2)
+    shelf.hosts["a"].lingers = True
+    _, runner = shelf.run()
+    assert shelf.errors(runner) == {}
+    assert shelf.hosts["b"].units["farm-node.service"].starts == starts
+    assert len(running(shelf)["a"]) == 2, "the gateway of before is waited for"
+    assert layout.CORDONED not in shelf.hosts["b"].paths
+
+
+def test_a_head_that_serves_is_not_interrupted_for_its_meter(
+    tmp_path: Path, gateway: ShelfGateway
+) -> None:
+    shelf = ModelShelf(tmp_path, gateway, "ab", both=True)
+    shelf.run()
+    a, b = shelf.inventory.hosts
+    hosts = (a.model_copy(update={"meter": Meter(type=MeterType.PMIC)}), b)
+    shelf.inventory = shelf.inventory.model_copy(update={"hosts": hosts})
+    report, runner = shelf.run()
+    assert shelf.errors(runner) == {}
+    assert shelf.hosts["a"].units["farm-head@a.service"].starts == 1
+    (note,) = report.notes
+    assert "`farm upgrade` brings it what has changed since" in note
 
 
 def test_a_host_that_is_taken_out_interrupts_no_other(

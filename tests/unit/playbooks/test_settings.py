@@ -82,7 +82,8 @@ def test_a_gateway_is_told_what_power_and_boards_cost_and_a_node_its_meter(tmp_p
         "baseline": "gcp-cloud-run",
         "baselines": "/home/operator/own.toml",
     }
-    plug = {"type": "shelly", "url": "http://198.18.0.90", "channel": 1}
+    plug: dict[str, object] = {"type": "shelly", "url": "http://198.18.0.90", "channel": 1}
+    plug |= {"interval_s": 5, "max_w": 60}
     head = host("pi-0", role="head", board="rpi4b-4gb", board_price=60)
     node = host("pi-1", board="rpi5-8gb", board_price=80, embodied_kgco2e=12, meter=plug)
     farm = FarmSettings.model_validate({"name": "shelf", "power": power})
@@ -107,7 +108,9 @@ def test_a_gateway_is_told_what_power_and_boards_cost_and_a_node_its_meter(tmp_p
     }
     (settings,) = config.node_settings()
     assert settings.board == "rpi5-8gb"
-    assert settings.meter == MeterSettings(type="shelly", url="http://198.18.0.90", channel=1)
+    assert settings.meter == MeterSettings(
+        type="shelly", url="http://198.18.0.90", channel=1, interval_s=5.0, max_w=60.0
+    )
     assert type(settings.meter.type) is str, "a Pi has no pydantic to read anything else with"
 
 
@@ -119,6 +122,39 @@ def test_prices_are_no_business_of_a_nodes(tmp_path: Path) -> None:
         return load_run_config(GatewayRunConfig, kept(tmp_path, text)).node_settings()
 
     assert settings() == settings(board_price=80, lifetime_years=3, embodied_kgco2e=10)
+
+
+@pytest.mark.parametrize("role", ["node", "both"])
+def test_a_node_runs_with_other_settings_once_its_gateway_tells_it_otherwise(
+    tmp_path: Path, role: str
+) -> None:
+    def text(**fields: object) -> bytes:
+        made = host(role=role, **fields)
+        if role == "both":
+            return head_settings(made, address="198.18.0.10", cluster="a")
+        return node_settings(made, head="198.18.0.1", address="198.18.0.10", cluster="a")
+
+    plug = {"type": "http", "url": "http://198.18.0.90", "watts_at": "a\nb: ü"}
+    changes: list[dict[str, object]] = [
+        {"slots": 2},
+        {"threads_per_slot": 2},
+        {"board": "rpi5-8gb"},
+        {"meter": plug},
+        {"meter": plug | {"interval_s": 5}},
+        {"meter": plug | {"max_w": 60}},
+    ]
+    assert len({text(), *(text(**change) for change in changes)}) == 1 + len(changes)
+    assert text(board_price=80, lifetime_years=3, labels={"rack": "a"}) == text()
+    config = HeadRunConfig if role == "both" else NodeRunConfig
+    kept_as = load_run_config(config, kept(tmp_path, text(meter=plug)))
+    assert kept_as == load_run_config(config, kept(tmp_path, text()))
+
+
+def test_a_head_that_serves_nothing_is_told_nothing() -> None:
+    def text(**fields: object) -> bytes:
+        return head_settings(host(role="head", **fields), address="198.18.0.10", cluster="a")
+
+    assert text(board="rpi5-8gb", meter={"type": "pmic"}) == text()
 
 
 def test_a_node_has_a_slot_however_few_its_cores_are(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from farm.contexts import FarmHome
 from farm.core.errors import ConfigurationError
+from farm.sections.meter import Meter, MeterType
 from playbooks import layout, rollout
 from playbooks.cache import CachedFile, sha256_of
 from playbooks.outcomes import HostStatus
@@ -106,6 +107,21 @@ def test_a_head_that_has_to_change_is_changed_over_a_second_cluster(shelf: Model
         settings = shelf.hosts[name].paths[layout.NODE_CONFIG].content
         assert b"head: 198.18.0.1:6500" in settings
     assert layout.head_config("a") not in head.paths
+    assert upgraded(shelf).records["a"].status is HostStatus.UNCHANGED
+
+
+def test_a_head_that_serves_gets_its_meter_over_a_second_cluster(
+    tmp_path: Path, gateway: ShelfGateway
+) -> None:
+    shelf = ModelShelf(tmp_path, gateway, "ab", both=True)
+    assert shelf.errors(shelf.run()[1]) == {}
+    a, b = shelf.inventory.hosts
+    hosts = (a.model_copy(update={"meter": Meter(type=MeterType.PMIC)}), b)
+    shelf.inventory = shelf.inventory.model_copy(update={"hosts": hosts})
+    assert shelf.errors(shelf.run()[1]) == {}
+    settle(shelf)
+    assert shelf.errors(upgraded(shelf)) == {}
+    assert shelf.hosts["a"].running() == {"farm-head@b.service", "farm-gateway@a.service"}
     assert upgraded(shelf).records["a"].status is HostStatus.UNCHANGED
 
 

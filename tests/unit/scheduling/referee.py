@@ -8,8 +8,16 @@ from patience import DELAY_TRIGGERS, TRIGGERS, held_until, shapes, suits
 from seats import Identity, Seat, Seats
 
 from farm.core.errors import ErrorCode
+from farm.core.ledger import WasteKind
 from farm.core.models import ModelKey, ModelSpec, TimeoutAction
-from farm.core.requests import Batch, BatchCompleted, BatchFailed, InferenceRequest, Placement
+from farm.core.requests import (
+    Batch,
+    BatchCompleted,
+    BatchFailed,
+    InferenceRequest,
+    LedgerEntry,
+    Placement,
+)
 from farm.core.tensors import TensorSpec
 from farm.scheduling.effects import (
     AppendLedger,
@@ -280,8 +288,20 @@ class Referee:
                 members = self._settled[entry.batch_id].members
                 answered = sum(self._answered_by(m, entry.batch_id) for m in members)
                 assert (entry.requests, entry.wasted) == (answered, len(members) - answered)
+                self._rule_waste(entry)
+                kept = [m.rows for m in members if self._answered_by(m, entry.batch_id)]
+                assert sum(kept) + sum(entry.waste.values()) == entry.rows
                 assert entry.queue_s >= 0
                 assert entry.compute_s >= 0
+
+    def _rule_waste(self, entry: LedgerEntry) -> None:
+        may_be = {WasteKind.CANCELLED, WasteKind.EXPIRED}
+        if entry.outcome != "completed":
+            may_be |= {WasteKind.FAILED, WasteKind.RETRIED}
+        if self.limits.hedging is not None:
+            may_be.add(WasteKind.HEDGED)
+        assert entry.waste.keys() <= may_be
+        assert bool(entry.waste) is (entry.wasted > 0)
 
     def _rule_ejection(self, effect: EjectNode | ProbeNode, now: float) -> None:
         seat = self.seats[effect.node_id]

@@ -62,8 +62,32 @@ def test_every_type_of_meter_has_its_accuracy() -> None:
         {"type": "shelly", "url": "198.18.0.90"},
         {"type": "shelly", "url": "http://user:geheim@198.18.0.90"},
         {"type": "shelly", "url": "http://198.18.0.90", "channel": -1},
+        {"type": "pmic", "interval_s": 0.1},
+        {"type": "pmic", "interval_s": 31},
+        {"type": "pmic", "interval_s": "nan"},
+        {"type": "rapl", "interval_s": 2},
+        {"type": "pmic", "max_w": 0},
+        {"type": "pmic", "max_w": "inf"},
     ],
 )
 def test_what_no_meter_can_be_is_refused(values: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         Meter(**values)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"type": "pmic", "interval_s": 0.2},
+        {"type": "tasmota", "url": "http://198.18.0.91", "interval_s": 30, "max_w": 2300},
+        {"type": "rapl", "interval_s": 0.5},
+    ],
+)
+def test_how_often_it_is_asked_and_what_it_may_tell(values: dict[str, Any]) -> None:
+    meter = Meter(**values)
+    assert (meter.interval_s, meter.max_w) == (values["interval_s"], values.get("max_w"))
+
+
+def test_the_accounting_knows_of_a_bound_that_somebody_set() -> None:
+    assert Hardware(meter=Meter(type=MeterType.PMIC, max_w=40)).economics().meter_max_w == 40.0
+    assert Hardware(meter=Meter(type=MeterType.PMIC)).economics().meter_max_w is None

@@ -67,13 +67,13 @@ def node(
             digests=("d",),
             throttle_flags=throttle_flags,
             meter="shelly" if meter_fault else "",
-            meter_fault=meter_fault,
         ),
         heartbeat_age_s=heartbeat_age_s,
         cordoned=cordoned,
         inflight_batches=slots_busy,
         power=None if watts is None else Power(Band(watts * 0.8, watts, watts * 1.3), source),
         work=work,
+        meter_fault=meter_fault,
     )
 
 

@@ -1,13 +1,10 @@
-"""What a report asks of a gateway."""
+"""What a report asks of a ledger."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Sequence
+from typing import Final
 
-from farm.core.ledger import GroupBy, LedgerQuery
+from farm.core.ledger import GroupBy, LedgerAnswer, LedgerQuery
 from farm.energy.report import LedgerReading
-
-if TYPE_CHECKING:
-    from farm.client import AdminClient
 
 # Bars of a chart, and the steps that a time may be cut into.
 _MOST_STEPS: Final = 60
@@ -19,12 +16,14 @@ _MINUTE_NS: Final = 60_000_000_000
 
 
 def read(
-    admin: "AdminClient", since_unix_ns: int, until_unix_ns: int, groups: Sequence[GroupBy]
+    ask: Callable[[LedgerQuery], LedgerAnswer],
+    since_unix_ns: int,
+    until_unix_ns: int,
+    groups: Sequence[GroupBy] = (),
 ) -> LedgerReading:
     """Return what the ledger has of a time. Steps begin with the first minute that it has.
 
-    Raises:
-        FarmError: the gateway cannot be reached, or keeps no ledger.
+    `ask` asks the ledger; what it raises is raised here.
     """
 
     def query(since: int, group: GroupBy = GroupBy.TOTAL, step_s: int = 0) -> LedgerQuery:
@@ -32,16 +31,17 @@ def read(
             since_unix_ns=since, until_unix_ns=until_unix_ns, group=group, step_s=step_s
         )
 
-    whole = admin.ledger(query(since_unix_ns))
+    whole = ask(query(since_unix_ns))
     begins = max(since_unix_ns, whole.begins_unix_ns or since_unix_ns) // _MINUTE_NS * _MINUTE_NS
     step_s = step_of((until_unix_ns - begins) / 1e9)
     return LedgerReading(
         since_unix_ns=since_unix_ns,
         until_unix_ns=until_unix_ns,
         whole=whole,
-        steps=admin.ledger(query(begins, step_s=step_s)).figures,
+        steps=ask(query(begins, step_s=step_s)).figures,
         step_s=step_s,
-        groups={group: admin.ledger(query(since_unix_ns, group)).figures for group in groups},
+        waste=ask(query(since_unix_ns, GroupBy.WASTE)).figures,
+        groups={group: ask(query(since_unix_ns, group)).figures for group in groups},
     )
 
 

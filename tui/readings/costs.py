@@ -1,0 +1,187 @@
+"""What a farm cost beside clouds, as its operator reads it: figures, baselines, lines over time."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, tzinfo
+from typing import Final
+
+from textual.content import Content
+
+from farm.core.energy import EnergySource
+from farm.core.ledger import LedgerAnswer, LedgerQuery
+from farm.core.terms import FarmTerms
+from farm.core.text import printable
+from farm.energy.catalogue import shipped_catalogue
+from farm.energy.comparison import Comparison
+from farm.energy.cost_over_time import CostStep, cost_over_time
+from farm.energy.figures import Figure, Section
+from farm.energy.pricing_rules import DAY_S
+from farm.energy.report import Report, report
+from farm.energy.report_reading import read
+from farm.energy.report_words import amount, band, figure, moment
+from tui.readings.quantities import age
+from tui.widgets.pair_plot import Pair, Points
+
+# What of a report is about money, joules and carbon, in this order.
+_SECTIONS: Final = ("cost", "spending", "waste", "energy", "carbon", "utilisation")
+# What costs less than this share of what the farm does is cheaper by far; more of it would
+# squeeze the lines.
+_LEAST_SHARE: Final = 1e-3
+
+BASELINE_COLUMNS: Final = (
+    "baseline",
+    "1,000 there",
+    "here",
+    "saved",
+    "farm is cheaper",
+    "prices of",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Costs:
+    """A report, and the steps of its time beside the baselines that it compares."""
+
+    report: Report
+    steps: tuple[CostStep, ...] = ()
+
+
+def read_costs(
+    ledger: Callable[[LedgerQuery], LedgerAnswer],
+    terms: Callable[[int, int], FarmTerms],
+    since_unix_ns: int,
+    until_unix_ns: int,
+    *,
+    farm: str,
+    today: date,
+) -> Costs:
+    """Ask what a time cost; both questions block, and what they raise is raised here."""
+    catalogue = shipped_catalogue()
+    reading = read(ledger, since_unix_ns, until_unix_ns)
+    found = report(
+        reading,
+        terms(since_unix_ns, until_unix_ns),
+        farm=farm,
+        baselines=catalogue.by_time,
+        egress=catalogue.egress,
+        today=today,
+    )
+    if found.operation is None:
+        return Costs(report=found)
+    compared = [each.baseline for each in found.comparisons]
+    return Costs(report=found, steps=cost_over_time(reading.steps, found.operation.terms, compared))
+
+
+def figure_lines(found: Report, marks: Mapping[EnergySource, str]) -> Iterator[Content]:
+    """Yield what is to be said of a time, and its figures, each with where it comes from."""
+    for warning in found.warnings:
+        yield Content.assemble((printable(warning, 500), "$text-warning"))
+    sections = {section.key: section for section in (*found.levers, *found.sections)}
+    said = set[str]()
+    for key in _SECTIONS:
+        if key in sections:
+            yield Content("")
+            yield from _section(sections[key], marks, said)
+
+
+def _section(
+    section: Section, marks: Mapping[EnergySource, str], said: set[str]
+) -> Iterator[Content]:
+    yield Content.assemble((section.title, "bold"))
+    for shown in section.figures:
+        note = "" if shown.note in said else shown.note
+        said.add(shown.note)
+        if shown.value is None:
+            told, source = "unknown", ""
+        else:
+            told, source = figure(shown), str(shown.source)
+        mark = marks[shown.source] if source else " "
+        details = ", ".join(filter(None, (source, band(shown.band, shown.unit), note)))
+        yield Content.assemble(
+            (f"{told:>14} {mark} ", "bold" if source else "$text-muted"),
+            shown.label,
+            (f"  {printable(details, 300)}", "$text-muted"),
+        )
+    for note in section.notes:
+        if note not in said:
+            said.add(note)
+            yield Content.assemble((printable(note, 500), "$text-muted"))
+
+
+def baseline_row(comparison: Comparison) -> tuple[str, ...]:
+    """Return what the table of baselines tells of one."""
+    return (
+        comparison.baseline.name,
+        _told(comparison, "price_per_1000"),
+        _told(comparison, "converted_per_1000"),
+        _told(comparison, "saved_share"),
+        comparison.figure("break_even_per_day").note,
+        f"{comparison.baseline.read.isoformat()}"
+        + (" (stale)" if comparison.baseline.stale(comparison.today) else ""),
+    )
+
+
+def _told(comparison: Comparison, key: str) -> str:
+    shown: Figure = comparison.figure(key)
+    return "-" if shown.value is None else figure(shown)
+
+
+def over_time(costs: Costs, comparison: Comparison, zone: tzinfo | None) -> Pair:
+    """Return what each step of the time cost here and there."""
+    found = costs.report
+    name = comparison.baseline.name
+    title = f"{found.currency or 'cost'} in {age(found.step_s)}: this farm (line), {name} (dashed)"
+    ours: list[tuple[float, float | None]] = []
+    theirs: list[tuple[float, float | None]] = []
+    length_ns = max(found.until_unix_ns - found.since_unix_ns, 1)
+    step_ns = found.step_s * 1_000_000_000
+    last_ns: int | None = None
+    for step in costs.steps:
+        at = min(
+            max((step.start_unix_ns + step_ns / 2 - found.since_unix_ns) / length_ns, 0.0), 1.0
+        )
+        if last_ns is not None and step.start_unix_ns - last_ns > step_ns:
+            # The gateway did not run.
+            ours.append((at, None))
+            theirs.append((at, None))
+        last_ns = step.start_unix_ns
+        ours.append((at, step.cost))
+        theirs.append((at, step.prices.get(name)))
+    return Pair(
+        title=title if any(value is not None for _, value in ours) else f"{title}: not known",
+        ours=ours,
+        theirs=theirs,
+        left=moment(found.since_unix_ns, zone),
+        right=moment(found.until_unix_ns, zone),
+    )
+
+
+def break_even(costs: Costs, comparison: Comparison) -> Pair:
+    """Return what a day of so many requests costs here and there."""
+    found, operation = comparison.break_even, costs.report.operation
+    name, note = comparison.baseline.name, comparison.figure("break_even_per_day").note
+    farm = None if operation is None else operation.farm_cost
+    if found is None or operation is None or farm is None:
+        return Pair(title=f"break-even with {name}: {note}")
+    most = found.points[-1].requests
+    scale = math.log10(max(most, 10.0))
+
+    def points(cost: Callable[[int], float]) -> Points:
+        return [
+            (math.log10(point.requests) / scale, cost(number))
+            for number, point in enumerate(found.points)
+        ]
+
+    now = operation.answered / operation.seconds * DAY_S
+    return Pair(
+        title=f"cheaper than {name} {note}: this farm (line), {name} (dashed)",
+        ours=points(lambda number: found.points[number].farm),
+        theirs=points(lambda number: found.points[number].baseline),
+        least=farm.per_day(1.0) * _LEAST_SHARE,
+        left="1",
+        right=f"{amount(most, 'requests')} requests a day",
+        mark=(math.log10(now) / scale, f"now {amount(now, 'requests')}")
+        if 1 <= now <= most
+        else None,
+    )

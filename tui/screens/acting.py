@@ -1,0 +1,75 @@
+"""Screens on which something can be done to the farm."""
+
+from typing import Final
+
+from textual.content import Content
+from textual.widgets import Static
+
+from farm.core.text import printable
+from tui.errands import Errand, ErrandState, Subject, Work
+from tui.readings.questions import Question
+from tui.screens.farm_screen import FarmScreen
+from tui.widgets.confirm import Confirm
+
+# Characters of what came of an errand.
+_LONGEST: Final = 400
+_STYLES: Final = {
+    ErrandState.RUNNING: "$text-accent",
+    ErrandState.DONE: "$text-success",
+    ErrandState.FAILED: "$text-error",
+}
+
+
+class OutcomeLine(Static):
+    """How far the latest errand is, or how it ended; it stays until the next one."""
+
+    DEFAULT_CSS = """
+    OutcomeLine {
+        height: auto;
+        max-height: 3;
+        display: none;
+        &.told { display: block; }
+    }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._shown: Errand | None = None
+
+    def show(self, errand: Errand | None) -> None:
+        """Show an errand; nothing where there was none."""
+        if errand is not None and errand != self._shown:
+            self._shown = errand
+            self.add_class("told")
+            self.update(Content.assemble((_words(errand), _STYLES[errand.state])))
+
+
+class ActingScreen(FarmScreen):
+    """A screen with actions: each is confirmed, runs beside the screen and tells how it ended."""
+
+    def refused(self, name: str) -> bool:
+        """Whether nothing can be done from here, which is told."""
+        refusal = self.top.refusal
+        if refusal:
+            self.notify(f"{name}: {refusal}", severity="warning", markup=False)
+        return bool(refusal)
+
+    def act(self, subject: Subject, name: str, question: Question, work: Work) -> None:
+        """Do something if the operator agrees to it."""
+        # It belongs to the app: an errand goes on when its screen is left.
+        self.app.run_worker(self._act(subject, name, question, work), exit_on_error=False)
+
+    async def _act(self, subject: Subject, name: str, question: Question, work: Work) -> None:
+        top = self.top
+        asked = Confirm(question.text, question.consequence, yes=question.yes)
+        if not await top.push_screen_wait(asked) or top.operator is None:
+            return
+        errand = await top.errands.run(subject, name, work, top.operator)
+        failed = errand.state is ErrandState.FAILED
+        top.notify(_words(errand), severity="error" if failed else "information", markup=False)
+
+
+def _words(errand: Errand) -> str:
+    """Return what an errand is and how far."""
+    told = "" if errand.state is ErrandState.RUNNING else f"{errand.state}: "
+    return printable(f"{errand.name}: {told}{errand.text}", _LONGEST)

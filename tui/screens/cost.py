@@ -1,0 +1,167 @@
+"""What the farm costs, beside what clouds would ask for the same requests."""
+
+import time
+from datetime import datetime
+from typing import ClassVar, Final
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.widgets import DataTable, Static
+
+from farm.core.errors import UnsupportedError
+from farm.core.text import printable
+from farm.energy.comparison import Comparison
+from tui.keys import bound
+from tui.readings import costs
+from tui.readings.costs import Costs
+from tui.readings.quantities import clock_time
+from tui.screens.farm_screen import FarmScreen
+from tui.screens.inquiries import inquire
+from tui.sources.source import Operator
+from tui.store import Store
+from tui.widgets.pair_plot import PairPlot
+from tui.widgets.panes import Pane, Panes
+
+_EVERY_S: Final = 30.0
+# How far back one looks, in words and in seconds.
+_SPANS: Final = (("24 h", 86_400), ("7 d", 604_800), ("30 d", 2_592_000), ("1 h", 3_600))
+
+
+class CostScreen(FarmScreen):
+    """Figures of a time, every baseline, and the farm beside the one that is chosen."""
+
+    DEFAULT_CSS = """
+    CostScreen {
+        & > #span { height: 1; }
+        & #figures { height: auto; }
+        & DataTable { height: 1fr; }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        bound("span", show=True),
+        bound("next_pane", "step_pane(1)"),
+        bound("previous_pane", "step_pane(-1)"),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._span = 0
+        self._costs: Costs | None = None
+        self._chosen = ""
+        self._said = ""
+
+    def compose(self) -> ComposeResult:
+        ascii_only = self.top.options.ascii_only
+        yield Static(id="span")
+        self._table: DataTable[str] = DataTable(cursor_type="row")
+        self._over_time = PairPlot(ascii_only=ascii_only)
+        self._break_even = PairPlot(ascii_only=ascii_only)
+        self._panes = Panes(
+            Pane("Figures", VerticalScroll(Static(id="figures")), id="money"),
+            Pane("Baselines", self._table, id="baselines"),
+            Pane("Over time", self._over_time, id="over-time"),
+            Pane("Break-even", self._break_even, id="break-even"),
+        )
+        yield self._panes
+
+    def on_mount(self) -> None:
+        self._table.add_columns(*costs.BASELINE_COLUMNS)
+        self._ask()
+
+    def unix_ns(self) -> int:
+        """Return the moment up to which costs are asked for."""
+        return time.time_ns()
+
+    def show(self, store: Store, now: float) -> None:
+        self._show_span()
+
+    def action_span(self) -> None:
+        self._span = (self._span + 1) % len(_SPANS)
+        self._costs = None
+        self._said = ""
+        self._show_span()
+        self._ask()
+
+    def action_step_pane(self, by: int) -> None:
+        self._panes.step(by)
+
+    def _ask(self) -> None:
+        asking = inquire(self, self._read, self._take, self._fail, every_s=_EVERY_S)
+        self.run_worker(asking, exclusive=True, group="costs", exit_on_error=False)
+
+    def _read(self, operator: Operator) -> Costs:
+        _, seconds = _SPANS[self._span]
+        reading = self.top.store.reading
+        until = self.unix_ns()
+        try:
+            return costs.read_costs(
+                operator.ledger,
+                operator.terms,
+                until - seconds * 1_000_000_000,
+                until,
+                farm="" if reading is None else reading.snapshot.farm_name,
+                today=datetime.fromtimestamp(until / 1e9).astimezone().date(),
+            )
+        except ValueError as error:
+            raise UnsupportedError(f"the gateway's terms cannot be read: {error}") from error
+
+    def _take(self, found: Costs) -> None:
+        self._costs, self._said = found, f"as of {clock_time(found.report.until_unix_ns)}"
+        lines = costs.figure_lines(found.report, self.top.glyphs.sources)
+        self.query_one("#figures", Static).update(Content("\n").join(lines))
+        self._show_baselines(found)
+        self._show_span()
+
+    def _fail(self, why: str) -> None:
+        self._said = why
+        if self._costs is None:
+            told = Content.assemble((printable(why, 300), "$text-warning"))
+            self.query_one("#figures", Static).update(told)
+        self._show_span()
+
+    def _show_span(self) -> None:
+        spans = [
+            (f"[{words}]", "bold $primary") if number == self._span else f" {words} "
+            for number, (words, _) in sorted(enumerate(_SPANS), key=lambda each: each[1][1])
+        ]
+        said = printable(self._said, 200) or "asking the gateway"
+        self.query_one("#span", Static).update(
+            Content.assemble(" Cost ", *spans, (f"  {said}", "$text-muted"))
+        )
+
+    def _show_baselines(self, found: Costs) -> None:
+        """Fill the table, the cursor where it was: at first on the baseline of receipts."""
+        chosen = self._chosen or self._usual()
+        self._table.clear()
+        for comparison in found.report.comparisons:
+            row = costs.baseline_row(comparison)
+            self._table.add_row(*map(Content, row), key=comparison.baseline.name)
+        names = [each.baseline.name for each in found.report.comparisons]
+        if chosen in names:
+            self._table.move_cursor(row=names.index(chosen))
+        self._draw()
+
+    def _usual(self) -> str:
+        reading = self.top.store.reading
+        return "" if reading is None else reading.snapshot.prices.baseline.partition(" ")[0]
+
+    @on(DataTable.RowHighlighted)
+    def _choose(self, event: DataTable.RowHighlighted) -> None:
+        self._chosen = event.row_key.value or ""
+        self._draw()
+
+    def _draw(self) -> None:
+        comparison = self._comparison()
+        if self._costs is not None and comparison is not None:
+            self._over_time.draw(costs.over_time(self._costs, comparison, None))
+            self._break_even.draw(costs.break_even(self._costs, comparison))
+
+    def _comparison(self) -> Comparison | None:
+        compared = () if self._costs is None else self._costs.report.comparisons
+        for each in compared:
+            if each.baseline.name == self._chosen:
+                return each
+        return compared[0] if compared else None

@@ -1,0 +1,73 @@
+"""How time runs in what is played: at a speed, paused, wound on and back."""
+
+from threading import Lock
+from typing import Final
+
+from tui.sources.source import Playhead
+
+SLOWEST: Final = 0.25
+FASTEST: Final = 64.0
+
+
+class Playback:
+    """A playhead between two moments, in Unix nanoseconds; threads may share it.
+
+    `now` is in seconds of a clock of the caller's, the same in every call.
+    """
+
+    def __init__(self, begins_unix_ns: int, ends_unix_ns: int, *, speed: float, now: float) -> None:
+        self._lock = Lock()
+        self._begins_ns, self._ends_ns = begins_unix_ns, ends_unix_ns
+        self._speed = min(max(speed, SLOWEST), FASTEST)
+        self._paused = False
+        # Where it was when it was last steered, and when that was.
+        self._from_ns, self._since = begins_unix_ns, now
+        self._jumped = False
+
+    def look(self, now: float) -> tuple[Playhead, bool]:
+        """Return where it is, and whether it was wound there since the last look."""
+        with self._lock:
+            jumped, self._jumped = self._jumped, False
+            playhead = Playhead(
+                at_unix_ns=self._at(now),
+                begins_unix_ns=self._begins_ns,
+                ends_unix_ns=self._ends_ns,
+                speed=self._speed,
+                paused=self._paused,
+            )
+            return playhead, jumped
+
+    def pause(self, now: float) -> None:
+        """Stand still, or go on; at the end begin anew."""
+        with self._lock:
+            if self._at(now) >= self._ends_ns:
+                self._jumped, self._paused = True, False
+                self._from_ns, self._since = self._begins_ns, now
+                return
+            self._steer(now)
+            self._paused = not self._paused
+
+    def slower(self, now: float) -> None:
+        with self._lock:
+            self._steer(now)
+            self._speed = max(self._speed / 2, SLOWEST)
+
+    def faster(self, now: float) -> None:
+        with self._lock:
+            self._steer(now)
+            self._speed = min(self._speed * 2, FASTEST)
+
+    def seek(self, unix_ns: int, now: float) -> None:
+        """Go to a moment, or to the nearest there is."""
+        with self._lock:
+            self._from_ns = min(max(unix_ns, self._begins_ns), self._ends_ns)
+            self._since, self._jumped = now, True
+
+    def _at(self, now: float) -> int:
+        if self._paused:
+            return self._from_ns
+        played_ns = round((now - self._since) * self._speed * 1e9)
+        return min(self._from_ns + played_ns, self._ends_ns)
+
+    def _steer(self, now: float) -> None:
+        self._from_ns, self._since = self._at(now), now
