@@ -158,7 +158,7 @@ class FarmTop(App[None]):
     def use_theme(self, name: str) -> None:
         """Change the colours, unless there are to be none."""
         if self.no_color:
-            self.notify("there are no colours: NO_COLOR is set, or --no-color was given")
+            self.notify("there are no colours while NO_COLOR is set")
         else:
             self.theme = name
 

@@ -9,8 +9,8 @@ class TopOptions:
     """What `farm top` was asked for.
 
     `frames_per_s` bounds how often the screen is painted anew: each paint travels over SSH.
-    `keys` has the keys of actions that are bound otherwise than by default, by the id of their
-    binding. `theme` is a name of Textual's, or "" for the one that fits the terminal.
+    `keys` has the keys of actions that are bound otherwise than by default, as
+    `tui.keys.checked_keys` returns them; `theme` is a name of `tui.theme`, "" for the dark one.
     """
 
     read_only: bool = False

@@ -65,5 +65,8 @@ _EXTRAS = {
     "fabric": "ops",
     "keyring": "ops",
     "paramiko": "ops",
+    "aiohttp": "tui",
     "textual": "tui",
+    "textual_plotext": "tui",
+    "textual_serve": "tui",
 }

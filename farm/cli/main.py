@@ -25,6 +25,7 @@ from farm.cli import (
     report,
     run,
     sim,
+    top,
     uninstall,
     up,
     upgrade,
@@ -40,6 +41,7 @@ app.command("up")(up.up)
 app.command("demo")(demo.demo)
 app.command("infer")(infer.infer)
 app.command("bench")(bench.bench)
+app.command("top")(top.top)
 app.command("report")(report.report)
 app.command("doctor")(doctor.doctor)
 app.command("bootstrap")(bootstrap.bootstrap)

@@ -78,7 +78,9 @@ class StatusBar(Vertical):
 
     def _fitting(self, room: int) -> Content:
         shown: dict[str, Content] = {}
-        for active in self.screen.active_bindings.values():
+        bindings = self.screen.active_bindings.values()
+        # Whoever knows no other key must find the help.
+        for active in sorted(bindings, key=lambda active: active.binding.id != "help"):
             binding = active.binding
             if not binding.show or not active.enabled or binding.action in shown:
                 continue
