@@ -11,7 +11,7 @@ from textual.widgets import Static
 from farm.core.events import FarmEvent
 from farm.core.text import printable
 from tui.keys import bound
-from tui.readings.event_filters import EventFilter, parsed
+from tui.readings.event_filters import parsed
 from tui.readings.event_lines import kind_words
 from tui.readings.quantities import count, day_and_time
 from tui.screens.farm_screen import FarmScreen
@@ -41,7 +41,7 @@ class EventsScreen(FarmScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self._filter = EventFilter()
+        self._filter = parsed("")
         self._matching = 0
         # What was shown last: nothing is looked through again for nothing.
         self._shown: tuple[object, ...] = ()
