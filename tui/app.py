@@ -1,6 +1,8 @@
 """The operator's screen."""
 
+from asyncio import get_running_loop
 from pathlib import Path
+from signal import SIGTERM
 from threading import Event
 from time import monotonic
 from typing import Any, ClassVar, Final
@@ -101,6 +103,8 @@ class FarmTop(App[None]):
         return Overview()
 
     def on_mount(self) -> None:
+        # The terminal is put in order before the process ends.
+        get_running_loop().add_signal_handler(SIGTERM, self.exit)
         self.set_keymap(self.options.keys)
         # The first paint goes first; what a source imports takes a while.
         self.call_after_refresh(self.run_worker, self._follow, thread=True, exit_on_error=False)

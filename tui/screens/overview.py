@@ -25,9 +25,9 @@ class Overview(FarmScreen):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         bound("filter", show=True),
-        bound("sort", show=True),
+        bound("sort"),
         bound("sort_reverse"),
-        bound("columns", show=True),
+        bound("columns"),
         bound("next_alert", "alert(1)", show=True),
         bound("previous_alert", "alert(-1)"),
     ]

@@ -1,7 +1,7 @@
 """A gateway's snapshots and events, connected again and again."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from threading import Event, Thread
 from time import monotonic
@@ -63,7 +63,8 @@ class GatewaySource:
 
     @property
     def title(self) -> str:
-        return f"gateway {self._connection.address}"
+        recorded = ", recorded" if self._tap is not None else ""
+        return f"gateway {self._connection.address}{recorded}"
 
     def follow(self, tell: Callable[[Update], None], stop: Event) -> None:
         """Tell snapshots and events until `stop` is set."""
@@ -102,7 +103,8 @@ class _Session:
         self._over = Event()
         self._heard_at: float | None = None
         self._ended = ""
-        self._note = ""
+        self._notes: list[str] = []
+        self._told: str | None = None
         self._client: AdminClient | None = None
 
     def attend(self, stop: Event, silent_s: float) -> str:
@@ -139,7 +141,7 @@ class _Session:
 
         client = self._connection.client()
         self._heard_at = monotonic()
-        note = self._greet(client)
+        self._notes.extend(self._greet(client))
         for message in client.watch(self._interval_s):
             if self._over.is_set():
                 return
@@ -147,16 +149,24 @@ class _Session:
             if self._tap is not None:
                 self._tap.snapshot(message)
             snapshot = of_snapshot(message)
+            self._tell_link()
             if not self.up.is_set():
                 self._known.meet(snapshot.gateway_began_unix_ns)
-                self._tell(LinkChanged(state=LinkState.UP, detail=note))
-                self._client, self._note = client, note
+                self._client = client
                 self.up.set()
             self._tell(SnapshotCame(snapshot=snapshot))
         self._ended = f"{self._connection.address} ended its answer"
 
-    def _greet(self, client: "AdminClient") -> str:
-        """Return what is to be said of the gateway's version."""
+    def _tell_link(self) -> None:
+        """Tell that the link is up, and anew when there is something else to be said of it."""
+        fault = self._tap.fault if self._tap is not None else ""
+        detail = "; ".join(filter(None, (*self._notes, fault)))
+        if detail != self._told:
+            self._told = detail
+            self._tell(LinkChanged(state=LinkState.UP, detail=detail))
+
+    def _greet(self, client: "AdminClient") -> Iterator[str]:
+        """Yield what is to be said of the gateway's version."""
         try:
             version = client.version()
         except UnsupportedError as error:
@@ -164,12 +174,11 @@ class _Session:
                 f"{self._connection.address} is no gateway of a farm: it does not know the"
                 " protocol of operators"
             ) from error
-        if version.protocol == ADMIN_PROTOCOL:
-            return ""
-        return (
-            f"the gateway ({version.farm_version}) speaks protocol {version.protocol}, this screen"
-            f" {ADMIN_PROTOCOL}: some of what it tells may be missing"
-        )
+        if version.protocol != ADMIN_PROTOCOL:
+            yield (
+                f"the gateway ({version.farm_version}) speaks protocol {version.protocol}, this"
+                f" screen {ADMIN_PROTOCOL}: some of what it tells may be missing"
+            )
 
     def _listen(self) -> None:
         """Tell events, once there are snapshots."""
@@ -190,7 +199,6 @@ class _Session:
                     self._known.number = events[-1].number
                 self._tell(EventsCame(events=events, missed=message.missed))
         except UnsupportedError:
-            notes = filter(None, (self._note, "an older gateway: it tells no events"))
-            self._tell(LinkChanged(state=LinkState.UP, detail="; ".join(notes)))
+            self._notes.append("an older gateway: it tells no events")
         else:
             self._ended = f"{self._connection.address} ended its answer"

@@ -105,8 +105,12 @@ class Player(Protocol):
 class Tap(Protocol):
     """Is given all that a gateway tells, as it came, on the threads of its source.
 
-    Its methods return soon and never raise.
+    Its methods return soon and never raise; `fault` is why it has not kept everything, for a
+    human, and empty as long as it has.
     """
+
+    @property
+    def fault(self) -> str: ...
 
     def snapshot(self, message: "SnapshotMessage") -> None: ...
 

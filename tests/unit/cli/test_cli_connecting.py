@@ -11,7 +11,7 @@ import pytest
 from commands import fails, ok
 from fake_gateway import running_gateway
 
-from farm.cli.connecting import Target, target
+from farm.cli.connecting import Target, target, target_address
 from farm.client import ClientTls
 from farm.contexts import Context, FarmHome
 from farm.core.errors import ConfigurationError
@@ -53,6 +53,17 @@ def test_a_named_context_comes_before_variables(home: FarmHome) -> None:
     home.use("shelf")
     assert meant(context="cellar", FARM_CONNECT="variable:1", **TLS) == Target("cellar:1", None)
     assert meant("flag:1", "shelf") == Target("flag:1", SHELF_TLS)
+
+
+@pytest.mark.parametrize("connect", [None, "flag:1"])
+@pytest.mark.parametrize("context", [None, "cellar", "shelf"])
+@pytest.mark.parametrize("environment", [{}, {"FARM_CONNECT": "variable:1"}])
+def test_where_it_is_can_be_known_alone(
+    home: FarmHome, connect: str | None, context: str | None, environment: dict[str, str]
+) -> None:
+    home.use("shelf")
+    alone = target_address(connect, context, {"FARM_HOME": str(home.path), **environment})
+    assert alone == meant(connect, context, **environment).address
 
 
 def test_certificates_of_variables_go_with_addresses(home: FarmHome) -> None:

@@ -68,6 +68,18 @@ def test_a_laptop_needs_no_extra() -> None:
     assert "no answer from 127.0.0.1:9" in ended.stderr
 
 
+@pytest.mark.parametrize(
+    ("missing", "arguments"),
+    [("textual", []), ("textual_serve", ["--web"]), ("aiohttp", ["--web"])],
+)
+def test_the_screen_names_the_extra(missing: str, arguments: list[str]) -> None:
+    ended = run({missing}, "top", *arguments)
+    assert ended.returncode == 1
+    assert ended.stderr == (
+        f"farm: this command needs {missing}: pip install 'bramble-farm[tui]'\n"
+    )
+
+
 def test_a_missing_module_of_no_extra_is_a_defect_and_shown_as_one() -> None:
     ended = run({"yaml"}, "up")
     assert ended.returncode == 1

@@ -180,6 +180,8 @@ def test_a_defect_is_told_and_nothing_raises() -> None:
 
 def test_a_tap_is_given_what_came_as_it_came(gateway: ScreenGateway) -> None:
     class Kept:
+        fault = ""
+
         def __init__(self) -> None:
             self.messages: list[object] = []
 
@@ -193,6 +195,9 @@ def test_a_tap_is_given_what_came_as_it_came(gateway: ScreenGateway) -> None:
     kept = Kept()
     with served(gateway) as address, following(connection_to(address), tap=kept) as told:
         told.numbers(1)
+        assert told.link(LinkState.UP).detail == ""
+        kept.fault = "the disk is full"
+        assert told.link(LinkState.UP, times=2).detail == "the disk is full"
     assert gateway.snapshot in kept.messages
     assert admin.WatchEventsResponse(events=gateway.events) in kept.messages
 

@@ -1,0 +1,118 @@
+"""`farm top` as its user starts it: in a terminal, in a browser, in neither."""
+
+import os
+import pty
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fcntl import ioctl
+from select import select
+from urllib.parse import urlsplit
+
+import aiohttp
+import psutil
+import pytest
+from free_ports import free_address
+from screen_gateway import ScreenGateway, served
+from top_page import top_page
+
+from farm.pb import farm_admin_pb2 as admin
+
+pytestmark = pytest.mark.integration
+
+WAIT_S = 30.0
+
+
+class Terminal:
+    """What a process writes to its terminal."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self.written = ""
+
+    def press(self, keys: str) -> None:
+        os.write(self._descriptor, keys.encode())
+
+    def wait_for(self, text: str) -> None:
+        """Wait until something is written; forget what came before it."""
+        until = time.monotonic() + WAIT_S
+        while text not in self.written:
+            assert time.monotonic() < until, self.written
+            ready, _, _ = select([self._descriptor], [], [], 0.1)
+            if ready:
+                self.written += os.read(self._descriptor, 65536).decode(errors="replace")
+        self.written = self.written.partition(text)[2]
+
+
+@contextmanager
+def in_terminal(*arguments: str, lines: int = 24, columns: int = 80) -> Iterator[Terminal]:
+    """Run `farm top` in a terminal until it ends by itself, without an error."""
+    outer, inner = pty.openpty()
+    ioctl(outer, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+    with subprocess.Popen(
+        [sys.executable, "-m", "farm", "top", *arguments],
+        stdin=inner, stdout=inner, stderr=inner, start_new_session=True,
+        env={**os.environ, "TERM": "xterm-256color", "FARM_HOME": "/nonexistent"},
+    ) as process:  # fmt: skip
+        os.close(inner)
+        try:
+            yield Terminal(outer)
+            assert process.wait(WAIT_S) == 0
+        finally:
+            process.kill()
+            os.close(outer)
+
+
+def test_it_is_there_before_the_gateway_and_follows_it_when_that_comes() -> None:
+    address = free_address()
+    gateway = ScreenGateway()
+    gateway.snapshot = admin.FarmSnapshot(
+        farm_name="shelf", nodes=[admin.NodeSnapshot(node_id="pi-07", state="joining")]
+    )
+    with in_terminal("--connect", address) as terminal:
+        terminal.wait_for(f"gateway {address}")
+        terminal.wait_for("down")
+        with served(gateway, address):
+            terminal.wait_for("pi-07")
+            terminal.press("q")
+
+
+def test_a_small_terminal_and_a_question_mark() -> None:
+    with in_terminal("--connect", free_address(), "--ascii", lines=12, columns=40) as terminal:
+        terminal.wait_for("connecting")
+        terminal.press("?")
+        terminal.wait_for(" farm top ")
+        terminal.press("qq")
+
+
+def test_without_a_terminal_it_says_what_to_do() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "farm", "top"],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=WAIT_S, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("farm: farm top needs a terminal; ")
+    assert ended.stderr.count("\n") == 1
+
+
+async def test_a_page_has_a_process_to_itself_that_ends_with_it() -> None:
+    with top_page("--connect", free_address()) as address:
+        parts = urlsplit(address)
+        here = f"http://{parts.netloc}"
+        async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as visitor:
+            async with visitor.get(f"{here}/") as response:
+                assert response.status == 403
+            async with visitor.get(address) as response:
+                assert response.status == 200
+                assert str(response.url) == f"{here}/"
+            shown = ""
+            async with visitor.ws_connect(f"{here}/ws?width=80&height=24") as socket:
+                while "gateway 127.0.0.1" not in shown:
+                    shown += (await socket.receive_bytes(timeout=WAIT_S)).decode()
+                screens = psutil.Process().children(recursive=True)
+                assert any("--web" not in screen.cmdline() for screen in screens)
+    assert psutil.wait_procs(screens, WAIT_S)[1] == []
