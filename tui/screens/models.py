@@ -7,7 +7,9 @@ from textual.binding import BindingType
 from textual.content import Content
 from textual.widgets import DataTable, Static
 
+from tui.export import Exported
 from tui.keys import bound
+from tui.readings import sheets
 from tui.readings.model_rows import COLUMNS, ordered
 from tui.readings.quantities import count
 from tui.readings.reading import Reading
@@ -41,6 +43,11 @@ class ModelsScreen(FarmScreen):
         if store.reading is not self._shown or store.reading is None:
             self._shown = store.reading
             self._paint()
+
+    def exported(self) -> Exported | None:
+        if self._shown is None:
+            return None
+        return sheets.models(ordered(self._shown, COLUMNS[self._by], reverse=self._reverse))
 
     def action_sort(self) -> None:
         self._by, self._reverse = (self._by + 1) % len(COLUMNS), False
