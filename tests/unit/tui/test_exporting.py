@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -30,10 +29,15 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def content(folder: Path) -> str:
-    """Return what is in the one file of a folder."""
-    (path,) = folder.iterdir()
-    return path.read_text()
+@pytest.fixture
+def gone(folder: Path) -> None:
+    """The folder that the screen works in is no longer there."""
+    folder.rmdir()
+
+
+def files(folder: Path) -> list[str]:
+    """Return what is in the files of a folder."""
+    return [path.read_text() for path in folder.iterdir()]
 
 
 async def exported(app: StillTop, folder: Path, *keys: str, size: tuple[int, int]) -> str:
@@ -44,7 +48,8 @@ async def exported(app: StillTop, folder: Path, *keys: str, size: tuple[int, int
             await until(pilot, lambda: "EUR" in screen_text(app))
         await pilot.press(*keys[-2:])
         await until(pilot, lambda: "exported to" in screen_text(app))
-    return content(folder)
+    (content,) = files(folder)
+    return content
 
 
 async def test_nodes_as_json(folder: Path) -> None:
@@ -105,11 +110,11 @@ async def test_without_anything_to_export_it_says_so(folder: Path) -> None:
         await pilot.press("e", "c")
         await until(pilot, lambda: "nothing to export yet" in screen_text(app))
         await pilot.press("e", "escape")
-    assert not os.listdir(folder)
+    assert not files(folder)
 
 
-async def test_a_folder_that_is_gone_is_told(folder: Path) -> None:
-    os.rmdir(folder)
+@pytest.mark.usefixtures("gone")
+async def test_a_folder_that_is_gone_is_told() -> None:
     app = StillTop(FARM)
     async with app.run_test(size=(120, 24), notifications=True) as pilot:
         await pilot.press("e", "c")
