@@ -92,8 +92,8 @@ if __name__ == "__main__":
             },
         )  # fmt: skip
         try:
-            assert up.stdout is not None
-            ready = dict(word.split("=") for word in up.stdout.readline().split()[1:])
+            line = up.stdout.readline() if up.stdout else ""
+            ready = dict(word.split("=") for word in line.split()[1:])
             asyncio.run(main(ready["grpc"]))
         finally:
             up.send_signal(signal.SIGTERM)
