@@ -8,7 +8,9 @@ from textual.content import Content
 from textual.widgets import DataTable, Static
 
 from farm.core.text import printable
+from tui.export import Exported
 from tui.keys import bound
+from tui.readings import sheets
 from tui.readings.model_filters import parsed
 from tui.readings.model_rows import COLUMNS, ordered
 from tui.readings.quantities import count
@@ -57,6 +59,11 @@ class ModelsScreen(FarmScreen):
         if store.reading is not self._shown or store.reading is None:
             self._shown = store.reading
             self._paint()
+
+    def exported(self) -> Exported | None:
+        if self._shown is None:
+            return None
+        return sheets.models(ordered(self._shown, COLUMNS[self._by], reverse=self._reverse))
 
     def action_filter(self) -> None:
         self.query_one(FilterBox).open()
