@@ -66,7 +66,7 @@ class ModelScreen(ActingScreen):
 
     def compose(self) -> ComposeResult:
         yield Static(id="model")
-        yield OutcomeLine()
+        yield OutcomeLine(("model", self.model_name))
         self._panes = Panes(
             *(
                 Pane(title, VerticalScroll(Static(id=f"{id}-text", classes="text")), id=id)
@@ -88,7 +88,6 @@ class ModelScreen(ActingScreen):
         self.run_worker(inquiry, exit_on_error=False)
 
     def show(self, store: Store, now: float) -> None:
-        self.query_one(OutcomeLine).show(self.top.errands.latest(("model", self.model_name)))
         if store.reading is not self._seen or store.reading is None:
             self._seen = store.reading
             self._show_versions()

@@ -83,7 +83,7 @@ class NodeScreen(ActingScreen):
     def compose(self) -> ComposeResult:
         ascii_only = self.top.options.ascii_only
         yield Static(id="node")
-        yield OutcomeLine()
+        yield OutcomeLine(("node", self.node_id))
         self._plots = NodePlots(ascii_only=ascii_only)
         self._log_tail = LogTail(self.node_id)
         self._log_pane = Pane("Log", self._log_tail, id="log")
@@ -122,8 +122,6 @@ class NodeScreen(ActingScreen):
             self.run_worker(inquiry, exit_on_error=False)
 
     def show(self, store: Store, now: float) -> None:
-        self.query_one(OutcomeLine).show(self.top.errands.latest(("node", self.node_id)))
-        self._open_log()
         reading = store.reading
         if reading is self._seen:
             return
@@ -153,14 +151,12 @@ class NodeScreen(ActingScreen):
 
     def action_log(self) -> None:
         self._panes.choose(self._log_pane)
-        self._open_log()
 
     def action_span(self) -> None:
         self._plots.next_span()
 
     def action_step_pane(self, by: int) -> None:
         self._panes.step(by)
-        self._open_log()
 
     def _ask(
         self,
@@ -182,7 +178,7 @@ class NodeScreen(ActingScreen):
         asked = question(reading, node.node)
         self.act(("node", self.node_id), f"{name} {self.node_id}", asked, work(self.node_id))
 
-    def _open_log(self) -> None:
+    def on_panes_shown(self) -> None:
         """Follow the log from when it is first looked at."""
         if self._panes.shows(self._log_pane):
             operator = self.top.operator

@@ -49,6 +49,9 @@ class Panes(Container):
     }
     """
 
+    class Shown(Message):
+        """Other panes can be seen now."""
+
     def __init__(self, *panes: Pane, id: str | None = None) -> None:
         super().__init__(id=id)
         self._panes = panes
@@ -66,6 +69,7 @@ class Panes(Container):
     def on_resize(self, event: events.Resize) -> None:
         size = event.size
         self.set_class(size.width >= _ALL_WIDTH and size.height >= _ALL_HEIGHT, "-all")
+        self.post_message(self.Shown())
 
     def choose(self, pane: Pane) -> None:
         """Show a pane, and give it the keys."""
@@ -74,6 +78,7 @@ class Panes(Container):
             other.set_class(other is pane, "-chosen")
         for tab in self.query(PaneTab):
             tab.show(chosen=tab.pane is pane)
+        self.post_message(self.Shown())
         for part in _focusable(pane):
             part.focus()
             break
