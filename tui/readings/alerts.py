@@ -184,8 +184,8 @@ def _hot(reading: NodeReading) -> str | None:
 
 
 def _meter_lost(reading: NodeReading) -> str | None:
-    vitals = _vitals(reading)
-    return (vitals.meter_fault or None) if vitals else None
+    lost = reading.node.state is NodeState.LOST
+    return None if lost else reading.node.meter_fault or None
 
 
 def _fails(reading: NodeReading) -> str | None:

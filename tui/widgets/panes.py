@@ -22,7 +22,7 @@ class Pane(Vertical):
     DEFAULT_CSS = """
     Pane {
         display: none;
-        & > .heading { display: none; text-style: bold underline; }
+        & > .heading { display: none; text-style: bold; width: auto; }
     }
     """
 
@@ -45,6 +45,7 @@ class Panes(Container):
             & > .parts { layout: grid; grid-size: 2; grid-gutter: 0 2; }
             & Pane { display: block; }
             & Pane > .heading { display: block; }
+            & Pane.-chosen > .heading { text-style: bold reverse; }
         }
     }
     """

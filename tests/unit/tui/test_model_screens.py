@@ -114,6 +114,19 @@ async def test_models_are_sorted_as_people_do_and_by_any_column() -> None:
         assert names(pilot)[-1] == "digits"
 
 
+async def test_only_what_is_wanted_is_shown() -> None:
+    async with screen() as pilot:
+        await pilot.press("/", *"model:ab !ab-10")
+        assert names(pilot) == ["ab-2"]
+        assert "1 of 4" in words(pilot)
+        await pilot.press("escape")
+        assert len(names(pilot)) == 4
+        await pilot.press("/", *"state:unavail why:hold", "enter", "enter")
+        await pilot.pause()
+        assert isinstance(pilot.app.screen, ModelScreen)
+        assert pilot.app.screen.model_name == "big"
+
+
 async def test_a_row_tells_state_readiness_and_why() -> None:
     async with screen(size=(200, 60)) as pilot:
         row = next(line for line in screen_lines(pilot.app) if "big" in line)

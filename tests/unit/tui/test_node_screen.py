@@ -98,9 +98,12 @@ async def test_plots_show_what_the_gateway_remembers_and_go_further_back() -> No
     ]
     async with node_screen(operator) as pilot:
         await until(pilot, text(pilot)("load 25% 5% to 25%"))
-        await pilot.press("z")
+        assert text(pilot)("-15 min now")()
+        await pilot.press("z", "z")
         await until(pilot, text(pilot)("load 25% 5% to 90%"))
         assert text(pilot)("-6 h now")()
+        await pilot.press("z")
+        await until(pilot, text(pilot)("-2 min now"))
 
 
 async def test_a_log_is_followed_from_when_it_is_looked_at_until_the_screen_is_left() -> None:
