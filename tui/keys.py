@@ -74,6 +74,9 @@ KEYS: Final[Mapping[str, Key]] = {
     "seek_forward": Key("right", Place.REPLAY, "on in time"),
     "yes": Key("y", Place.QUESTION, "yes"),
     "no": Key("n,escape", Place.QUESTION, "no"),
+    "export_csv": Key("c", Place.QUESTION, "export as CSV"),
+    "export_json": Key("j", Place.QUESTION, "export as JSON"),
+    "export_svg": Key("s", Place.QUESTION, "export as a picture"),
 }
 
 _MODIFIERS: Final = frozenset({"ctrl", "shift", "alt", "super"})

@@ -12,6 +12,7 @@ from farm.core.energy import EnergySource
 from farm.core.ledger import LedgerAnswer, LedgerQuery
 from farm.core.terms import FarmTerms
 from farm.core.text import printable
+from farm.energy import report_data
 from farm.energy.catalogue import shipped_catalogue
 from farm.energy.comparison import Comparison
 from farm.energy.cost_over_time import CostStep, cost_over_time
@@ -20,6 +21,7 @@ from farm.energy.pricing_rules import DAY_S
 from farm.energy.report import Report, report
 from farm.energy.report_reading import read
 from farm.energy.report_words import UNKNOWN, amount, band, figure, moment
+from tui.export import Exported
 from tui.readings.quantities import age
 from tui.widgets.pair_plot import Pair, Points
 
@@ -126,6 +128,16 @@ def baseline_row(comparison: Comparison) -> tuple[str, ...]:
         comparison.figure("break_even_per_day").note,
         f"{baseline.read.isoformat()}{' (stale)' * baseline.stale(comparison.today)}",
         figure(comparison.figure("converted_per_1000")),
+    )
+
+
+def exported(found: Report) -> Exported:
+    """Return a report for programs, as `farm report` writes it."""
+    return Exported(
+        kind="report",
+        columns=report_data.COLUMNS,
+        rows=list(report_data.rows(found)),
+        document=report_data.document(found),
     )
 
 

@@ -15,6 +15,7 @@ from textual.widgets import DataTable, Static
 from farm.core.errors import UnsupportedError
 from farm.core.text import printable
 from farm.energy.comparison import Comparison
+from tui.export import Exported
 from tui.keys import bound
 from tui.readings import costs
 from tui.readings.costs import Costs
@@ -78,6 +79,9 @@ class CostScreen(FarmScreen):
 
     def show(self, store: Store, now: float) -> None:
         self._show_span()
+
+    def exported(self) -> Exported | None:
+        return None if self._costs is None else costs.exported(self._costs.report)
 
     def action_period(self) -> None:
         self._span = (self._span + 1) % len(_SPANS)

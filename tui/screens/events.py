@@ -10,8 +10,10 @@ from textual.widgets import Static
 
 from farm.core.events import FarmEvent
 from farm.core.text import printable
+from tui.export import Exported
 from tui.keys import bound
-from tui.readings.event_filters import parsed
+from tui.readings import sheets
+from tui.readings.event_filters import EventFilter, parsed
 from tui.readings.event_lines import kind_words
 from tui.readings.quantities import count, day_and_time
 from tui.screens.farm_screen import FarmScreen
@@ -41,7 +43,7 @@ class EventsScreen(FarmScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self._filter = parsed("")
+        self._filter = EventFilter()
         self._matching = 0
         # What was shown last: nothing is looked through again for nothing.
         self._shown: tuple[object, ...] = ()
@@ -60,6 +62,9 @@ class EventsScreen(FarmScreen):
             self._shown = shown
             self._show_events()
         self.query_one("#event", Static).display = self.size.height >= _DETAIL_FROM
+
+    def exported(self) -> Exported:
+        return sheets.events(filter(self._filter.takes, self.top.store.events))
 
     def action_filter(self) -> None:
         self.query_one(FilterBox).open()

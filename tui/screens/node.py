@@ -18,9 +18,10 @@ from farm.core.snapshots import NodeSnapshot
 from farm.core.text import printable
 from tui.draining import drain
 from tui.errands import Say, Work
+from tui.export import Exported
 from tui.glyphs import Glyphs
 from tui.keys import bound
-from tui.readings import curves, node_lines, questions
+from tui.readings import curves, node_lines, questions, sheets
 from tui.readings.node_history import joined
 from tui.readings.reading import NodeReading, Reading
 from tui.screens.acting import ActingScreen, OutcomeLine
@@ -135,6 +136,11 @@ class NodeScreen(ActingScreen):
         self.query_one("#node", Static).update(_head(node, symbols))
         self.query_one("#slots", Static).update(slot_line(node.node, symbols))
         self._show_plots()
+
+    def exported(self) -> Exported | None:
+        reading = self.top.store.reading
+        node = None if reading is None else reading.nodes.get(self.node_id)
+        return None if node is None else sheets.history(joined(self._history, node.trends))
 
     def action_cordon(self) -> None:
         self._ask("cordon", questions.cordon, _cordon)

@@ -6,7 +6,9 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import BindingType
 
+from tui.export import Exported
 from tui.keys import bound
+from tui.readings import sheets
 from tui.readings.alerts import Alert, alerts
 from tui.readings.columns import Column
 from tui.readings.filters import Filter, parsed
@@ -57,6 +59,9 @@ class Overview(FarmScreen):
             self._alerts = alerts(store.reading) if store.reading else ()
             self._show_nodes()
         self._show_alerts()
+
+    def exported(self) -> Exported | None:
+        return sheets.nodes(self.query_one(NodeTable).rows) if self._shown else None
 
     def action_filter(self) -> None:
         self.query_one(FilterBox).open()
