@@ -46,7 +46,7 @@ class FilterBox(Horizontal):
 
     def compose(self) -> ComposeResult:
         yield Static("/", id="filter-sign")
-        yield Input(placeholder=_EXAMPLE, compact=True, id="filter-text")
+        yield Input(placeholder=_EXAMPLE, compact=True, select_on_focus=False, id="filter-text")
         yield Static(id="filter-told", markup=False)
 
     def open(self) -> None:
