@@ -20,6 +20,8 @@ class Place(StrEnum):
     OVERVIEW = "overview"
     NODE = "node"
     MODEL = "model"
+    COST = "cost"
+    EVENTS = "events"
     PARTS = "node and model"
     REPLAY = "recording"
     QUESTION = "question"
@@ -63,6 +65,8 @@ KEYS: Final[Mapping[str, Key]] = {
     "previous_pane": Key("shift+tab", Place.PARTS, "part before"),
     "load": Key("L", Place.MODEL, "load"),
     "unload": Key("U", Place.MODEL, "unload"),
+    "period": Key("z", Place.COST, "how far back"),
+    "follow": Key("f", Place.EVENTS, "follow what happens, or stand still"),
     "pause": Key("space", Place.REPLAY, "pause or go on"),
     "slower": Key("[", Place.REPLAY, "slower"),
     "faster": Key("]", Place.REPLAY, "faster"),
@@ -70,12 +74,15 @@ KEYS: Final[Mapping[str, Key]] = {
     "seek_forward": Key("right", Place.REPLAY, "on in time"),
     "yes": Key("y", Place.QUESTION, "yes"),
     "no": Key("n,escape", Place.QUESTION, "no"),
+    "export_csv": Key("c", Place.QUESTION, "export as CSV"),
+    "export_json": Key("j", Place.QUESTION, "export as JSON"),
+    "export_svg": Key("s", Place.QUESTION, "export as a picture"),
 }
 
 _MODIFIERS: Final = frozenset({"ctrl", "shift", "alt", "super"})
 _NAMES: Final = frozenset(key.value for key in Keys)
 # Only one of these is on the screen at a time; a question takes every key to itself.
-_APART: Final = frozenset({Place.OVERVIEW, Place.NODE, Place.MODEL})
+_APART: Final = frozenset({Place.OVERVIEW, Place.NODE, Place.MODEL, Place.COST, Place.EVENTS})
 
 
 def bound(name: str, action: str = "", *, show: bool = False, priority: bool = False) -> Binding:

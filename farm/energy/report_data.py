@@ -44,23 +44,25 @@ def document(report: Report) -> dict[str, Any]:
 
 
 def table(report: Report) -> str:
-    """Return the figures that are known as CSV: of sections, baselines, shares and steps.
-
-    Warnings come first, as a section of texts.
-    """
+    """Return the figures that are known as CSV, as `rows` has them."""
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(COLUMNS)
-    writer.writerows(
-        ("warnings", number, warning, "", "") for number, warning in enumerate(report.warnings, 1)
-    )
-    for section, figures in _sections(report):
-        writer.writerows(
-            (section, figure.key, repr(figure.value), figure.unit, figure.source.value)
-            for figure in figures
-            if figure.value is not None
-        )
+    writer.writerows(rows(report))
     return text.getvalue()
+
+
+def rows(report: Report) -> Iterator[tuple[str, str, str, str, str]]:
+    """Yield the figures that are known: of sections, baselines, shares and steps.
+
+    Warnings come first, as a section of texts.
+    """
+    for number, warning in enumerate(report.warnings, 1):
+        yield "warnings", str(number), warning, "", ""
+    for section, figures in _sections(report):
+        for figure in figures:
+            if figure.value is not None:
+                yield section, figure.key, repr(figure.value), figure.unit, figure.source.value
 
 
 def _sections(report: Report) -> Iterator[tuple[str, Iterable[Figure]]]:

@@ -12,6 +12,7 @@ from farm.core.energy import EnergySource
 from farm.core.ledger import LedgerAnswer, LedgerQuery
 from farm.core.terms import FarmTerms
 from farm.core.text import printable
+from farm.energy import report_data
 from farm.energy.catalogue import shipped_catalogue
 from farm.energy.comparison import Comparison
 from farm.energy.cost_over_time import CostStep, cost_over_time
@@ -19,24 +20,23 @@ from farm.energy.figures import Figure, Section
 from farm.energy.pricing_rules import DAY_S
 from farm.energy.report import Report, report
 from farm.energy.report_reading import read
-from farm.energy.report_words import amount, band, figure, moment
+from farm.energy.report_words import UNKNOWN, amount, band, figure, moment
+from tui.export import Exported
 from tui.readings.quantities import age
 from tui.widgets.pair_plot import Pair, Points
 
 # What of a report is about money, joules and carbon, in this order.
 _SECTIONS: Final = ("cost", "spending", "waste", "energy", "carbon", "utilisation")
+# Characters of a note that others wrote.
+_MOST: Final = 500
 # What costs less than this share of what the farm does is cheaper by far; more of it would
 # squeeze the lines.
 _LEAST_SHARE: Final = 1e-3
 
+# Of the table of baselines, the most telling first: a narrow terminal cuts off the rest.
 BASELINE_COLUMNS: Final = (
-    "baseline",
-    "1,000 there",
-    "here",
-    "saved",
-    "farm is cheaper",
-    "prices of",
-)
+    "baseline", "saved", "1,000 there", "the farm is cheaper", "prices of", "1,000 converted",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,57 +74,71 @@ def read_costs(
 
 
 def figure_lines(found: Report, marks: Mapping[EnergySource, str]) -> Iterator[Content]:
-    """Yield what is to be said of a time, and its figures, each with where it comes from."""
-    for warning in found.warnings:
-        yield Content.assemble((printable(warning, 500), "$text-warning"))
+    """Yield what is to be said of a time, and its figures, each with where it comes from.
+
+    What is nothing is left out, and nothing is said twice.
+    """
     sections = {section.key: section for section in (*found.levers, *found.sections)}
-    said = set[str]()
+    said = {""}
     for key in _SECTIONS:
         if key in sections:
-            yield Content("")
             yield from _section(sections[key], marks, said)
+            yield Content("")
+    for warning in found.warnings:
+        yield Content.assemble((printable(warning, _MOST), "$text-warning"))
 
 
 def _section(
     section: Section, marks: Mapping[EnergySource, str], said: set[str]
 ) -> Iterator[Content]:
     yield Content.assemble((section.title, "bold"))
-    for shown in section.figures:
-        note = "" if shown.note in said else shown.note
-        said.add(shown.note)
-        if shown.value is None:
-            told, source = "unknown", ""
-        else:
-            told, source = figure(shown), str(shown.source)
-        mark = marks[shown.source] if source else " "
-        details = ", ".join(filter(None, (source, band(shown.band, shown.unit), note)))
-        yield Content.assemble(
-            (f"{told:>14} {mark} ", "bold" if source else "$text-muted"),
-            shown.label,
-            (f"  {printable(details, 300)}", "$text-muted"),
-        )
+    shown = [each for each in section.figures if each.value != 0]
+    if not shown:
+        yield Content.assemble((f"{'none':>14}", "$text-muted"))
+    for each in shown:
+        yield _figure(each, marks, said)
     for note in section.notes:
         if note not in said:
             said.add(note)
-            yield Content.assemble((printable(note, 500), "$text-muted"))
+            yield Content.assemble((printable(note, _MOST), "$text-muted"))
 
 
-def baseline_row(comparison: Comparison) -> tuple[str, ...]:
-    """Return what the table of baselines tells of one."""
-    return (
-        comparison.baseline.name,
-        _told(comparison, "price_per_1000"),
-        _told(comparison, "converted_per_1000"),
-        _told(comparison, "saved_share"),
-        comparison.figure("break_even_per_day").note,
-        f"{comparison.baseline.read.isoformat()}"
-        + (" (stale)" if comparison.baseline.stale(comparison.today) else ""),
+def _figure(shown: Figure, marks: Mapping[EnergySource, str], said: set[str]) -> Content:
+    note = "" if shown.note in said else printable(shown.note, _MOST)
+    said.add(shown.note)
+    if shown.value is None:
+        told, mark, details = UNKNOWN, " ", [note]
+    else:
+        told, mark = figure(shown), marks[shown.source]
+        details = [str(shown.source), band(shown.band, shown.unit), note]
+    return Content.assemble(
+        (f"{told:>14} {mark} ", "bold"),
+        shown.label,
+        (f"  {', '.join(filter(None, details))}", "$text-muted"),
     )
 
 
-def _told(comparison: Comparison, key: str) -> str:
-    shown: Figure = comparison.figure(key)
-    return "-" if shown.value is None else figure(shown)
+def baseline_row(comparison: Comparison) -> tuple[str, ...]:
+    """Return what the table of baselines tells of one, in the order of its columns."""
+    baseline = comparison.baseline
+    return (
+        baseline.name,
+        figure(comparison.figure("saved_share")),
+        figure(comparison.figure("price_per_1000")),
+        comparison.figure("break_even_per_day").note,
+        f"{baseline.read.isoformat()}{' (stale)' * baseline.stale(comparison.today)}",
+        figure(comparison.figure("converted_per_1000")),
+    )
+
+
+def exported(found: Report) -> Exported:
+    """Return a report for programs, as `farm report` writes it."""
+    return Exported(
+        kind="report",
+        columns=report_data.COLUMNS,
+        rows=list(report_data.rows(found)),
+        document=report_data.document(found),
+    )
 
 
 def over_time(costs: Costs, comparison: Comparison, zone: tzinfo | None) -> Pair:
@@ -138,9 +152,8 @@ def over_time(costs: Costs, comparison: Comparison, zone: tzinfo | None) -> Pair
     step_ns = found.step_s * 1_000_000_000
     last_ns: int | None = None
     for step in costs.steps:
-        at = min(
-            max((step.start_unix_ns + step_ns / 2 - found.since_unix_ns) / length_ns, 0.0), 1.0
-        )
+        middle_ns = step.start_unix_ns + step_ns / 2 - found.since_unix_ns
+        at = min(max(middle_ns / length_ns, 0.0), 1.0)
         if last_ns is not None and step.start_unix_ns - last_ns > step_ns:
             # The gateway did not run.
             ours.append((at, None))
@@ -181,7 +194,7 @@ def break_even(costs: Costs, comparison: Comparison) -> Pair:
         least=farm.per_day(1.0) * _LEAST_SHARE,
         left="1",
         right=f"{amount(most, 'requests')} requests a day",
-        mark=(math.log10(now) / scale, f"now {amount(now, 'requests')}")
+        mark=(math.log10(now) / scale, f"now: {amount(now, 'requests')}")
         if 1 <= now <= most
         else None,
     )

@@ -59,7 +59,8 @@ def facts(described: "ModelDescription") -> Iterator[str]:
         yield f"needs ONNX Runtime {printable(described.runtime_floor)} or newer"
     if described.abi:
         yield f"ABI {printable(described.abi)}"
-    yield f"{described.goldens_checked} goldens checked"
+    checked = described.goldens_checked
+    yield f"{checked} golden {'vector' if checked == 1 else 'vectors'} checked"
     if described.objective:
         yield f"tuned for {printable(described.objective)}"
 

@@ -109,8 +109,17 @@ def age(since_s: float | None) -> str:
 
 def clock_time(unix_ns: int, zone: tzinfo | None = None) -> str:
     """Return the time of day in a zone, by default the operator's: "14:03:22"."""
+    return _moment(unix_ns, zone, "%H:%M:%S")
+
+
+def day_and_time(unix_ns: int, zone: tzinfo | None = None) -> str:
+    """Return a moment in a zone, by default the operator's: "11-22 14:03:22"."""
+    return _moment(unix_ns, zone, "%m-%d %H:%M:%S")
+
+
+def _moment(unix_ns: int, zone: tzinfo | None, form: str) -> str:
     try:
-        return datetime.fromtimestamp(unix_ns / 1e9, zone).strftime("%H:%M:%S")
+        return datetime.fromtimestamp(unix_ns / 1e9, zone).strftime(form)
     except (OverflowError, ValueError, OSError):
         return UNKNOWN
 

@@ -1,7 +1,7 @@
 """Where the axis of a plot begins and ends."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,10 +17,8 @@ class Scale:
     high: float
 
     def place(self, value: float) -> float:
-        """Return where a value lies: 0 at the low end or below, 1 at the high one or above."""
-        share = (value - self.low) / (self.high - self.low)
-        # Ends too far apart for a float are no scale of anything.
-        return min(max(share, 0.0), 1.0) if math.isfinite(share) else 0.0
+        """Return where a value lies: 0 at the low end, 1 at the high one."""
+        return (value - self.low) / (self.high - self.low)
 
 
 def from_zero(values: Iterable[float], *, least: float = 0.0) -> Scale:
@@ -28,18 +26,14 @@ def from_zero(values: Iterable[float], *, least: float = 0.0) -> Scale:
 
     It ends at `least` or above, so that the noise of an idle machine is no mountain.
     """
-    high = max((value for value in values if math.isfinite(value)), default=0.0)
-    high = max(high, least)
+    high = max(max(values, default=0.0), least)
     return Scale(low=0.0, high=_rounded_up(high) if high > 0 else 1.0)
 
 
-def around(values: Iterable[float], *, least: float) -> Scale:
-    """Return an axis of whole tens around values, at least `least` long."""
-    known = [value for value in values if math.isfinite(value)]
-    if not known:
-        return Scale(low=0.0, high=least)
-    low = math.floor(min(known) / 10) * 10.0
-    high = math.ceil(max(known) / 10) * 10.0
+def around(values: Sequence[float], *, least: float) -> Scale:
+    """Return an axis of whole tens around some values, at least `least` long."""
+    low = math.floor(min(values) / 10) * 10.0
+    high = math.ceil(max(values) / 10) * 10.0
     return Scale(low=low, high=max(high, low + least))
 
 

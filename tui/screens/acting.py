@@ -1,6 +1,6 @@
 """Screens on which something can be done to the farm."""
 
-from typing import Final
+from typing import TYPE_CHECKING, Final, cast
 
 from textual.content import Content
 from textual.widgets import Static
@@ -11,6 +11,10 @@ from tui.readings.questions import Question
 from tui.screens.farm_screen import FarmScreen
 from tui.widgets.confirm import Confirm
 
+if TYPE_CHECKING:
+    from tui.app import FarmTop
+
+_LOOK_S: Final = 0.25
 # Characters of what came of an errand.
 _LONGEST: Final = 400
 _STYLES: Final = {
@@ -32,12 +36,18 @@ class OutcomeLine(Static):
     }
     """
 
-    def __init__(self) -> None:
+    def __init__(self, subject: Subject) -> None:
         super().__init__()
+        self._subject = subject
         self._shown: Errand | None = None
 
-    def show(self, errand: Errand | None) -> None:
-        """Show an errand; nothing where there was none."""
+    def on_mount(self) -> None:
+        self._look()
+        self.set_interval(_LOOK_S, self._look)
+
+    def _look(self) -> None:
+        """Show the latest errand where that has changed."""
+        errand = cast("FarmTop", self.app).errands.latest(self._subject)
         if errand is not None and errand != self._shown:
             self._shown = errand
             self.add_class("told")

@@ -4,6 +4,7 @@ import time
 from datetime import datetime
 from typing import ClassVar, Final
 
+from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -14,6 +15,7 @@ from textual.widgets import DataTable, Static
 from farm.core.errors import UnsupportedError
 from farm.core.text import printable
 from farm.energy.comparison import Comparison
+from tui.export import Exported
 from tui.keys import bound
 from tui.readings import costs
 from tui.readings.costs import Costs
@@ -41,7 +43,7 @@ class CostScreen(FarmScreen):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        bound("span", show=True),
+        bound("period", show=True),
         bound("next_pane", "step_pane(1)"),
         bound("previous_pane", "step_pane(-1)"),
     ]
@@ -56,7 +58,7 @@ class CostScreen(FarmScreen):
     def compose(self) -> ComposeResult:
         ascii_only = self.top.options.ascii_only
         yield Static(id="span")
-        self._table: DataTable[str] = DataTable(cursor_type="row")
+        self._table: DataTable[Text] = DataTable(cursor_type="row")
         self._over_time = PairPlot(ascii_only=ascii_only)
         self._break_even = PairPlot(ascii_only=ascii_only)
         self._panes = Panes(
@@ -78,7 +80,10 @@ class CostScreen(FarmScreen):
     def show(self, store: Store, now: float) -> None:
         self._show_span()
 
-    def action_span(self) -> None:
+    def exported(self) -> Exported | None:
+        return None if self._costs is None else costs.exported(self._costs.report)
+
+    def action_period(self) -> None:
         self._span = (self._span + 1) % len(_SPANS)
         self._costs = None
         self._said = ""
@@ -138,7 +143,7 @@ class CostScreen(FarmScreen):
         self._table.clear()
         for comparison in found.report.comparisons:
             row = costs.baseline_row(comparison)
-            self._table.add_row(*map(Content, row), key=comparison.baseline.name)
+            self._table.add_row(*map(Text, row), key=comparison.baseline.name)
         names = [each.baseline.name for each in found.report.comparisons]
         if chosen in names:
             self._table.move_cursor(row=names.index(chosen))

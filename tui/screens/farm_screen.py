@@ -1,11 +1,18 @@
 """What every screen has in common: it shows the store, and again when that has changed."""
 
+from asyncio import to_thread
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual.binding import BindingType
 from textual.screen import Screen
 
+from farm.core.errors import ConfigurationError
+from tui.export import Exported, ExportFormat, picture, written
 from tui.keys import bound
+from tui.screens.export_choice import ExportChoice
 from tui.store import Store
 from tui.widgets.status_bar import StatusBar
 
@@ -19,7 +26,7 @@ class FarmScreen(Screen[None]):
     Its last line says whether that is true now. What is stale has the class "stale".
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [bound("back")]
+    BINDINGS: ClassVar[list[BindingType]] = [bound("back"), bound("export")]
 
     @property
     def top(self) -> "FarmTop":
@@ -39,6 +46,40 @@ class FarmScreen(Screen[None]):
     def action_back(self) -> None:
         if len(self.app.screen_stack) > 1:
             self.app.pop_screen()
+
+    def exported(self) -> Exported | None:
+        """Return what is shown, for programs; None where there is nothing yet."""
+        return None
+
+    def action_export(self) -> None:
+        self.app.push_screen(ExportChoice(), self._export)
+
+    def _export(self, form: ExportFormat | None) -> None:
+        if form is ExportFormat.SVG:
+            # The question is to be gone from the picture.
+            self.call_after_refresh(self._save_picture)
+        elif form is not None and (found := self.exported()) is None:
+            self.notify("there is nothing to export yet", severity="warning")
+        elif form is not None and found is not None:
+            self._save(found.kind, form, lambda: found.text(form))
+
+    def _save_picture(self) -> None:
+        svg = picture(self.app.export_screenshot(title=self.top.source.title))
+        self._save("screen", ExportFormat.SVG, lambda: svg)
+
+    def _save(self, kind: str, form: ExportFormat, content: Callable[[], str]) -> None:
+        """Write a file on a thread, and tell what came of it."""
+
+        async def save() -> None:
+            moment = datetime.now().astimezone()
+            try:
+                path = await to_thread(lambda: written(Path(), kind, form, content(), moment))
+            except ConfigurationError as error:
+                self.notify(error.message, severity="error", markup=False)
+            else:
+                self.notify(f"exported to {path.name}", markup=False)
+
+        self.run_worker(save(), exit_on_error=False)
 
     def _updated(self, _: Any) -> None:
         if self.is_current:

@@ -14,8 +14,9 @@ from farm.core.models import ModelState
 from farm.core.snapshots import ModelSnapshot
 from farm.core.text import printable
 from tui.errands import Say, Work
+from tui.export import Exported
 from tui.keys import bound
-from tui.readings import curves, model_lines, questions
+from tui.readings import curves, model_lines, questions, sheets
 from tui.readings.reading import ModelReading, Reading
 from tui.screens.acting import ActingScreen, OutcomeLine
 from tui.screens.inquiries import inquire
@@ -66,7 +67,7 @@ class ModelScreen(ActingScreen):
 
     def compose(self) -> ComposeResult:
         yield Static(id="model")
-        yield OutcomeLine()
+        yield OutcomeLine(("model", self.model_name))
         self._panes = Panes(
             *(
                 Pane(title, VerticalScroll(Static(id=f"{id}-text", classes="text")), id=id)
@@ -88,10 +89,12 @@ class ModelScreen(ActingScreen):
         self.run_worker(inquiry, exit_on_error=False)
 
     def show(self, store: Store, now: float) -> None:
-        self.query_one(OutcomeLine).show(self.top.errands.latest(("model", self.model_name)))
         if store.reading is not self._seen or store.reading is None:
             self._seen = store.reading
             self._show_versions()
+
+    def exported(self) -> Exported | None:
+        return sheets.models(self._versions()) if self.top.store.reading is not None else None
 
     def action_load(self) -> None:
         self._ask("load", questions.load, lambda operator: operator.load, "it is served")

@@ -18,9 +18,10 @@ from farm.core.snapshots import NodeSnapshot
 from farm.core.text import printable
 from tui.draining import drain
 from tui.errands import Say, Work
+from tui.export import Exported
 from tui.glyphs import Glyphs
 from tui.keys import bound
-from tui.readings import curves, node_lines, questions
+from tui.readings import curves, node_lines, questions, sheets
 from tui.readings.node_history import joined
 from tui.readings.reading import NodeReading, Reading
 from tui.screens.acting import ActingScreen, OutcomeLine
@@ -83,7 +84,7 @@ class NodeScreen(ActingScreen):
     def compose(self) -> ComposeResult:
         ascii_only = self.top.options.ascii_only
         yield Static(id="node")
-        yield OutcomeLine()
+        yield OutcomeLine(("node", self.node_id))
         self._plots = NodePlots(ascii_only=ascii_only)
         self._log_tail = LogTail(self.node_id)
         self._log_pane = Pane("Log", self._log_tail, id="log")
@@ -122,8 +123,6 @@ class NodeScreen(ActingScreen):
             self.run_worker(inquiry, exit_on_error=False)
 
     def show(self, store: Store, now: float) -> None:
-        self.query_one(OutcomeLine).show(self.top.errands.latest(("node", self.node_id)))
-        self._open_log()
         reading = store.reading
         if reading is self._seen:
             return
@@ -137,6 +136,11 @@ class NodeScreen(ActingScreen):
         self.query_one("#node", Static).update(_head(node, symbols))
         self.query_one("#slots", Static).update(slot_line(node.node, symbols))
         self._show_plots()
+
+    def exported(self) -> Exported | None:
+        reading = self.top.store.reading
+        node = None if reading is None else reading.nodes.get(self.node_id)
+        return None if node is None else sheets.history(joined(self._history, node.trends))
 
     def action_cordon(self) -> None:
         self._ask("cordon", questions.cordon, _cordon)
@@ -153,14 +157,12 @@ class NodeScreen(ActingScreen):
 
     def action_log(self) -> None:
         self._panes.choose(self._log_pane)
-        self._open_log()
 
     def action_span(self) -> None:
         self._plots.next_span()
 
     def action_step_pane(self, by: int) -> None:
         self._panes.step(by)
-        self._open_log()
 
     def _ask(
         self,
@@ -182,7 +184,7 @@ class NodeScreen(ActingScreen):
         asked = question(reading, node.node)
         self.act(("node", self.node_id), f"{name} {self.node_id}", asked, work(self.node_id))
 
-    def _open_log(self) -> None:
+    def on_panes_shown(self) -> None:
         """Follow the log from when it is first looked at."""
         if self._panes.shows(self._log_pane):
             operator = self.top.operator

@@ -6,10 +6,12 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import BindingType
 
+from tui.export import Exported
 from tui.keys import bound
+from tui.readings import sheets
 from tui.readings.alerts import Alert, alerts
 from tui.readings.columns import Column
-from tui.readings.filters import Filter
+from tui.readings.filters import Filter, parsed
 from tui.readings.reading import Reading
 from tui.screens.column_choice import ColumnChoice
 from tui.screens.farm_screen import FarmScreen
@@ -18,6 +20,8 @@ from tui.widgets.alert_line import AlertLine
 from tui.widgets.filter_box import FilterBox
 from tui.widgets.head_line import HeadLine
 from tui.widgets.node_table import NodeTable
+
+_EXAMPLE = "pi-1 state:ready temp>=70 !board:zero"
 
 
 class Overview(FarmScreen):
@@ -46,7 +50,7 @@ class Overview(FarmScreen):
         yield HeadLine(glyphs)
         yield NodeTable(glyphs)
         yield AlertLine(glyphs)
-        yield FilterBox()
+        yield FilterBox(lambda text: parsed(text).problem, example=_EXAMPLE)
 
     def show(self, store: Store, now: float) -> None:
         self.query_one(HeadLine).show(store.reading)
@@ -55,6 +59,9 @@ class Overview(FarmScreen):
             self._alerts = alerts(store.reading) if store.reading else ()
             self._show_nodes()
         self._show_alerts()
+
+    def exported(self) -> Exported | None:
+        return sheets.nodes(self.query_one(NodeTable).rows) if self._shown else None
 
     def action_filter(self) -> None:
         self.query_one(FilterBox).open()
@@ -115,7 +122,7 @@ class Overview(FarmScreen):
         self.top.open_node(event.node_id)
 
     def on_filter_box_changed(self, event: FilterBox.Changed) -> None:
-        self._filter = event.filter
+        self._filter = parsed(event.text)
         self._show_nodes()
 
     def on_filter_box_done(self) -> None:

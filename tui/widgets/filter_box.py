@@ -1,5 +1,6 @@
-"""Where an operator types which nodes to see."""
+"""Where an operator types what to see."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,13 +11,12 @@ from textual.containers import Horizontal
 from textual.message import Message
 from textual.widgets import Input, Static
 
-from tui.readings.filters import Filter, parsed
-
-_EXAMPLE = "pi-1 state:ready temp>=70 !board:zero"
-
 
 class FilterBox(Horizontal):
-    """One line: it opens to type, and stays as long as a filter hides nodes."""
+    """One line: it opens to type, and stays as long as a filter hides something.
+
+    `problem` says why a text is no filter, `example` shows one.
+    """
 
     DEFAULT_CSS = """
     FilterBox { height: 1; display: none; padding: 0 1; background: $surface; }
@@ -32,21 +32,27 @@ class FilterBox(Horizontal):
 
     @dataclass
     class Changed(Message):
-        """Other nodes are to be seen."""
+        """Something else is to be seen."""
 
-        filter: Filter
+        text: str
 
     @dataclass
     class Done(Message):
         """The operator has typed."""
 
-    def __init__(self, *, id: str | None = None) -> None:
+    def __init__(
+        self, problem: Callable[[str], str], *, example: str, id: str | None = None
+    ) -> None:
         super().__init__(id=id)
+        self._problem = problem
+        self._example = example
         self._told = ""
 
     def compose(self) -> ComposeResult:
         yield Static("/", id="filter-sign")
-        yield Input(placeholder=_EXAMPLE, compact=True, select_on_focus=False, id="filter-text")
+        yield Input(
+            placeholder=self._example, compact=True, select_on_focus=False, id="filter-text"
+        )
         yield Static(id="filter-told", markup=False)
 
     def open(self) -> None:
@@ -55,22 +61,22 @@ class FilterBox(Horizontal):
         self.query_one(Input).focus()
 
     def tell(self, seen: int, of: int) -> None:
-        """Tell how many nodes there are to be seen, where nothing else is to be told."""
+        """Tell how many are to be seen, where nothing else is to be told."""
         if not self.has_class("-wrong"):
             self._tell(f"{seen} of {of}")
 
     def action_clear(self) -> None:
-        """Show every node again."""
+        """Show everything again."""
         self.query_one(Input).value = ""
         self._close()
 
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
-        wanted = parsed(event.value)
+        problem = self._problem(event.value)
         self.set_class(bool(event.value.strip()), "-set")
-        self.set_class(bool(wanted.problem), "-wrong")
-        self._tell(wanted.problem)
-        self.post_message(self.Changed(wanted))
+        self.set_class(bool(problem), "-wrong")
+        self._tell(problem)
+        self.post_message(self.Changed(event.value))
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()

@@ -13,8 +13,11 @@ from tui.readings.node_history import NodeHistory
 from tui.readings.scales import Scale
 from tui.widgets.plot import Plot, Quantity, Series
 
-# How far back plots go, in seconds; as far as a gateway remembers.
-SPANS_S: Final = (900.0, 21_600.0, 3_600.0, 120.0)
+# How far back plots go, in seconds: from what the screen itself has seen to all that a gateway
+# remembers.
+SPANS_S: Final = (120.0, 900.0, 3_600.0, 21_600.0)
+# Unless the operator says otherwise, as far as something is known, but no further than this.
+_USUAL: Final = SPANS_S[:2]
 # Below this many cells two plots side by side are too narrow, above this many lines too high.
 _NARROW: Final = 56
 _HIGH: Final = 40
@@ -48,7 +51,7 @@ class NodePlots(VerticalScroll):
     def __init__(self, *, ascii_only: bool) -> None:
         super().__init__()
         self._plots = [Plot(quantity, ascii_only=ascii_only) for quantity in _QUANTITIES]
-        self._span = 0
+        self._span_s: float | None = None
         self._history: NodeHistory | None = None
 
     def compose(self) -> ComposeResult:
@@ -60,8 +63,9 @@ class NodePlots(VerticalScroll):
 
     def next_span(self) -> None:
         """Go back in time as far as the next of `SPANS_S`."""
-        self._span = (self._span + 1) % len(SPANS_S)
         if self._history is not None:
+            at = SPANS_S.index(self._shown_s(self._history)) + 1
+            self._span_s = SPANS_S[at % len(SPANS_S)]
             self.show(self._history)
 
     def show(self, history: NodeHistory) -> None:
@@ -75,4 +79,12 @@ class NodePlots(VerticalScroll):
             history.latency_s,
         )
         for plot, of_it in zip(self._plots, values, strict=True):
-            plot.draw(Series(unix_ns=history.unix_ns, values=of_it), SPANS_S[self._span])
+            plot.draw(Series(unix_ns=history.unix_ns, values=of_it), self._shown_s(history))
+
+    def _shown_s(self, history: NodeHistory) -> float:
+        """Return how far back to go: as was asked for, or as it is worth it."""
+        if self._span_s is not None:
+            return self._span_s
+        moments = history.unix_ns
+        known_s = (moments[-1] - moments[0]) / 1e9 if moments else 0.0
+        return next((span_s for span_s in _USUAL if span_s >= known_s), _USUAL[-1])

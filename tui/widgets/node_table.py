@@ -108,6 +108,11 @@ class NodeTable(ScrollView, can_focus=True):
         return self._rows[self._index].node.node_id if self._rows else None
 
     @property
+    def rows(self) -> Sequence[NodeReading]:
+        """The nodes in their order."""
+        return self._rows
+
+    @property
     def sorted_by(self) -> tuple[Column, bool]:
         """The column that rows are sorted by, and whether it is the other way round."""
         return self._by, self._reverse

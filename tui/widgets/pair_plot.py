@@ -6,19 +6,19 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Final, TypeAlias
 
-from tui.readings.cell_text import clean
-from tui.readings.columns import Cell, Role
+from tui.readings.cell_text import Cell, Line, Role, clean
 from tui.readings.scales import Scale, from_zero
 from tui.widgets.canvas import Canvas, Dots
-from tui.widgets.lines import Line, Lines
+from tui.widgets.lines import Lines
 
 # Where a point is, from 0 on the left to 1 on the right, and its value; None is a gap.
 Points: TypeAlias = Sequence[tuple[float, float | None]]
 
 # Room for the numbers of the axis: "0.0123".
 _GUTTER: Final = 9
-# Below this height there is no room for what stands below the lines.
+# From which height on there is room for the axis below the lines, and for a mark on it.
 _AXIS_FROM: Final = 5
+_MARK_FROM: Final = 7
 # Values further apart than this are told apart on a logarithmic axis alone.
 _FAR: Final = 30.0
 # Of so many cells of a dashed line the last one is empty.
@@ -76,17 +76,16 @@ def plotted(pair: Pair, width: int, height: int, *, ascii_only: bool) -> list[Li
     if not known or height < 2 or width <= _GUTTER:
         return lines
     axis = _Axis.over(known, pair.least)
-    with_axis = height >= _AXIS_FROM
-    size = width - _GUTTER, height - 1 - with_axis
+    below = list(_below(pair, width - _GUTTER, height))
+    size = width - _GUTTER, height - 1 - len(below)
     drawn = [
         _drawn(points, axis, *size, ascii_only=ascii_only) for points in (pair.ours, pair.theirs)
     ]
     labels = {0: pair.tell(axis.high), size[1] - 1: pair.tell(axis.low)}
     for number, (ours, theirs) in enumerate(zip(*drawn, strict=True)):
-        label = f"{labels.get(number, ''):>{_GUTTER - 1}} "
+        label = f"{labels.get(number, '')[: _GUTTER - 1]:>{_GUTTER - 1}} "
         lines.append([(label, Role.MUTED), *_overlaid(ours, theirs)])
-    if with_axis:
-        lines.append([(" " * _GUTTER + _below(pair, size[0]), Role.MUTED)])
+    lines += [[(" " * _GUTTER + text, Role.MUTED)] for text in below]
     return lines
 
 
@@ -141,15 +140,12 @@ def _overlaid(ours: str, theirs: str) -> Iterator[Cell]:
         yield "".join(text for text, _ in pieces), role
 
 
-def _below(pair: Pair, width: int) -> str:
-    """Return what stands below: both ends, and the mark if there is room between them."""
-    text = f"{pair.left}{pair.right:>{max(width - len(pair.left), 0)}}"
-    if pair.mark is None:
-        return text
-    at, name = pair.mark
-    begin = round(at * (width - 1))
-    told = f"^ {name}" if begin + len(name) + 2 < width - len(pair.right) else f"{name} ^"
-    begin = begin if told.startswith("^") else begin - len(told) + 1
-    if begin <= len(pair.left) or begin + len(told) >= width - len(pair.right):
-        return text
-    return text[:begin] + told + text[begin + len(told) :]
+def _below(pair: Pair, width: int, height: int) -> Iterator[str]:
+    """Yield what stands below the lines: a mark, and both ends of the axis."""
+    if pair.mark is not None and height >= _MARK_FROM:
+        at, name = pair.mark
+        column = round(at * (width - 1))
+        told = f"{name} ^" if column >= len(name) + 1 else f"^ {name}"
+        yield f"{told:>{column + 1}}" if told.endswith("^") else " " * column + told
+    if height >= _AXIS_FROM:
+        yield f"{pair.left}{pair.right:>{max(width - len(pair.left), 0)}}"

@@ -22,7 +22,7 @@ class Pane(Vertical):
     DEFAULT_CSS = """
     Pane {
         display: none;
-        & > .heading { display: none; text-style: bold underline; }
+        & > .heading { display: none; text-style: bold; width: auto; }
     }
     """
 
@@ -45,9 +45,13 @@ class Panes(Container):
             & > .parts { layout: grid; grid-size: 2; grid-gutter: 0 2; }
             & Pane { display: block; }
             & Pane > .heading { display: block; }
+            & Pane.-chosen > .heading { text-style: bold reverse; }
         }
     }
     """
+
+    class Shown(Message):
+        """Other panes can be seen now."""
 
     def __init__(self, *panes: Pane, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -66,6 +70,7 @@ class Panes(Container):
     def on_resize(self, event: events.Resize) -> None:
         size = event.size
         self.set_class(size.width >= _ALL_WIDTH and size.height >= _ALL_HEIGHT, "-all")
+        self.post_message(self.Shown())
 
     def choose(self, pane: Pane) -> None:
         """Show a pane, and give it the keys."""
@@ -74,6 +79,7 @@ class Panes(Container):
             other.set_class(other is pane, "-chosen")
         for tab in self.query(PaneTab):
             tab.show(chosen=tab.pane is pane)
+        self.post_message(self.Shown())
         for part in _focusable(pane):
             part.focus()
             break

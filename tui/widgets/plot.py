@@ -1,6 +1,5 @@
 """A quantity over time."""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
@@ -17,8 +16,11 @@ from tui.widgets.canvas import Canvas, Dots
 _GUTTER: Final = 8
 # Points of a history are up to half a minute apart; where more is missing nothing was known.
 _GAP_NS: Final = 75_000_000_000
-# Below this height there is no room for the axis of time.
-_AXIS_FROM: Final = 5
+# No quantity of a farm comes near it: whoever tells more is broken.
+_MOST: Final = 1e12
+# From this height and width on there is room for the axis of time.
+_AXIS_HEIGHT: Final = 5
+_AXIS_WIDTH: Final = 24
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +103,7 @@ def plotted(
     ends = series.unix_ns[-1] if series.unix_ns else 0
     begins = ends - round(span_s * 1e9)
     shown = [
-        (at, value if value is not None and math.isfinite(value) else None)
+        (at, value if value is not None and abs(value) < _MOST else None)
         for at, value in zip(series.unix_ns, series.values, strict=True)
         if at >= begins
     ]
@@ -110,13 +112,13 @@ def plotted(
     if not known or height < 2 or width <= _GUTTER:
         return lines
     scale = quantity.scale(known)
-    with_axis = height >= _AXIS_FROM
+    with_axis = height >= _AXIS_HEIGHT and width >= _AXIS_WIDTH
     canvas = Canvas(width - _GUTTER, height - 1 - with_axis, ascii_only=ascii_only)
     canvas.line(_dots(shown, begins, ends, scale, canvas))
     drawn = canvas.lines()
     labels = {0: quantity.tell(scale.high), len(drawn) - 1: quantity.tell(scale.low)}
     lines += [
-        ("line", f"{labels.get(number, ''):>{_GUTTER - 1}} ", text)
+        ("line", f"{labels.get(number, '')[: _GUTTER - 1]:>{_GUTTER - 1}} ", text)
         for number, text in enumerate(drawn)
     ]
     if with_axis:

@@ -1,6 +1,7 @@
 """A quantity over time, as lines of text."""
 
 import math
+from functools import partial
 
 from farm_readings import BEGINS, SECOND
 from hypothesis import example, given, settings
@@ -33,10 +34,10 @@ def test_what_nobody_tells_is_not_drawn_as_nothing() -> None:
 
 
 def test_title_axes_and_the_line_itself() -> None:
-    lines = _text(_series(0.0, 0.5, 1.0, step_s=30), width=18)
+    lines = _text(_series(0.0, 0.5, 1.0, step_s=30), width=24)
     assert lines[0] == "load 100%  0% to 100%"
     assert [line[:8] for line in lines[1:-1]] == ["   100% ", " " * 8, " " * 8, "     0% "]
-    assert lines[-1] == "        -1 min now"
+    assert lines[-1] == "        -1 min       now"
     drawn = [line[8:] for line in lines[1:-1]]
     assert drawn[0][-1] != " "
     assert drawn[-1][0] != " "
@@ -60,14 +61,13 @@ def test_the_line_has_a_gap_where_nothing_was_known() -> None:
 def test_any_values_at_any_size_are_drawn_as_wide_as_the_plot(
     values: list[float | None], width: int, height: int, ascii_only: bool
 ) -> None:
-    for quantity in (_LOAD, Quantity(title="t", tell=quantities.celsius, scale=_around)):
+    for quantity in (
+        _LOAD,
+        Quantity(title="t", tell=quantities.celsius, scale=partial(around, least=20.0)),
+    ):
         lines = plotted(quantity, _series(*values), 60, size=(width, height), ascii_only=ascii_only)
         assert len(lines) <= max(height, 1)
         assert all(len(label + text) == width for kind, label, text in lines if kind == "line")
-
-
-def _around(values: object) -> object:
-    return around(values, least=20.0)  # type: ignore[arg-type]
 
 
 @settings(deadline=None)

@@ -1,0 +1,84 @@
+"""The cost screen in terminals of every size, with books, without, and with a ledger that fails."""
+
+import pytest
+from farm_costs import DAY_S, NOW_NS, Books
+from farm_readings import snapshot
+from screen_text import screen_text
+from still_top import StillTop, until
+from textual.pilot import Pilot
+
+from farm.core.errors import UnreachableError
+from farm.core.ledger import GroupBy
+from farm.core.snapshots import AnswerPrices
+from tui.screens.cost import CostScreen
+from tui.sources.source import SnapshotCame
+
+PRICES = AnswerPrices(answers=1, cost=1.0, currency="EUR", baseline="gcp-cloud-run 2025-01-01")
+
+
+class BooksAt(CostScreen):
+    """At a moment of which there are books."""
+
+    def unix_ns(self) -> int:
+        return NOW_NS
+
+
+def top(books: Books | None) -> StillTop:
+    return StillTop(SnapshotCame(snapshot=snapshot(prices=PRICES)), operator=books)  # type: ignore[arg-type]
+
+
+async def opened(pilot: Pilot[None], said: str) -> BooksAt:
+    screen = BooksAt()
+    await pilot.app.push_screen(screen)
+    await until(pilot, lambda: said in screen_text(pilot.app))
+    return screen
+
+
+@pytest.mark.parametrize("size", [(40, 12), (80, 24), (200, 60)])
+async def test_it_tells_what_a_thousand_requests_cost(size: tuple[int, int]) -> None:
+    async with top(Books()).run_test(size=size) as pilot:
+        await opened(pilot, "0.000259 EUR")
+        await pilot.press("tab")
+        await until(pilot, lambda: "gcp-cloud-run" in screen_text(pilot.app))
+
+
+async def test_wide_it_shows_all_parts_and_the_baseline_of_receipts() -> None:
+    async with top(Books()).run_test(size=(200, 60)) as pilot:
+        await opened(pilot, "0.000259 EUR")
+        told = screen_text(pilot.app)
+        assert "this farm (line), gcp-cloud-run (dashed)" in told
+        assert "cheaper than gcp-cloud-run from" in told
+        assert "now: 1,000,000 ^" in told
+
+
+async def test_the_baseline_under_the_cursor_is_drawn() -> None:
+    async with top(Books()).run_test(size=(200, 60)) as pilot:
+        await opened(pilot, "gcp-cloud-run (dashed)")
+        await pilot.press("tab", "down")
+        await until(pilot, lambda: "azure-functions (dashed)" in screen_text(pilot.app))
+
+
+async def test_a_key_changes_how_far_back_it_looks() -> None:
+    books = Books()
+    async with top(books).run_test(size=(80, 24)) as pilot:
+        await opened(pilot, "[24 h]")
+        await until(pilot, lambda: books.asked)
+        for words, seconds in (("[7 d]", 7 * DAY_S), ("[30 d]", 30 * DAY_S), ("[1 h]", 3_600)):
+            books.asked.clear()
+            await pilot.press("z")
+            await until(pilot, lambda: books.asked)
+            whole = books.asked[0]
+            assert (whole.group, whole.until_unix_ns) == (GroupBy.TOTAL, NOW_NS)
+            assert whole.until_unix_ns - whole.since_unix_ns == seconds * 1_000_000_000
+            await until(pilot, lambda words=words: words in screen_text(pilot.app))  # type: ignore[misc]
+
+
+async def test_a_gateway_that_is_away_is_told_in_words() -> None:
+    books = Books(error=UnreachableError("pi-head:8001 cannot be reached: [bold]refused"))
+    async with top(books).run_test(size=(80, 24)) as pilot:
+        await opened(pilot, "cannot be reached: [bold]refused")
+
+
+async def test_without_a_gateway_it_says_why_it_is_empty() -> None:
+    async with top(None).run_test(size=(80, 24)) as pilot:
+        await opened(pilot, "does not hold this")
