@@ -39,12 +39,14 @@ def issue(
         typer.Option(help="A new folder to write it into.", show_default="./FARM-NAME"),
     ] = None,
     context: Context = None,
+    output: OutputFormat = Output.TABLE,
 ) -> None:
     """Issue a certificate into a folder to hand over, and say how it is used.
 
     It cannot be taken back: until it ends, whoever has the folder is let in.
     """
     with farm_errors():
+        from farm.cli.tables import print_json
         from farm.core.identities import Identity, IdentityKind
         from farm.core.private_files import PRIVATE, replace_file
         from farm.pki import Authority, inspect
@@ -67,7 +69,11 @@ def issue(
             f"{place} lets {name} in as {kind} of {farm} until {_day(facts.not_after)}; hand the"
             " whole folder over on a safe way\n"
         )
-        sys.stdout.write(_usage(place, _address(home, farm)))
+        address = _address(home, farm)
+        if output is Output.JSON:
+            print_json("issued", {"folder": str(place), "address": address, **_document(facts)})
+        else:
+            sys.stdout.write(_usage(place, address))
 
 
 @app.command("ls")
