@@ -71,7 +71,9 @@ def issue(
         )
         address = _address(home, farm)
         if output is Output.JSON:
-            print_json("issued", {"folder": str(place), "address": address, **_document(facts)})
+            print_json(
+                "issued", {"folder": str(place), "address": address, **certificate_document(facts)}
+            )
         else:
             sys.stdout.write(_usage(place, address))
 
@@ -91,7 +93,7 @@ def ls(context: Context = None, output: OutputFormat = Output.TABLE) -> None:
             (what, inspect(path.read_bytes(), str(path))) for what, path in _kept(home.folder(farm))
         ]
         if output is Output.JSON:
-            print_json("certificates", [_document(facts) for _, facts in known])
+            print_json("certificates", [certificate_document(facts) for _, facts in known])
             return
         now = datetime.now(UTC)
         print_table(
@@ -125,7 +127,7 @@ def show(
         except OSError as error:
             raise ConfigurationError(f"{file} cannot be read: {error.strerror}") from error
         if output is Output.JSON:
-            print_json("certificate", _document(facts))
+            print_json("certificate", certificate_document(facts))
             return
         rows = [
             ("identity", facts.identity.uri if facts.identity else "none of a farm"),
@@ -178,7 +180,8 @@ def _usage(place: Path, address: str) -> str:
     )
 
 
-def _document(facts: "CertificateFacts") -> dict[str, Any]:
+def certificate_document(facts: "CertificateFacts") -> dict[str, Any]:
+    """Return what a certificate says as JSON values."""
     return {
         "identity": facts.identity.uri if facts.identity else None,
         "addresses": list(facts.addresses),

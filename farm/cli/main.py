@@ -25,6 +25,7 @@ from farm.cli import (
     report,
     run,
     sim,
+    support_bundle,
     uninstall,
     up,
     upgrade,
@@ -46,6 +47,7 @@ app.command("bootstrap")(bootstrap.bootstrap)
 app.command("upgrade")(upgrade.upgrade)
 app.command("uninstall")(uninstall.uninstall)
 app.command("calibrate")(calibrate.calibrate)
+app.command("support-bundle")(support_bundle.support_bundle)
 app.add_typer(models.app, name="models")
 app.add_typer(nodes.app, name="nodes")
 app.add_typer(ledger.app, name="ledger")

@@ -9,7 +9,12 @@ from farm.cli.exits import farm_errors
 from farm.cli.options import Connect, Context, Output, OutputFormat
 
 if TYPE_CHECKING:
-    from farm.pb.farm_admin_pb2 import ModelDescription, NodeReadiness, TensorDescription
+    from farm.pb.farm_admin_pb2 import (
+        ModelDescription,
+        ModelSnapshot,
+        NodeReadiness,
+        TensorDescription,
+    )
 
 Version = Annotated[str, typer.Option(help="A version; without one all of them.")]
 Model = Annotated[str, typer.Argument(help="The model to show.")]
@@ -33,6 +38,23 @@ def describe(
             return
         for described in versions:
             _print(described)
+
+
+def model_document(model: "ModelSnapshot") -> dict[str, Any]:
+    """Return a version as JSON values."""
+    return {
+        "name": model.name,
+        "version": model.version,
+        "state": model.state,
+        "reason": model.reason,
+        "digest": model.digest,
+        "max_batch_size": model.max_batch_size,
+        "batching": model.batching_reason,
+        "ready_nodes": list(model.ready_nodes),
+        "queued_requests": model.queued_requests,
+        "requests_total": model.requests_total,
+        "failures_total": model.failures_total,
+    }
 
 
 def _document(described: "ModelDescription") -> dict[str, Any]:
