@@ -24,23 +24,25 @@ _LEDGER_S: Final = 24 * 3600
 def add_gateway(gathering: Gathering, connect: str | None, context: str | None) -> None:
     """Add what the gateway says of itself and its farm; nothing more if it does not answer."""
     try:
-        admin = admin_client(connect, context)
+        with admin_client(connect, context) as admin:
+            _add(gathering, admin)
     except FarmError as error:
         gathering.leave_out("gateway", error.message)
-        return
+
+
+def _add(gathering: Gathering, admin: "AdminClient") -> None:
     parts: Mapping[str, Callable[[AdminClient], Any]] = {
         "gateway/snapshot.json": _snapshot,
         "gateway/models.json": _index,
         "gateway/ledger.json": _ledger,
         "gateway/log-settings.json": lambda admin: admin.log_settings(timeout_s=_ANSWER_S),
     }
-    with admin:
-        if gathering.add("gateway/version.json", lambda: _version(admin)):
-            for name, ask in parts.items():
-                gathering.add(name, partial(ask, admin))
+    answers = gathering.add("gateway/version.json", partial(_version, admin))
+    for name, ask in parts.items():
+        if answers:
+            gathering.add(name, partial(ask, admin))
         else:
-            for name in parts:
-                gathering.leave_out(name, "the gateway did not tell its version, as above")
+            gathering.leave_out(name, "the gateway did not tell its version, as above")
 
 
 def _version(admin: "AdminClient") -> dict[str, Any]:

@@ -1,17 +1,29 @@
 """Which gateway a client command talks to, and what it shows there."""
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from farm.core.addresses import GRPC_ADDRESS
-from farm.core.errors import ConfigurationError
+from farm.core.admin_protocol import ADMIN_PROTOCOL
+from farm.core.errors import (
+    ConfigurationError,
+    FarmError,
+    InternalError,
+    UnreachableError,
+    UnsupportedError,
+)
 
 if TYPE_CHECKING:
     from farm.client import AdminClient, ClientTls, FarmClient
     from farm.contexts import Context
+
+_FLAG: Final = "--connect has this address"
+# For a gateway that has just answered something else.
+_VERSION_S: Final = 2.0
 
 _CONNECT: Final = "FARM_CONNECT"
 _CA: Final = "FARM_TLS_CA"
@@ -22,10 +34,11 @@ _SERVER_NAME: Final = "FARM_TLS_SERVER_NAME"
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A gateway; without `tls` the connection is not encrypted."""
+    """A gateway; without `tls` the connection is not encrypted. `origin` says who named it."""
 
     address: str
     tls: "ClientTls | None"
+    origin: str = field(default="", compare=False)
 
 
 def target(
@@ -46,37 +59,92 @@ def target(
     home = FarmHome.of(environment)
     if context is not None:
         found = home.context(context)
-        return Target(connect or found.address, _tls_of(found))
-    address = connect or environment.get(_CONNECT)
-    if address:
-        return Target(address, _tls_from(environment))
+        return Target(
+            connect or found.address,
+            _tls_of(found),
+            _FLAG if connect else f"the context '{context}' has this address",
+        )
+    if connect:
+        return Target(connect, _tls_from(environment), _FLAG)
+    if address := environment.get(_CONNECT):
+        return Target(address, _tls_from(environment), f"{_CONNECT} has this address")
     current = home.current()
     if current is not None:
         found = home.context(current)
-        return Target(found.address, _tls_of(found))
-    return Target(GRPC_ADDRESS, _tls_from(environment))
+        origin = f"the current context, '{current}', has this address; `farm contexts ls`"
+        return Target(found.address, _tls_of(found), origin)
+    origin = f"nothing says where else it is: --connect, {_CONNECT} or a context would"
+    return Target(GRPC_ADDRESS, _tls_from(environment), origin)
 
 
-def farm_client(connect: str | None, context: str | None) -> "FarmClient":
-    """Return a client of the gateway that a command means.
+@contextmanager
+def farm_client(connect: str | None, context: str | None) -> "Iterator[FarmClient]":
+    """Yield a client of the gateway that a command means.
 
     Raises:
         ConfigurationError: as `target`, or a file of TLS cannot be used.
+        UnreachableError: nobody answers; the message says who named the address.
     """
     _silence_grpc()
     from farm.client import FarmClient
 
     meant = target(connect, context)
-    return FarmClient(meant.address, tls=meant.tls)
+    with _told_where(meant), FarmClient(meant.address, tls=meant.tls) as client:
+        yield client
 
 
-def admin_client(connect: str | None, context: str | None) -> "AdminClient":
-    """Return the operator's client, likewise."""
+@contextmanager
+def admin_client(connect: str | None, context: str | None) -> "Iterator[AdminClient]":
+    """Yield the operator's client, likewise.
+
+    Raises:
+        UnsupportedError, InternalError: the gateway cannot do it, or answers what is not
+            understood; if it is of another version the message says so.
+    """
     _silence_grpc()
     from farm.client import AdminClient
 
     meant = target(connect, context)
-    return AdminClient(meant.address, tls=meant.tls)
+    with _told_where(meant), AdminClient(meant.address, tls=meant.tls) as client:
+        try:
+            yield client
+        except (UnsupportedError, InternalError) as error:
+            difference = _difference(client)
+            if not difference:
+                raise
+            raise type(error)(f"{error.message} ({difference})") from error
+
+
+@contextmanager
+def _told_where(meant: Target) -> Iterator[None]:
+    try:
+        yield
+    except UnreachableError as error:
+        raise UnreachableError(
+            f"{error.message} ({meant.origin})", retry_after_s=error.retry_after_s
+        ) from error
+
+
+def _difference(client: "AdminClient") -> str:
+    """Return how the gateway's version differs from this command's; nothing if it does not."""
+    from farm import __version__
+
+    try:
+        found = client.version(timeout_s=_VERSION_S)
+    except UnsupportedError:
+        return f"what answers at {client.address} is no farm's gateway"
+    except FarmError:
+        return ""
+    if (found.protocol, found.farm_version) == (ADMIN_PROTOCOL, __version__):
+        return ""
+    advice = ""
+    if found.protocol != ADMIN_PROTOCOL:
+        older = "gateway" if found.protocol < ADMIN_PROTOCOL else "command"
+        advice = f"; upgrade the {older}, which is the older one"
+    return (
+        f"the gateway is farm {found.farm_version} with protocol {found.protocol}, this command"
+        f" {__version__} with {ADMIN_PROTOCOL}{advice}"
+    )
 
 
 def _silence_grpc() -> None:

@@ -78,7 +78,8 @@ def _root(
 def main() -> None:
     """Run the command line."""
     _open_streams()
-    app()
+    # However it was started: what is shown is to be typed.
+    app(prog_name="farm")
 
 
 def _open_streams() -> None:

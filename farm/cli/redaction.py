@@ -196,7 +196,8 @@ class Redactor:
             return data
         if inside:
             return MASK
-        return data if isinstance(data, int | float) else self.text(str(data))
+        shown = self.text(str(data)) if isinstance(data, str) else self.known(str(data))
+        return data if isinstance(data, int | float) and shown == str(data) else shown
 
     def _without_addresses(self, text: str) -> str:
         # gRPC writes brackets so.

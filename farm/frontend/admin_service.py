@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
 
 from farm import __version__
+from farm.core.admin_protocol import ADMIN_PROTOCOL
 from farm.core.errors import InvalidRequestError
 from farm.core.snapshots import EnergyTotals, FarmSnapshot, NodeSnapshot
 from farm.engine.calibration import STEP_S, Calibrator
@@ -16,8 +17,6 @@ from farm.frontend.description_messages import to_description, to_model
 from farm.frontend.grpc_types import Context
 from farm.pb import farm_admin_pb2 as pb
 
-# What gateway and tools agree on; raised when a message changes its meaning.
-ADMIN_PROTOCOL = 1
 MIN_INTERVAL_NS = 50_000_000
 
 # What NodeAction takes, and whether the node is cordoned after it.
