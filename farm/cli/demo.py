@@ -1,6 +1,5 @@
 """`farm demo`: see a whole farm work in a minute."""
 
-import asyncio
 import sys
 import time
 from contextlib import ExitStack
@@ -21,6 +20,8 @@ def demo(
 ) -> None:
     """Start an embedded farm, send held-out digits through real gRPC, check every answer."""
     with farm_errors():
+        import asyncio
+
         from farm.cli.demo_report import print_outcome
         from farm.demo import load_digits, running_farm, send_digits, settled_usage
 

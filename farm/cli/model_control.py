@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from farm.cli import completion
 from farm.cli.connecting import admin_client
 from farm.cli.exits import farm_errors
 from farm.cli.options import Connect, Context, Output, OutputFormat
@@ -23,7 +24,12 @@ _LOOK_S = 0.2
 
 
 def load(
-    model: Annotated[str, typer.Argument(help="The model to load, or to load again.")],
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="The model to load, or to load again.", autocompletion=completion.models
+        ),
+    ],
     config: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="JSON that stands for the model's config.pbtxt."),
@@ -55,7 +61,9 @@ def load(
 
 
 def unload(
-    model: Annotated[str, typer.Argument(help="The model to unload.")],
+    model: Annotated[
+        str, typer.Argument(help="The model to unload.", autocompletion=completion.models)
+    ],
     timeout: Annotated[float, typer.Option(help="Seconds to wait.")] = 600.0,
     connect: Connect = None,
     context: Context = None,

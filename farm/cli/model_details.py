@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from farm.cli import completion
 from farm.cli.connecting import admin_client
 from farm.cli.exits import farm_errors
 from farm.cli.options import Connect, Context, Output, OutputFormat
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     )
 
 Version = Annotated[str, typer.Option(help="A version; without one all of them.")]
-Model = Annotated[str, typer.Argument(help="The model to show.")]
+Model = Annotated[str, typer.Argument(help="The model to show.", autocompletion=completion.models)]
 
 
 def describe(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from farm.cli import completion
 from farm.cli.connecting import admin_client
 from farm.cli.exits import Exit, exit_code, farm_errors
 from farm.cli.node_details import find
@@ -22,7 +23,10 @@ _LOOK_S = 0.2
 # Within this, a node's next heartbeat has told every other gateway that it is cordoned.
 _SETTLE_S = 1.0
 
-Names = Annotated[list[str], typer.Argument(metavar="NAME...", help="Nodes, by name.")]
+Names = Annotated[
+    list[str],
+    typer.Argument(metavar="NAME...", help="Nodes, by name.", autocompletion=completion.nodes),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do it even if no node is left to serve.")]
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from farm.cli import completion
 from farm.cli.connecting import admin_client
 from farm.cli.exits import farm_errors
 from farm.cli.options import Connect, Context
@@ -48,6 +49,7 @@ def report(
         list[str] | None,
         typer.Option(
             metavar="NAME",
+            autocompletion=completion.baselines,
             help="What to compare with, by its name in `farm baselines ls`; may be repeated.",
             show_default="all that ask for time, not for tokens",
         ),
