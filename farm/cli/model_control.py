@@ -1,7 +1,6 @@
 """`farm models load` and `farm models unload`: what is to be served."""
 
 import json
-import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +13,7 @@ from farm.cli import completion
 from farm.cli.connecting import admin_client
 from farm.cli.exits import farm_errors
 from farm.cli.options import Connect, Context, Output, OutputFormat
+from farm.cli.progress import changing
 from farm.core.errors import ConfigurationError, FarmError
 
 if TYPE_CHECKING:
@@ -82,17 +82,14 @@ def _while_watching(
 ) -> float:
     """Do `work` and say on standard error how far it is; return how many seconds it took."""
     began = time.monotonic()
-    shown = ""
-    with ThreadPoolExecutor(1) as threads:
+    with changing() as show, ThreadPoolExecutor(1) as threads:
         done = threads.submit(work)
         snapshots = admin.watch(_LOOK_S)
         try:
             while not done.done():
                 progress = _progress(next(snapshots), model, doing)
-                line = f"{doing} {model}: {progress}\n"
-                if progress and line != shown and not done.done():
-                    shown = line
-                    sys.stderr.write(line)
+                if progress and not done.done():
+                    show(f"{doing} {model}: {progress}")
         except (FarmError, StopIteration):
             # The work itself says whether it failed.
             pass

@@ -13,6 +13,7 @@ from farm.cli.connecting import admin_client
 from farm.cli.exits import Exit, exit_code, farm_errors
 from farm.cli.node_details import find
 from farm.cli.options import Connect, Context, Output, OutputFormat
+from farm.cli.progress import changing
 from farm.core.errors import ConfigurationError, FarmError
 
 if TYPE_CHECKING:
@@ -157,23 +158,21 @@ def _outcome(node: "NodeSnapshot", result: str) -> _Outcome:
 def _drained(admin: "AdminClient", names: Sequence[str], timeout_s: float) -> list[_Outcome]:
     """Watch cordoned nodes until nothing runs on any of them, or the time is up."""
     began = time.monotonic()
-    shown = ""
     outcomes: list[_Outcome] = []
-    for snapshot in admin.watch(_LOOK_S) if names else ():
-        waited_s = time.monotonic() - began
-        nodes = [find(snapshot, name) for name in names]
-        busy = [node for node in nodes if not _is_idle(node, waited_s)]
-        over = waited_s >= timeout_s
-        if not busy or over:
-            outcomes = [
-                _late(node, timeout_s) if node in busy else _outcome(node, "drained")
-                for node in nodes
-            ]
-            break
-        line = "; ".join(f"{node.node_id}: {_running(node)}" for node in busy)
-        if line != shown:
-            shown = line
-            sys.stderr.write(f"draining {line}\n")
+    with changing() as show:
+        for snapshot in admin.watch(_LOOK_S) if names else ():
+            waited_s = time.monotonic() - began
+            nodes = [find(snapshot, name) for name in names]
+            busy = [node for node in nodes if not _is_idle(node, waited_s)]
+            over = waited_s >= timeout_s
+            if not busy or over:
+                outcomes = [
+                    _late(node, timeout_s) if node in busy else _outcome(node, "drained")
+                    for node in nodes
+                ]
+                break
+            running = "; ".join(f"{node.node_id}: {_running(node)}" for node in busy)
+            show(f"draining {running}")
     return outcomes
 
 

@@ -1,12 +1,13 @@
-"""How far long work is: on standard error, on terminals only."""
+"""How far long work is, on standard error: in place on terminals."""
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 
 @contextmanager
 def doing(what: str) -> Iterator[Callable[[str], None]]:
-    """Show what is being done for as long as it lasts; yield what shows something else instead."""
+    """Show on a terminal what is being done while it is; yield what shows something else then."""
     from rich.console import Console
 
     with Console(stderr=True).status(what) as status:
@@ -14,8 +15,29 @@ def doing(what: str) -> Iterator[Callable[[str], None]]:
 
 
 @contextmanager
+def changing() -> Iterator[Callable[[str], None]]:
+    """Yield what shows how far something is: in place on a terminal, else a line a change."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    shown = ""
+
+    def write(line: str) -> None:
+        nonlocal shown
+        if line != shown:
+            shown = line
+            sys.stderr.write(f"{line}\n")
+
+    if not console.is_terminal:
+        yield write
+        return
+    with console.status("") as status:
+        yield status.update
+
+
+@contextmanager
 def counted(what: str, total: float | None) -> Iterator[Callable[[float], None]]:
-    """Show how much is done of a total, None where nobody knows it; yield what counts."""
+    """Show on a terminal how much is done of a total, None if unknown; yield what counts."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 

@@ -12,6 +12,7 @@ from farm.cli import completion
 from farm.cli.connecting import admin_client
 from farm.cli.exits import farm_errors
 from farm.cli.options import Connect, Context
+from farm.cli.progress import doing
 from farm.cli.since import Since, local_now, since_unix_ns
 from farm.core.errors import ConfigurationError
 from farm.core.ledger import GroupBy
@@ -118,7 +119,7 @@ def _report(
     catalogue = read_catalogue(file)
     chosen = _chosen(catalogue, names)
     known = catalogue.baselines.values()
-    with admin_client(connect, context) as admin:
+    with doing("reading the ledger"), admin_client(connect, context) as admin:
         return made(
             read(admin, began, ended, groups),
             admin.terms(began, ended),
