@@ -1,8 +1,9 @@
 """The root of the `farm` command."""
 
+import errno
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -30,6 +31,10 @@ from farm.cli import (
     up,
     upgrade,
 )
+from farm.cli.exits import Exit
+
+# A disk that is full, and a reader that has gone away, such as `head`.
+_UNWRITABLE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EPIPE)
 
 app = typer.Typer(
     name="farm",
@@ -78,8 +83,20 @@ def _root(
 def main() -> None:
     """Run the command line."""
     _open_streams()
-    # However it was started: what is shown is to be typed.
-    app(prog_name="farm")
+    try:
+        try:
+            # However it was started: what is shown is to be typed.
+            app(prog_name="farm")
+        finally:
+            sys.stdout.flush()
+    except OSError as error:
+        if error.errno not in _UNWRITABLE:
+            raise
+        # What is still to be written would fail once more when the process ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if error.errno != errno.EPIPE:
+            sys.stderr.write(f"farm: what there is to say cannot be written: {error.strerror}\n")
+        raise SystemExit(Exit.FAILED) from error
 
 
 def _open_streams() -> None:

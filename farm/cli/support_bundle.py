@@ -61,6 +61,8 @@ def support_bundle(
         place = Path(f"{folder}.tar.gz") if to is None else to
         if place.exists():
             raise ConfigurationError(f"{place} exists already; choose another one with --to")
+        if not place.parent.is_dir():
+            raise ConfigurationError(f"--to: there is no folder {place.parent}")
         gathering = Gathering()
         with doing("this machine") as show:
             add_machine(gathering, os.environ)

@@ -3,6 +3,8 @@
 import inspect
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -133,3 +135,23 @@ def test_a_certificate_that_is_issued_says_where_it_is(place: Path, gateway: Fak
     told = json.loads(result.stdout)["issued"]
     assert (told["folder"], told["address"]) == (str(place / "ann"), gateway.address)
     assert told["identity"] == "farm://shelf/client/ann"
+
+
+@pytest.mark.parametrize("output", ["json", "table"])
+def test_a_full_disk_is_told_in_one_line(output: str) -> None:
+    command = [sys.executable, "-m", "farm", "contexts", "ls", "--output", output]
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False)
+    assert ended.returncode == 1
+    assert (
+        ended.stderr == b"farm: what there is to say cannot be written: No space left on device\n"
+    )
+
+
+def test_a_reader_that_goes_away_is_no_fault() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "farm", "contexts", "ls"]
+    ended = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, check=False)
+    os.close(writer)
+    assert (ended.returncode, ended.stderr) == (1, b"")

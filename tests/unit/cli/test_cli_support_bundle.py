@@ -131,9 +131,9 @@ def test_nothing_that_exists_is_written_over(tmp_path: Path) -> None:
     path = tmp_path / "bundle.tar.gz"
     path.write_bytes(b"")
     assert "exists already" in fails(2, "support-bundle", "--to", str(path))
-    missing = tmp_path / "bundle" / "x"
-    (tmp_path / "bundle").write_text("")
-    assert "cannot be written" in fails(2, "support-bundle", "--to", str(missing))
+    missing = tmp_path / "nowhere" / "x.tar.gz"
+    assert f"no folder {missing.parent}" in fails(2, "support-bundle", "--to", str(missing))
+    assert not missing.parent.exists()
 
 
 def test_json_says_where_it_is_and_what_is_in_it(tmp_path: Path) -> None:
