@@ -90,10 +90,11 @@ _RANGE: Final = re.compile(r"(?:\d{1,3}\.){1,3}\[[^\]\s]*\](?:\.[\d\[\]:]+)*")
 
 def names_secret(key: str) -> bool:
     """Return whether what stands under a key, a variable or an option is a secret."""
-    words = re.findall(r"[A-Z]?[a-z0-9]+|[A-Z0-9]+", key)
-    words = [word.lower() for word in words]
-    return any(word in _WORDS or word.endswith(_ENDINGS) for word in words) or any(
-        first in _KEYS_OF and second in ("key", "keys") for first, second in pairwise(words)
+    words = [word.lower() for word in re.findall(r"[A-Z]?[a-z0-9]+|[A-Z0-9]+", key)]
+    # A shell's PWD is the folder it is in.
+    return key != "PWD" and (
+        any(word in _WORDS or word.endswith(_ENDINGS) for word in words)
+        or any(first in _KEYS_OF and second in ("key", "keys") for first, second in pairwise(words))
     )
 
 

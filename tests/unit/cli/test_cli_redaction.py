@@ -20,7 +20,9 @@ def test_keys_that_name_secrets(key: str) -> None:
     assert names_secret(key)
 
 
-@pytest.mark.parametrize("key", ["ssh_key", "key", "tls", "passes", "compute_s", "FARM_TLS_KEY"])
+@pytest.mark.parametrize(
+    "key", ["ssh_key", "key", "tls", "passes", "compute_s", "FARM_TLS_KEY", "PWD"]
+)
 def test_keys_of_files_and_figures_name_none(key: str) -> None:
     assert not names_secret(key)
 
