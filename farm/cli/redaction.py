@@ -84,6 +84,7 @@ _LOOKS: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
 
 _IPV4: Final = re.compile(r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?!\.?\d)")
 _IPV6: Final = re.compile(r"[0-9a-f.]{0,45}:[0-9a-f.]{0,45}:[0-9a-f.:]*", re.I)
+_HARDWARE_COLONS: Final = 5
 # As inventories write several at once.
 _RANGE: Final = re.compile(r"(?:\d{1,3}\.){1,3}\[[^\]\s]*\](?:\.[\d\[\]:]+)*")
 
@@ -205,13 +206,16 @@ class Redactor:
         text = re.sub("%5[Bb]", "[", re.sub("%5[Dd]", "]", text))
         text = _RANGE.sub("<addresses>", text)
         for form in (_IPV4, _IPV6):
-            text = form.sub(lambda found: self._renamed(found[0]), text)
+            text = form.sub(self._renamed, text)
         return text
 
-    def _renamed(self, words: str) -> str:
+    def _renamed(self, found: re.Match[str]) -> str:
         """Return what stands for an address, for words that have the form of one."""
-        if not any(character.isdigit() for character in words):
-            # Such as the colons of a name in C++.
+        words = found[0]
+        text, (begin, end) = found.string, found.span()
+        around = text[begin - 1 : begin] + text[end : end + 1]
+        if not re.search(r"\d", words) and re.search(r"[^\W\d]", around):
+            # Part of a name in C++, such as `std::vector`.
             return words
         for core in (words, words.strip(".:"), words.strip("."), words.rstrip(".:")):
             try:
@@ -222,7 +226,8 @@ class Redactor:
                 return words
             known = self._addresses.setdefault(address, f"<address-{len(self._addresses) + 1}>")
             return words.replace(core, known, 1)
-        return words
+        # With a port and without brackets nobody can tell where one ends; or of a network card.
+        return "<address>" if "::" in words or words.count(":") >= _HARDWARE_COLONS else words
 
 
 def _forms(secret: str) -> set[str]:

@@ -140,3 +140,18 @@ def test_any_text_is_taken_and_twice_is_as_once(text: str, anonymize: bool) -> N
     redactor = Redactor(["hunter22"], home="/home/me", anonymize=anonymize)
     once = redactor.text(text)
     assert redactor.text(once) == once
+
+
+@settings(deadline=None)
+@given(
+    address=st.ip_addresses(),
+    form=st.sampled_from(
+        ("at {}", "[{}]:80", "from:{}.", "ipv6:%5B{}%5D:80", '"{}"', "{}/64", "({}), x", "a={},b",
+         "http://{}/x", "pi@{}", "\n{}\n", "[{}%eth0]", "/{}:8001", "::ffff:{} x")
+    ),
+)  # fmt: skip
+def test_no_address_is_left_of_anybody(address: Any, form: str) -> None:
+    shown = Redactor(anonymize=True).text(form.format(address))
+    if not (address.is_loopback or address.is_unspecified):
+        assert str(address) not in shown
+        assert address.exploded not in shown
