@@ -16,7 +16,7 @@ from farm.core.errors import FarmError
 from farm.core.private_files import PRIVATE
 
 # Of a longer text the end is kept, where a log has what happened last.
-MOST_CHARACTERS: Final = 2_000_000
+MOST_CHARACTERS: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

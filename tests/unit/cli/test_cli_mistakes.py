@@ -69,7 +69,10 @@ def test_what_is_to_be_typed_is_shown_however_it_was_started() -> None:
         ("baselines show aws-lambda", "aws-lambda-arm64"),
     ],
 )
-def test_a_wrong_value_is_answered_with_a_right_one(line: str, told: str) -> None:
+def test_a_wrong_value_is_answered_with_a_right_one(
+    monkeypatch: pytest.MonkeyPatch, line: str, told: str
+) -> None:
+    monkeypatch.chdir(Path(__file__).parents[3])
     assert told in fails(2, *line.split())
 
 
