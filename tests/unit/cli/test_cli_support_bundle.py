@@ -172,7 +172,7 @@ SECRET = st.text("abcdefXYZ0123456789!#%&*+-_=\"'\\:/@ é", min_size=12, max_siz
 )
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=12)
 @given(
     secrets=st.lists(SECRET, min_size=4, max_size=4, unique=True),
     valid=st.booleans(),
