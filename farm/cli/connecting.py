@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from farm.client import AdminClient, ClientTls, FarmClient
     from farm.contexts import Context
 
-_FLAG: Final = "--connect has this address"
 # For a gateway that has just answered something else.
 _VERSION_S: Final = 2.0
 
@@ -34,11 +33,10 @@ _SERVER_NAME: Final = "FARM_TLS_SERVER_NAME"
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A gateway; without `tls` the connection is not encrypted. `origin` says who named it."""
+    """A gateway; without `tls` the connection is not encrypted."""
 
     address: str
     tls: "ClientTls | None"
-    origin: str = field(default="", compare=False)
 
 
 def target(
@@ -59,22 +57,15 @@ def target(
     home = FarmHome.of(environment)
     if context is not None:
         found = home.context(context)
-        return Target(
-            connect or found.address,
-            _tls_of(found),
-            _FLAG if connect else f"the context '{context}' has this address",
-        )
-    if connect:
-        return Target(connect, _tls_from(environment), _FLAG)
-    if address := environment.get(_CONNECT):
-        return Target(address, _tls_from(environment), f"{_CONNECT} has this address")
+        return Target(connect or found.address, _tls_of(found))
+    address = connect or environment.get(_CONNECT)
+    if address:
+        return Target(address, _tls_from(environment))
     current = home.current()
     if current is not None:
         found = home.context(current)
-        origin = f"the current context, '{current}', has this address; `farm contexts ls`"
-        return Target(found.address, _tls_of(found), origin)
-    origin = f"nothing says where else it is: --connect, {_CONNECT} or a context would"
-    return Target(GRPC_ADDRESS, _tls_from(environment), origin)
+        return Target(found.address, _tls_of(found))
+    return Target(GRPC_ADDRESS, _tls_from(environment))
 
 
 @contextmanager
@@ -89,7 +80,10 @@ def farm_client(connect: str | None, context: str | None) -> "Iterator[FarmClien
     from farm.client import FarmClient
 
     meant = target(connect, context)
-    with _told_where(meant), FarmClient(meant.address, tls=meant.tls) as client:
+    with (
+        _told_where(connect, context, meant.address),
+        FarmClient(meant.address, tls=meant.tls) as client,
+    ):
         yield client
 
 
@@ -105,7 +99,10 @@ def admin_client(connect: str | None, context: str | None) -> "Iterator[AdminCli
     from farm.client import AdminClient
 
     meant = target(connect, context)
-    with _told_where(meant), AdminClient(meant.address, tls=meant.tls) as client:
+    with (
+        _told_where(connect, context, meant.address),
+        AdminClient(meant.address, tls=meant.tls) as client,
+    ):
         try:
             yield client
         except (UnsupportedError, InternalError) as error:
@@ -116,13 +113,39 @@ def admin_client(connect: str | None, context: str | None) -> "Iterator[AdminCli
 
 
 @contextmanager
-def _told_where(meant: Target) -> Iterator[None]:
+def _told_where(connect: str | None, context: str | None, address: str) -> Iterator[None]:
+    """Say of an address at which nobody answers who named it.
+
+    Raises:
+        ConfigurationError: it is a URL.
+    """
+    if "://" in address:
+        raise ConfigurationError(
+            f"the gateway's address '{address}' is a URL; write HOST:PORT alone, for example"
+            f" {GRPC_ADDRESS}"
+        )
     try:
         yield
     except UnreachableError as error:
         raise UnreachableError(
-            f"{error.message} ({meant.origin})", retry_after_s=error.retry_after_s
+            f"{error.message} ({_origin(connect, context)})", retry_after_s=error.retry_after_s
         ) from error
+
+
+def _origin(connect: str | None, context: str | None) -> str:
+    """Return who named the address of `target`, in its order."""
+    from farm.contexts import FarmHome
+
+    if connect:
+        return "--connect has this address"
+    if context is not None:
+        return f"the context '{context}' has this address"
+    if os.environ.get(_CONNECT):
+        return f"{_CONNECT} has this address"
+    current = FarmHome.of(os.environ).current()
+    if current is not None:
+        return f"the current context, '{current}', has this address; `farm contexts ls`"
+    return f"nothing says where else it is: --connect, {_CONNECT} or a context would"
 
 
 def _difference(client: "AdminClient") -> str:

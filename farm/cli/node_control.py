@@ -13,7 +13,6 @@ from farm.cli.connecting import admin_client
 from farm.cli.exits import Exit, exit_code, farm_errors
 from farm.cli.node_details import find
 from farm.cli.options import Connect, Context, Output, OutputFormat
-from farm.cli.progress import changing
 from farm.core.errors import ConfigurationError, FarmError
 
 if TYPE_CHECKING:
@@ -86,6 +85,8 @@ def drain(
     output: OutputFormat = Output.TABLE,
 ) -> None:
     """Cordon nodes and wait until nothing runs there, so that they may be switched off."""
+    from farm.cli.progress import changing
+
     with farm_errors(), admin_client(connect, context) as admin:
         found = _found(admin.snapshot(), nodes, leaving=True, yes=yes)
         if dry_run:
@@ -94,7 +95,9 @@ def drain(
         told = _tell(found, admin.cordon, "cordoned")
         waiting = [outcome.node for outcome in told if outcome.error is None]
         failed = [outcome for outcome in told if outcome.error is not None]
-        _end([*_drained(admin, waiting, timeout), *failed], output)
+        with changing() as show:
+            drained = _drained(admin, waiting, timeout, show)
+        _end([*drained, *failed], output)
 
 
 def _found(
@@ -155,24 +158,25 @@ def _outcome(node: "NodeSnapshot", result: str) -> _Outcome:
     )
 
 
-def _drained(admin: "AdminClient", names: Sequence[str], timeout_s: float) -> list[_Outcome]:
+def _drained(
+    admin: "AdminClient", names: Sequence[str], timeout_s: float, show: Callable[[str], None]
+) -> list[_Outcome]:
     """Watch cordoned nodes until nothing runs on any of them, or the time is up."""
     began = time.monotonic()
     outcomes: list[_Outcome] = []
-    with changing() as show:
-        for snapshot in admin.watch(_LOOK_S) if names else ():
-            waited_s = time.monotonic() - began
-            nodes = [find(snapshot, name) for name in names]
-            busy = [node for node in nodes if not _is_idle(node, waited_s)]
-            over = waited_s >= timeout_s
-            if not busy or over:
-                outcomes = [
-                    _late(node, timeout_s) if node in busy else _outcome(node, "drained")
-                    for node in nodes
-                ]
-                break
-            running = "; ".join(f"{node.node_id}: {_running(node)}" for node in busy)
-            show(f"draining {running}")
+    for snapshot in admin.watch(_LOOK_S) if names else ():
+        waited_s = time.monotonic() - began
+        nodes = [find(snapshot, name) for name in names]
+        busy = [node for node in nodes if not _is_idle(node, waited_s)]
+        over = waited_s >= timeout_s
+        if not busy or over:
+            outcomes = [
+                _late(node, timeout_s) if node in busy else _outcome(node, "drained")
+                for node in nodes
+            ]
+            break
+        line = "; ".join(f"{node.node_id}: {_running(node)}" for node in busy)
+        show(f"draining {line}")
     return outcomes
 
 

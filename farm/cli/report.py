@@ -76,16 +76,17 @@ def report(
         ended = since_unix_ns(until or now.isoformat(), now=now, option="--until")
         if ended <= began:
             raise ConfigurationError(f"--until {until} is not after --since {since}")
-        found = _report(
-            began,
-            ended,
-            groups=list(dict.fromkeys(by or _GROUPS)),
-            names=baseline or [],
-            file=baselines,
-            now=now,
-            connect=connect,
-            context=context,
-        )
+        with doing("reading the ledger"):
+            found = _report(
+                began,
+                ended,
+                groups=list(dict.fromkeys(by or _GROUPS)),
+                names=baseline or [],
+                file=baselines,
+                now=now,
+                connect=connect,
+                context=context,
+            )
         if to is None:
             _write(found, output, now)
             return
@@ -119,7 +120,7 @@ def _report(
     catalogue = read_catalogue(file)
     chosen = _chosen(catalogue, names)
     known = catalogue.baselines.values()
-    with doing("reading the ledger"), admin_client(connect, context) as admin:
+    with admin_client(connect, context) as admin:
         return made(
             read(admin, began, ended, groups),
             admin.terms(began, ended),

@@ -58,11 +58,6 @@ def checked_address(address: str) -> str:
         ConfigurationError: it is neither.
     """
     host, _, port = address.rpartition(":")
-    if "://" in address and not address.startswith("unix:"):
-        raise ConfigurationError(
-            f"the gateway's address '{address}' is a URL; write HOST:PORT alone, for example"
-            f" {DEFAULT_ADDRESS}"
-        )
     if address.startswith("unix:") or (host and port.isdigit() and int(port) <= MAX_PORT):
         return address
     raise ConfigurationError(

@@ -2,5 +2,6 @@
 
 from typing import Final
 
-# What gateway and tools agree on; raised when a message changes its meaning.
+# What gateway and tools agree on; raised when a message changes its meaning. A tool of one
+# number less or more goes on as far as it can.
 ADMIN_PROTOCOL: Final = 1
