@@ -119,7 +119,7 @@ def _told_where(connect: str | None, context: str | None, address: str) -> Itera
     Raises:
         ConfigurationError: it is a URL.
     """
-    if "://" in address:
+    if "://" in address and not address.startswith("unix:"):
         raise ConfigurationError(
             f"the gateway's address '{address}' is a URL; write HOST:PORT alone, for example"
             f" {GRPC_ADDRESS}"

@@ -163,6 +163,7 @@ def _drained(
 ) -> list[_Outcome]:
     """Watch cordoned nodes until nothing runs on any of them, or the time is up."""
     began = time.monotonic()
+    shown = ""
     outcomes: list[_Outcome] = []
     for snapshot in admin.watch(_LOOK_S) if names else ():
         waited_s = time.monotonic() - began
@@ -176,7 +177,9 @@ def _drained(
             ]
             break
         line = "; ".join(f"{node.node_id}: {_running(node)}" for node in busy)
-        show(f"draining {line}")
+        if line != shown:
+            shown = line
+            show(f"draining {line}")
     return outcomes
 
 
