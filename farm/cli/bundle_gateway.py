@@ -4,13 +4,14 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from farm.cli.bundle_parts import Gathering
 from farm.cli.connecting import admin_client
-from farm.cli.model_details import model_document
+from farm.cli.model_details import description_document, model_document
 from farm.cli.node_details import node_document
-from farm.core.errors import FarmError
+from farm.core.errors import DeadlineExceededError, FarmError, UnreachableError
 from farm.core.ledger import GroupBy, LedgerQuery
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 # For each answer: a gateway that hangs is what the bundle may be about.
 _ANSWER_S: Final = 5.0
+# More would take long, and say little more.
+_DESCRIBED: Final = 20
 _LEDGER_S: Final = 24 * 3600
 
 
@@ -34,6 +37,7 @@ def _add(gathering: Gathering, admin: "AdminClient") -> None:
     parts: Mapping[str, Callable[[AdminClient], Any]] = {
         "gateway/snapshot.json": _snapshot,
         "gateway/models.json": _index,
+        "gateway/descriptions.json": _described,
         "gateway/ledger.json": _ledger,
         "gateway/log-settings.json": lambda admin: admin.log_settings(timeout_s=_ANSWER_S),
     }
@@ -80,6 +84,22 @@ def _index(admin: "AdminClient") -> list[dict[str, str]]:
         {"name": found.name, "version": found.version, "state": found.state, "why": found.reason}
         for found in admin.index(timeout_s=_ANSWER_S)
     ]
+
+
+def _described(admin: "AdminClient") -> dict[str, Any]:
+    """Return the first models in depth; of one that cannot be described, why."""
+    names = dict.fromkeys(found.name for found in admin.index(timeout_s=_ANSWER_S))
+    found: dict[str, Any] = {}
+    for name in islice(names, _DESCRIBED):
+        try:
+            versions = admin.describe(name, timeout_s=_ANSWER_S)
+        except (UnreachableError, DeadlineExceededError):
+            raise
+        except FarmError as error:
+            found[name] = error.message
+        else:
+            found[name] = [description_document(version) for version in versions]
+    return found
 
 
 def _ledger(admin: "AdminClient") -> dict[str, Any]:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from farm.client import AdminClient, ClientTls, FarmClient
     from farm.contexts import Context
 
+# What comes of an answer that says something else than was asked, or in another way.
+_MISREAD: Final = (LookupError, TypeError, ValueError)
 # For a gateway that has just answered something else.
 _VERSION_S: Final = 2.0
 
@@ -105,11 +107,13 @@ def admin_client(connect: str | None, context: str | None) -> "Iterator[AdminCli
     ):
         try:
             yield client
-        except (UnsupportedError, InternalError) as error:
+        except (UnsupportedError, InternalError, *_MISREAD) as error:
             difference = _difference(client)
             if not difference:
                 raise
-            raise type(error)(f"{error.message} ({difference})") from error
+            if isinstance(error, FarmError):
+                raise type(error)(f"{error.message} ({difference})") from error
+            raise UnsupportedError(f"its answer is not understood ({difference})") from error
 
 
 @contextmanager

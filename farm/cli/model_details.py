@@ -35,7 +35,9 @@ def describe(
         with admin_client(connect, context) as admin:
             versions = admin.describe(model, version)
         if output is Output.JSON:
-            print_json("model", {"name": model, "versions": [_document(v) for v in versions]})
+            print_json(
+                "model", {"name": model, "versions": [description_document(v) for v in versions]}
+            )
             return
         for described in versions:
             _print(described)
@@ -58,7 +60,8 @@ def model_document(model: "ModelSnapshot") -> dict[str, Any]:
     }
 
 
-def _document(described: "ModelDescription") -> dict[str, Any]:
+def description_document(described: "ModelDescription") -> dict[str, Any]:
+    """Return what is known of a version as JSON values."""
     snapshot = described.snapshot
     return {
         "version": snapshot.version,

@@ -94,7 +94,7 @@ def test_a_support_bundle_of_a_real_farm(farm: FarmProcess, tmp_path: Path) -> N
     made = run("support-bundle", "--to", str(bundle), "--connect", farm.grpc, "-o", "json")
     assert made.returncode == 0, made.stderr.decode()
     files = {each["name"] for each in json.loads(made.stdout)["bundle"]["files"]}
-    answers = ("version", "snapshot", "models", "ledger", "log-settings")
+    answers = ("version", "snapshot", "models", "descriptions", "ledger", "log-settings")
     assert {f"gateway/{name}.json" for name in answers} <= files
     with tarfile.open(bundle) as archive:
         (name,) = [each for each in archive.getnames() if each.endswith("snapshot.json")]

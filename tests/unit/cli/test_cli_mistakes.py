@@ -15,7 +15,9 @@ from fake_gateway import FakeGateway, running_gateway
 from free_ports import free_address
 
 from farm import __version__
+from farm.cli.connecting import admin_client
 from farm.contexts import Context, FarmHome
+from farm.core.errors import UnsupportedError
 
 
 @pytest.fixture
@@ -121,6 +123,14 @@ def test_a_gateway_of_another_version_is_told_where_it_cannot_do_it(
     told = fails(1, "ledger", "show", "--connect", gateway.address)
     assert f"farm 9.9 with protocol {protocol}, this command {__version__}" in told
     assert advice in told
+
+
+def test_an_answer_that_is_not_understood_is_no_traceback(gateway: FakeGateway) -> None:
+    with (
+        pytest.raises(UnsupportedError, match=r"not understood \(the gateway is farm 9\.9"),
+        admin_client(gateway.address, None),
+    ):
+        raise ValueError("a day that is none")
 
 
 def test_a_server_that_is_no_farms_gateway_is_told() -> None:

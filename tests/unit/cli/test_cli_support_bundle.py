@@ -78,6 +78,8 @@ def test_it_says_what_a_maintainer_asks(gateway: FakeGateway, tmp_path: Path) ->
     assert told["contexts.json"]["current"] == "shelf"
     assert told["gateway/version.json"]["farm_version"] == "9.9"
     assert [node["node"] for node in told["gateway/snapshot.json"]["nodes"]] == ["pi-1", "pi-2"]
+    assert told["gateway/models.json"][0]["name"] == "other"
+    assert told["gateway/descriptions.json"] == {"other": "there is no model 'other' on this farm"}
     assert b"batch failed" in files["logs/1.txt"]
     assert "farm doctor" in left_out(manifest)["doctor"]
     # The fake gateway has no ledger: why is in the bundle, and the rest too.
