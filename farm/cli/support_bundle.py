@@ -52,8 +52,9 @@ def support_bundle(
     """
     with farm_errors():
         from farm.cli.bundle_gateway import add_gateway
-        from farm.cli.bundle_machine import add_contexts, add_logs, add_machine, add_settings
+        from farm.cli.bundle_machine import add_logs, add_machine
         from farm.cli.bundle_parts import Gathering, bundled
+        from farm.cli.bundle_settings import add_contexts, add_settings
         from farm.core.private_files import PRIVATE, replace_file
 
         made = datetime.now(UTC)

@@ -116,7 +116,7 @@ def test_files_that_are_wrong_are_told_with_what_is_wrong(tmp_path: Path) -> Non
     assert "did you mean 'role'" in json.loads(files["inventory.json"])["problem"]
     assert "is not YAML" in left_out(manifest)["config.json"]
     assert b"is not YAML" in files["config.error.txt"]
-    assert "cannot be read" in left_out(manifest)["logs/1.txt"]
+    assert "is no file" in left_out(manifest)["logs/1.txt"]
 
 
 def test_addresses_go_on_demand(tmp_path: Path) -> None:
