@@ -1,4 +1,4 @@
-"""What a support bundle says of settings: what the farm is to be, and which farms are known here."""
+"""What a support bundle says of settings: what the farm is to be, which farms are known here."""
 
 import stat
 from collections.abc import Callable, Mapping, Sequence

@@ -1,5 +1,7 @@
 """A command whose extra is not installed says which one to install."""
 
+import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +9,8 @@ from pathlib import Path
 import pytest
 from fake_gateway import running_gateway
 from PIL import Image
+
+from farm.contexts import Context, FarmHome
 
 RUN = """
 import importlib.abc, sys
@@ -66,6 +70,17 @@ def test_a_laptop_needs_no_extra() -> None:
     ended = run({*heavy, "textual", "fabric"}, "models", "ls", "--connect", "127.0.0.1:9")
     assert ended.returncode == 4
     assert "no answer from 127.0.0.1:9" in ended.stderr
+
+
+def test_a_support_bundle_needs_no_extra(tmp_path: Path) -> None:
+    heavy = {"ray", "onnxruntime", "structlog", "psutil", "cryptography", "fabric", "keyring"}
+    path = tmp_path / "bundle.tar.gz"
+    FarmHome.of(os.environ).write(Context(farm="shelf", address="127.0.0.1:9"))
+    (FarmHome.of(os.environ).folder("shelf").path / "operator.pem").write_text("a certificate")
+    ended = run(heavy, "support-bundle", "--to", str(path), "-o", "json")
+    assert ended.returncode == 0, ended.stderr
+    files = [each["name"] for each in json.loads(ended.stdout)["bundle"]["files"]]
+    assert {"contexts.json", "machine.json", "versions.json"} <= set(files)
 
 
 def test_a_missing_module_of_no_extra_is_a_defect_and_shown_as_one() -> None:
