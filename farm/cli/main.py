@@ -41,6 +41,7 @@ app = typer.Typer(
     help="One inference service from a shelf of Raspberry Pis, and what every answer costs.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
 )
 app.command("up")(up.up)
 app.command("demo")(demo.demo)

@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
+from command_tree import commands
 from commands import farm, ok
 from fake_gateway import FakeGateway, running_gateway
 from free_ports import free_address
 
-from farm.cli.main import app
 from farm.contexts import Context, FarmHome
 from farm.pki import Authority
 
@@ -31,16 +30,6 @@ WITHOUT = {
     "top": "is a screen",
     "up": "serves until it is told to end; its ready line is for scripts",
 }
-
-
-def commands(group: typer.Typer = app, words: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield every command of a group and of those in it, by its words, and its function."""
-    for command in group.registered_commands:
-        assert command.callback is not None
-        yield f"{words}{command.name or command.callback.__name__}", command.callback
-    for inner in group.registered_groups:
-        assert inner.typer_instance is not None
-        yield from commands(inner.typer_instance, f"{words}{inner.name} ")
 
 
 def formats(function: Any) -> set[str]:
