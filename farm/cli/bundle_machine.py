@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from farm import __version__
 from farm.cli.bundle_parts import MOST_CHARACTERS, Gathering
-from farm.cli.redaction import names_secret
+from farm.cli.redaction import secrets_of
 from farm.core.errors import ConfigurationError, UnreachableError
 
 _DISTRIBUTION: Final = "bramble-farm"
@@ -37,9 +37,8 @@ _MEMORY: Final = ("MemTotal", "MemAvailable", "SwapTotal", "SwapFree")
 
 def add_machine(gathering: Gathering, environment: Mapping[str, str]) -> None:
     """Add what this machine and its software are."""
-    gathering.secrets.update(
-        value for name, value in environment.items() if names_secret(name) and value
-    )
+    # Of all variables, those that are no part of the bundle too.
+    gathering.secrets.update(secrets_of(dict(environment)))
     gathering.add("versions.json", _versions)
     gathering.add("machine.json", _machine)
     gathering.add("environment.json", lambda: _environment(environment))

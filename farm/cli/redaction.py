@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from itertools import pairwise
 from typing import Any, Final
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, unquote
 
 from farm.core.text import printable
 
@@ -100,10 +100,12 @@ def names_secret(key: str) -> bool:
 
 
 def secrets_of(data: Any) -> Iterator[str]:
-    """Yield what stands under keys that name secrets, anywhere in mappings and lists."""
+    """Yield what stands under keys that name secrets in mappings and lists, or in their texts."""
     for secret, value in _leaves(data, inside=False):
         if secret and isinstance(value, str | int) and not isinstance(value, bool):
             yield str(value)
+        elif isinstance(value, str):
+            yield from secrets_in(value)
 
 
 def secrets_in(text: str) -> Iterator[str]:
@@ -113,7 +115,8 @@ def secrets_in(text: str) -> Iterator[str]:
         if any(character.isdigit() for character in value):
             yield value
     for found in _URL.finditer(text):
-        yield found["user"].partition(":")[2]
+        password = found["user"].partition(":")[2]
+        yield from {password, unquote(password)} - {""}
 
 
 def _leaves(data: Any, *, inside: bool) -> Iterator[tuple[bool, Any]]:

@@ -196,7 +196,7 @@ def test_no_secret_is_in_a_bundle(secrets: list[str], valid: bool, anonymize: bo
         (folder / "shelf.yaml").write_text(yaml.safe_dump(shelf, allow_unicode=True))
         (folder / "farm.yaml").write_text(yaml.safe_dump(config))
         lines = [
-            f"ray started with {of_ray}",
+            f"ray started with {of_ray}; pw-of-ann and pw-of-db were refused",
             json.dumps({"event": "login", "password": of_environment}),
             f"cannot use {of_config} of ann@example.org in /home/ann/x, for {of_host!r}"
             if not valid
@@ -207,10 +207,11 @@ def test_no_secret_is_in_a_bundle(secrets: list[str], valid: bool, anonymize: bo
             *("-i", str(folder / "shelf.yaml"), "--config", str(folder / "farm.yaml")),
             *("--log", str(folder / "farm.log"), *(("--anonymize",) if anonymize else ())),
             env={"FARM_HOME": str(home.path), "MY_API_TOKEN": of_environment,
+                 "DATABASE": "postgres://farm:pw-of-db@198.18.0.7/x",
                  "http_proxy": "http://ann:pw-of-ann@proxy.example.org:3128"},
         )  # fmt: skip
     planted = {of_config, of_environment, of_ray, *([] if valid else [of_host])}
-    planted |= {"pw-of-ann", "ann@example.org", "/home/ann"}
+    planted |= {"pw-of-ann", "pw-of-db", "ann@example.org", "/home/ann"}
     for file, content in files.items():
         text = content.decode()
         for secret in planted:
