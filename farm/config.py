@@ -5,12 +5,13 @@ Read and checked once, at the edge. The environment's `FARM_GRPC` sets `grpc`,
 else's, such as `FARM_CONNECT`, which is the command line's.
 """
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from farm.core.addresses import GRPC_ADDRESS, METRICS_ADDRESS
 from farm.core.errors import ConfigurationError
@@ -24,7 +25,16 @@ from farm.sections.words import HomePath
 # Threads of one node: more than any board has cores, and few enough to be started.
 _MAX_THREADS = 256
 
-Address = Annotated[str, Field(pattern=r"^(\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}$")]
+_ADDRESS = re.compile(r"(\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}")
+
+
+def _address(value: str) -> str:
+    if not _ADDRESS.fullmatch(value):
+        raise ValueError(f"must be HOST:PORT, like {GRPC_ADDRESS}")
+    return value
+
+
+Address = Annotated[str, AfterValidator(_address)]
 Positive = Annotated[int, Field(gt=0)]
 Seconds = Annotated[float, Field(gt=0)]
 

@@ -201,8 +201,9 @@ def _play(replay: Path, speed: float, options: "TopOptions") -> "FarmTop":
 
 
 def _simulate(scenario: Path, speed: float, options: "TopOptions") -> "FarmTop":
-    from tui.app import FarmTop
     from tui.sources.simulator import Simulator
+
+    from tui.app import FarmTop
 
     app = FarmTop(Simulator(scenario, speed=speed), options=options)
     app.run()
