@@ -211,10 +211,12 @@ class Gateway:
             terms=TermsService(economy.terms, clock=clock),
             observer=observer,
         )
-        self._latest = self.snapshots.take()
-        # The scrape runs on a thread of its own and must not look into live parts.
-        observer.watch(lambda: self._latest)
         self._config = config
+        self._look()
+        # The scrape runs on a thread of its own and must not look into live parts.
+        observer.watch(lambda: self._latest, clock=clock, ledger_drops=economy.ledger_drops)
+        if config.metrics_triton:
+            observer.watch_as_triton(lambda: self._counts)
         self._registry = observer.registry
         self._metrics: MetricsServer | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -258,7 +260,7 @@ class Gateway:
             await self._listen()
         self._economy.accounting.begin()
         await self._frontend.set_serving(True)
-        self._latest = self.snapshots.take()
+        self._look()
         self._keep(self._report_health(), "health")
         self._keep(self._curves.run(), "curves")
         self._keep(self._economy.accounting.run(self.fleet.tell_thrift), "accounting")
@@ -323,12 +325,18 @@ class Gateway:
             _log.critical("part_failed", part=task.get_name(), exc_info=task.exception())
             self.engine.broken.set()
 
+    def _look(self) -> None:
+        """Take down how the farm is, for whoever scrapes it next."""
+        self._latest = self.snapshots.take()
+        if self._config.metrics_triton:
+            self._counts = self.snapshots.counts()
+
     async def _report_health(self) -> None:
         """Let health checks and metrics follow the farm: without a node, not serving."""
         told = True
         while True:
             await asyncio.sleep(_HEALTH_INTERVAL_S)
-            self._latest = self.snapshots.take()
+            self._look()
             serving = self.dataplane.serving()
             if serving is not told:
                 told = serving

@@ -209,6 +209,9 @@ class FarmConfig(Section):
     name: str = "farm"
     grpc: Address = GRPC_ADDRESS
     metrics: Address = METRICS_ADDRESS
+    metrics_triton: Annotated[
+        bool, Field(description="export Triton's metrics of models beside the farm's own")
+    ] = False
     tls: Annotated[
         TlsConfig | None, Field(description="of gRPC; without it connections are not encrypted")
     ] = None

@@ -21,7 +21,7 @@ class NodeSnapshot:
     """A node and the age of what is known of it; None where nothing is known yet.
 
     `inflight_batches` are those of this gateway alone. `power` is its host's, which nodes on one
-    host have in common.
+    host have in common; it is `unmetered` while its meter tells nothing that is believed.
     """
 
     node_id: str
@@ -33,6 +33,7 @@ class NodeSnapshot:
     cordoned: bool = False
     inflight_batches: int = 0
     power: Power | None = None
+    unmetered: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -101,6 +101,10 @@ class Accounting:
         """Return what a node's host draws now; None where nothing is known yet."""
         return self._hosts.power(node_id)
 
+    def unmetered(self, node_id: str) -> bool:
+        """Whether a node's meter, if it has one, tells nothing that is believed."""
+        return node_id in self._unmetered
+
     def totals(self) -> EnergyTotals:
         """Return what the farm drew and cost in all windows that are closed."""
         energy = self._totals.energy

@@ -175,6 +175,7 @@ class Engine:
     def forget(self, key: ModelKey) -> None:
         """Drop the statistics of a version that was unloaded."""
         self._statistics.pop(key, None)
+        self._observer.version_retired(key)
 
     def end_all(self, error: FarmError) -> int:
         """Answer every waiting request with an error; return how many there were."""

@@ -6,6 +6,7 @@ from farm.core.clock import Clock
 from farm.core.models import ModelKey, ModelState
 from farm.core.nodes import NodeState
 from farm.core.snapshots import FarmSnapshot, ModelSnapshot, NodeSnapshot
+from farm.core.statistics import VersionCounts
 from farm.engine.accounting import Accounting
 from farm.engine.catalog import Catalog, Model, Version
 from farm.engine.dataplane import DataPlane
@@ -59,6 +60,14 @@ class Snapshots:
             energy=self._accounting.totals(),
         )
 
+    def counts(self) -> tuple[VersionCounts, ...]:
+        """Return what every loaded version has done until now."""
+        loaded = sorted(v.key for v in self._catalog.versions() if v.spec is not None)
+        return tuple(
+            self._engine.statistics(key).counts(key, pending=self._engine.machine.queued(key))
+            for key in loaded
+        )
+
     def node(self, node_id: str) -> NodeSnapshot:
         """Return one of the farm's nodes as it is now."""
         return self._node(self._fleet.members[node_id])
@@ -84,6 +93,7 @@ class Snapshots:
             cordoned=member.cordoned,
             inflight_batches=machine.inflight_at(member.node_id),
             power=self._accounting.power(member.node_id),
+            unmetered=self._accounting.unmetered(member.node_id),
         )
 
     def model(self, version: Version) -> ModelSnapshot:

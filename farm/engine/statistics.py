@@ -7,7 +7,9 @@ rows, and an execution's time once. All are true counts; nothing is sampled.
 
 from dataclasses import dataclass, field
 
+from farm.core.models import ModelKey
 from farm.core.requests import BatchTiming, LedgerEntry, Receipt
+from farm.core.statistics import VersionCounts
 
 
 @dataclass(slots=True)
@@ -68,3 +70,19 @@ class VersionStatistics:
         self.last_inference_unix_ms = unix_ns // 1_000_000
         self.compute.add(entry.timing, entry.requests)
         self.batches.setdefault(entry.rows, ComputeStatistics()).add(entry.timing)
+
+    def counts(self, key: ModelKey, *, pending: int) -> VersionCounts:
+        """Return the counts of the version of this key as they are now."""
+        return VersionCounts(
+            model=key,
+            success=self.success.count,
+            failure=self.fail.count,
+            inferences=self.inferences,
+            executions=self.executions,
+            pending=pending,
+            request_ns=self.success.ns,
+            queue_ns=self.queue.ns,
+            compute_input_ns=self.compute.input.ns,
+            compute_infer_ns=self.compute.infer.ns,
+            compute_output_ns=self.compute.output.ns,
+        )

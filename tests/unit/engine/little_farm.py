@@ -66,6 +66,7 @@ class Notes:
     errors: list[ErrorCode] = field(default_factory=list)
     settled: list[LedgerEntry] = field(default_factory=list)
     ejected: list[str] = field(default_factory=list)
+    retired: list[ModelKey] = field(default_factory=list)
 
     def request_finished(
         self, model: ModelKey, code: ErrorCode | None, latency_s: float, receipt: Receipt | None
@@ -81,6 +82,9 @@ class Notes:
 
     def node_ejected(self, node_id: str) -> None:
         self.ejected.append(node_id)
+
+    def version_retired(self, model: ModelKey) -> None:
+        self.retired.append(model)
 
 
 @dataclass(slots=True)

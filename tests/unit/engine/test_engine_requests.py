@@ -57,6 +57,18 @@ async def test_a_request_is_answered_with_a_receipt() -> None:
         assert [(code, told) for _, code, told in farm.notes.finished] == [(None, receipt)]
 
 
+async def test_what_a_version_did_is_counted_as_triton_counts() -> None:
+    async with LittleFarm("a") as farm:
+        await farm.start_nodes()
+        await result(farm.infer(b"ab", b"cd"))
+        (counts,) = farm.snapshots.counts()
+        assert (counts.success, counts.failure, counts.pending) == (1, 0, 0)
+        assert (counts.inferences, counts.executions) == (2, 1)
+        compute_ns = counts.compute_input_ns + counts.compute_infer_ns + counts.compute_output_ns
+        assert compute_ns == 6_000
+        assert counts.request_ns >= counts.queue_ns > 0
+
+
 async def test_requests_that_come_turn_by_turn_leave_together() -> None:
     async with LittleFarm("a", "b") as farm:
         await farm.start_nodes()

@@ -2,11 +2,13 @@
 
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from urllib.request import urlopen
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from farm.core.clock import SystemClock
 from farm.core.errors import ConfigurationError, ErrorCode
 from farm.core.models import ModelKey, ModelState
 from farm.core.nodes import NodeState
@@ -126,7 +128,7 @@ def test_ejections_are_counted(observer: PrometheusObserver) -> None:
 
 def test_gauges_are_the_farm_at_the_moment_of_the_scrape(observer: PrometheusObserver) -> None:
     taken = [snapshot(NodeState.READY, NodeState.READY, NodeState.LOST)]
-    observer.watch(lambda: taken[0])
+    observer.watch(lambda: taken[0], clock=SystemClock())
     states = {state: value(observer, "farm_nodes", state=state) for state in NodeState}
     assert states == dict.fromkeys(NodeState, 0) | {NodeState.READY: 2, NodeState.LOST: 1}
     assert value(observer, "farm_batches_in_flight") == 2
@@ -137,6 +139,32 @@ def test_gauges_are_the_farm_at_the_moment_of_the_scrape(observer: PrometheusObs
     assert value(observer, "farm_nodes", state="ejected") == 1
 
 
+def test_answers_that_took_more_than_one_node_are_counted(observer: PrometheusObserver) -> None:
+    observer.request_finished(M, None, 0.03, RECEIPT)
+    assert value(observer, "farm_request_retries_total", **LABELS) is None
+    observer.request_finished(M, None, 0.03, replace(RECEIPT, attempts=3))
+    assert value(observer, "farm_request_retries_total", **LABELS) == 2
+
+
+def test_a_retired_version_leaves_no_series(observer: PrometheusObserver) -> None:
+    other = ModelKey("m", 4)
+    for model in (M, other):
+        observer.request_finished(model, None, 0.03, replace(RECEIPT, attempts=2))
+        observer.request_finished(model, ErrorCode.NODE_LOST, 0.03, None)
+        timing = BatchTiming(input_ns=1, infer_ns=2, output_ns=3)
+        observer.batch_settled(replace(entry("completed", wasted=1, timing=timing), model=model))
+    observer.version_retired(M)
+    versions = {
+        sample.labels["version"]
+        for family in observer.registry.collect()
+        for sample in family.samples
+        if "version" in sample.labels
+    }
+    assert versions == {"4"}
+    observer.request_finished(M, None, 0.03, RECEIPT)
+    assert value(observer, "farm_requests_total", **LABELS, outcome="ok") == 1
+
+
 def test_two_gateways_in_a_process_count_apart(observer: PrometheusObserver) -> None:
     other = PrometheusObserver()
     observer.node_ejected("a")
@@ -144,7 +172,7 @@ def test_two_gateways_in_a_process_count_apart(observer: PrometheusObserver) -> 
 
 
 def test_prometheus_can_scrape(observer: PrometheusObserver, server: MetricsServer) -> None:
-    observer.watch(lambda: snapshot(NodeState.READY))
+    observer.watch(lambda: snapshot(NodeState.READY), clock=SystemClock())
     observer.request_finished(M, None, 0.03, RECEIPT)
     with urlopen(f"http://127.0.0.1:{server.port}/metrics", timeout=10) as answer:
         assert answer.status == 200
