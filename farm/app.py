@@ -113,7 +113,7 @@ class Gateway:
             ConfigurationError: TLS or a handover is not to be had as configured.
         """
         clock = SystemClock()
-        observer = PrometheusObserver()
+        observer = PrometheusObserver(pool.node_ids)
         catalog = Catalog()
         curves = KnownCurves(catalog=catalog, store=CurveStore(curves_dir))
         economy = self._economy = Economy(

@@ -27,10 +27,10 @@ _READINGS: Mapping[str, tuple[str, Callable[[NodeVitals], float | None]]] = {
 
 # Bits of a Raspberry Pi's `get_throttled`; the same 16 bits higher say that it has occurred.
 _FLAGS: Mapping[str, tuple[str, int]] = {
-    "undervoltage": ("The supply's voltage is too low", 0),
-    "frequency_capped": ("The firmware caps the clock", 1),
-    "throttled": ("The firmware throttles the clock", 2),
-    "soft_temperature_limit": ("The soft temperature limit is reached", 3),
+    "undervoltage": ("the supply's voltage is too low", 0),
+    "frequency_capped": ("the firmware caps the clock", 1),
+    "throttled": ("the firmware throttles the clock", 2),
+    "soft_temperature_limit": ("the soft temperature limit is reached", 3),
 }
 _SINCE_BOOT = 16
 
@@ -42,11 +42,11 @@ def node_gauges(nodes: Sequence[NodeSnapshot], *, age_s: float) -> Iterable[Metr
     for name, (meaning, read) in _READINGS.items():
         yield _readings(present, name, meaning, read)
     for name, (meaning, bit) in _FLAGS.items():
-        yield _readings(present, name, f"{meaning}: 1 now.", partial(_flag, bit=bit))
+        yield _readings(present, name, f"1 while {meaning}.", partial(_flag, bit=bit))
         yield _readings(
             present,
             f"{name}_since_boot",
-            f"{meaning}: 1 if so since the board was started.",
+            f"1 once {meaning}, until the board restarts.",
             partial(_flag, bit=bit + _SINCE_BOOT),
         )
     yield from _power(present)

@@ -5,7 +5,7 @@ request for a model that does not exist counts without a model. What is counted 
 as it happens; everything else is read from a snapshot when somebody scrapes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
@@ -41,7 +41,8 @@ class _Answered:
 class PrometheusObserver:
     """An `Observer` that counts. One registry a gateway, so several can live in a process."""
 
-    def __init__(self) -> None:
+    def __init__(self, node_ids: Iterable[str] = ()) -> None:
+        """Begin at 0, of these nodes too: what begins at 1 shows no increase to Prometheus."""
         self.registry = CollectorRegistry()
         self._answered: dict[ModelKey, _Answered] = {}
         self._requests = VersionSeries(
@@ -108,6 +109,10 @@ class PrometheusObserver:
         self._ejections = self._counter(
             "farm_node_ejections", "Times a node was taken out for its failures.", "node"
         )
+        for code in ErrorCode:
+            self._errors.labels(code)
+        for node_id in node_ids:
+            self._ejections.labels(node_id)
         ProcessCollector(registry=self.registry)
 
     def request_finished(
