@@ -133,6 +133,7 @@ class Gateway:
             observer=observer,
             accounting=economy.accounting,
             recorder=recorder,
+            verbose=log.verbose,
         )
         self.fleet = Fleet(
             pool=pool,

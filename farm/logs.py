@@ -30,6 +30,10 @@ class LogSwitches:
         self._on = dict.fromkeys(_SWITCHES, True)
         self._verbose_level = 0
 
+    def verbose(self) -> bool:
+        """Whether debug lines are written: whoever makes many may spare himself the making."""
+        return bool(self._verbose_level)
+
     def settings(self) -> Mapping[str, bool | int | str]:
         """Return every setting."""
         return {**_FIXED, **self._on, _VERBOSE: self._verbose_level}

@@ -16,6 +16,7 @@ from farm.core.pool import WorkerPool
 from farm.core.requests import Batch, BatchCompleted, BatchFailed, InferenceRequest, Receipt
 from farm.core.tensors import Tensor
 from farm.engine.accounting import Accounting
+from farm.engine.request_log import RequestLog
 from farm.engine.statistics import VersionStatistics
 from farm.engine.trace import TraceRecorder
 from farm.scheduling.effects import (
@@ -81,8 +82,11 @@ class Engine:
         observer: Observer,
         accounting: Accounting,
         recorder: TraceRecorder | None = None,
+        verbose: Callable[[], bool] = lambda: False,
     ) -> None:
+        """Wire the parts; `verbose` says whether every batch is to be logged."""
         self.machine = machine
+        self.log = RequestLog(clock=clock, verbose=verbose)
         self._pool = pool
         self._clock = clock
         self._observer = observer
@@ -236,6 +240,7 @@ class Engine:
                 self._reply(request_id, error)
             case DispatchBatch(batch, placement):
                 self._accounting.dispatched(batch, placement.node_id)
+                self.log.dispatched(batch, placement)
                 outcome = self._pool.execute(batch, placement.node_id)
                 self._keep(self._settle(batch, placement.node_id, outcome))
             case WakeAt(at):
@@ -262,6 +267,7 @@ class Engine:
             case AppendLedger(entry):
                 self._counts(entry.model).settled(entry, unix_ns=self._clock.unix_ns())
                 self._accounting.returned(entry)
+                self.log.settled(entry)
                 self._observer.batch_settled(entry)
 
     def _keep(self, work: Coroutine[Any, Any, None]) -> None:
@@ -280,12 +286,14 @@ class Engine:
             statistics.answered(rows=request.rows, latency_s=latency_s, receipt=reply.receipt)
             self._accounting.answered(request, latency_s, response_bytes=reply.size_bytes)
             self._observer.request_finished(request.model, None, latency_s, reply.receipt)
+            self.log.answered(request)
             if not future.done():
                 future.set_result(reply)
         else:
             statistics.refused(latency_s=latency_s)
             self._accounting.refused(request, reply.code, latency_s)
             self._observer.request_finished(request.model, reply.code, latency_s, None)
+            self.log.refused(request, reply, latency_s)
             if not future.done():
                 future.set_exception(reply)
 
@@ -312,6 +320,7 @@ class Engine:
             energy, cost = self._accounting.reckon(batch, settled)
             self.post(BatchFinished(replace(settled, energy=energy, cost=cost)))
         else:
+            self.log.came_back(settled)
             self.post(settled)
 
     async def _probe(self, probe: ProbeNode) -> None:

@@ -52,6 +52,7 @@ def to_call(
         timeout_s=time_left_s,
         queue_timeout_s=queue_timeout_us * _US if queue_timeout_us > 0 else None,
         client=client,
+        given_id=request.id,
         parameters=parameters,
     )
 

@@ -238,6 +238,7 @@ class LittleFarm:
         polled: bool = False,
         unloaded: Sequence[str] = (),
         curves_dir: Path | None = None,
+        verbose: bool = False,
     ) -> None:
         self.pool = FakePool(node_ids or ("a",))
         self.notes = Notes()
@@ -255,6 +256,7 @@ class LittleFarm:
             clock=clock,
             observer=self.notes,
             accounting=self.accounting,
+            verbose=lambda: verbose,
         )
         known = KnownCurves(catalog=self.catalog, store=CurveStore(curves_dir))
         self.fleet = Fleet(
@@ -359,6 +361,7 @@ class LittleFarm:
         priority: int = 0,
         timeout_s: float | None = None,
         queue_timeout_s: float | None = None,
+        given_id: str = "",
     ) -> asyncio.Task[InferenceResult]:
         """Send a request as a client would; the task is the caller."""
         call = InferenceCall(
@@ -370,6 +373,7 @@ class LittleFarm:
             priority=priority,
             timeout_s=timeout_s,
             queue_timeout_s=queue_timeout_s,
+            given_id=given_id,
         )
         return asyncio.create_task(self.dataplane.infer(call))
 
