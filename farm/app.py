@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Coroutine, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import structlog
 
@@ -17,7 +17,7 @@ from farm.config import (
     SchedulingConfig,
     TlsConfig,
 )
-from farm.core.clock import SystemClock
+from farm.core.clock import Clock, SystemClock
 from farm.core.errors import DrainingError, UnreachableError
 from farm.core.nodes import NodeState
 from farm.core.pool import WorkerPool
@@ -53,6 +53,9 @@ from farm.repository.repository import Repository
 from farm.scheduling.limits import Hedging, SchedulingLimits
 from farm.scheduling.machine import Machine
 from farm.scheduling.placement import POLICIES
+
+if TYPE_CHECKING:
+    from farm.tracing import RequestTracer
 
 _log = structlog.get_logger()
 
@@ -116,6 +119,7 @@ class Gateway:
         observer = PrometheusObserver(pool.node_ids)
         catalog = Catalog()
         curves = KnownCurves(catalog=catalog, store=CurveStore(curves_dir))
+        self._tracer = _tracer(config, clock)
         economy = self._economy = Economy(
             config,
             economics,
@@ -133,6 +137,7 @@ class Gateway:
             observer=observer,
             accounting=economy.accounting,
             recorder=recorder,
+            tracer=self._tracer,
             verbose=log.verbose,
         )
         self.fleet = Fleet(
@@ -186,7 +191,9 @@ class Gateway:
                 connection_age_s=_CONNECTION_AGE_S if config.handover else None,
                 max_receive_bytes=config.max_message_bytes,
             ),
-            inference=InferenceService(self.dataplane, observer=observer),
+            inference=InferenceService(
+                self.dataplane, observer=observer, traced=self._tracer is not None
+            ),
             repository=RepositoryService(control=self.control, snapshots=self.snapshots, log=log),
             admin=AdminService(
                 self.snapshots,
@@ -311,6 +318,8 @@ class Gateway:
         await self.control.close()
         await self.engine.close()
         await self._economy.close()
+        if self._tracer is not None:
+            await asyncio.to_thread(self._tracer.close)
         if self._metrics is not None:
             self._metrics.close()
 
@@ -346,6 +355,20 @@ class Gateway:
 
 def _with_port(address: str, port: int) -> str:
     return f"{address.rpartition(':')[0]}:{port}"
+
+
+def _tracer(config: FarmConfig, clock: Clock) -> "RequestTracer | None":
+    if config.tracing is None:
+        return None
+    # An extra of its own, which takes a twentieth of a second to import.
+    from farm.tracing import open_tracer
+
+    return open_tracer(
+        endpoint=config.tracing.endpoint,
+        sample_ratio=config.tracing.sample_ratio,
+        farm=config.name,
+        clock=clock,
+    )
 
 
 def _tls(tls: TlsConfig | None) -> TlsSettings | None:

@@ -7,6 +7,7 @@ else's, such as `FARM_CONNECT`, which is the command line's.
 
 from collections.abc import Mapping
 from enum import StrEnum
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -203,6 +204,35 @@ class PowerConfig(Power):
     ] = 10.0
 
 
+class TracingConfig(Section):
+    """Where requests are sent as OpenTelemetry traces, and which."""
+
+    endpoint: Annotated[
+        str,
+        Field(
+            pattern=r"^https?://[^\s/]+(/\S*)?$",
+            description="OTLP over HTTP, as http://127.0.0.1:4318/v1/traces",
+        ),
+    ]
+    sample_ratio: Annotated[
+        float,
+        Field(ge=0, le=1, description="of requests whose client says nothing with a traceparent"),
+    ] = 0.01
+
+    @model_validator(mode="after")
+    def _to_be_had(self) -> Self:
+        try:
+            found = find_spec("opentelemetry.exporter.otlp.proto.http")
+        except ModuleNotFoundError:
+            found = None
+        if found is None:
+            raise ValueError(
+                "needs OpenTelemetry, which is not installed here: pip install"
+                " 'bramble-farm[tracing]'"
+            )
+        return self
+
+
 class FarmConfig(Section):
     """Everything `farm up` needs to know."""
 
@@ -212,6 +242,9 @@ class FarmConfig(Section):
     metrics_triton: Annotated[
         bool, Field(description="export Triton's metrics of models beside the farm's own")
     ] = False
+    tracing: Annotated[
+        TracingConfig | None, Field(description="without it no request is traced")
+    ] = None
     tls: Annotated[
         TlsConfig | None, Field(description="of gRPC; without it connections are not encrypted")
     ] = None

@@ -60,6 +60,7 @@ _EXTRAS = {
     "prometheus_client": "head",
     "structlog": "head",
     "psutil": "node",
+    "opentelemetry": "tracing",
     "onnxruntime": "node",
     "cryptography": "ops",
     "fabric": "ops",

@@ -42,7 +42,7 @@ class InferenceCall:
     range `abi`. `outputs` is empty for all; those in `classes` are answered as that many
     highest values. `timeout_s` is what is left of the client's deadline, `queue_timeout_s`
     how long it may wait. `client` is whose it is: clients share the farm fairly. `given_id` is
-    what the client calls it.
+    what the client calls it, `trace_parent` the W3C `traceparent` of its call.
     """
 
     model: str
@@ -56,6 +56,7 @@ class InferenceCall:
     queue_timeout_s: float | None = None
     client: str = ""
     given_id: str = ""
+    trace_parent: str = ""
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
 
 
@@ -189,6 +190,7 @@ class DataPlane:
             names_deadline=call.timeout_s is not None,
             client=call.client,
             given_id=call.given_id,
+            trace_parent=call.trace_parent,
             parameters=call.parameters,
         )
 

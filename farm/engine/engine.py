@@ -15,6 +15,7 @@ from farm.core.observer import Observer
 from farm.core.pool import WorkerPool
 from farm.core.requests import Batch, BatchCompleted, BatchFailed, InferenceRequest, Receipt
 from farm.core.tensors import Tensor
+from farm.core.tracing import Tracer
 from farm.engine.accounting import Accounting
 from farm.engine.request_log import RequestLog
 from farm.engine.statistics import VersionStatistics
@@ -82,6 +83,7 @@ class Engine:
         observer: Observer,
         accounting: Accounting,
         recorder: TraceRecorder | None = None,
+        tracer: Tracer | None = None,
         verbose: Callable[[], bool] = lambda: False,
     ) -> None:
         """Wire the parts; `verbose` says whether every batch is to be logged."""
@@ -92,6 +94,7 @@ class Engine:
         self._observer = observer
         self._accounting = accounting
         self._recorder = recorder
+        self._tracer = tracer
         self._waiting: dict[int, tuple[InferenceRequest, asyncio.Future[Answer]]] = {}
         self._statistics: dict[ModelKey, VersionStatistics] = {}
         # Whoever waits for the machine to reach a state, by the question it asks.
@@ -287,6 +290,8 @@ class Engine:
             self._accounting.answered(request, latency_s, response_bytes=reply.size_bytes)
             self._observer.request_finished(request.model, None, latency_s, reply.receipt)
             self.log.answered(request)
+            if self._tracer is not None:
+                self._tracer.request_ended(request, None, reply.receipt, latency_s)
             if not future.done():
                 future.set_result(reply)
         else:
@@ -294,6 +299,8 @@ class Engine:
             self._accounting.refused(request, reply.code, latency_s)
             self._observer.request_finished(request.model, reply.code, latency_s, None)
             self.log.refused(request, reply, latency_s)
+            if self._tracer is not None:
+                self._tracer.request_ended(request, reply.code, None, latency_s)
             if not future.done():
                 future.set_exception(reply)
 

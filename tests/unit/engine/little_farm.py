@@ -18,6 +18,7 @@ from farm.core.nodes import NodeVitals
 from farm.core.requests import LedgerEntry, Receipt
 from farm.core.snapshots import GatewayState
 from farm.core.tensors import Datatype, Tensor
+from farm.core.tracing import Tracer
 from farm.energy.economics import Economics
 from farm.energy.fx import Exchange
 from farm.energy.power import PowerModel
@@ -238,6 +239,7 @@ class LittleFarm:
         polled: bool = False,
         unloaded: Sequence[str] = (),
         curves_dir: Path | None = None,
+        tracer: Tracer | None = None,
         verbose: bool = False,
     ) -> None:
         self.pool = FakePool(node_ids or ("a",))
@@ -256,6 +258,7 @@ class LittleFarm:
             clock=clock,
             observer=self.notes,
             accounting=self.accounting,
+            tracer=tracer,
             verbose=lambda: verbose,
         )
         known = KnownCurves(catalog=self.catalog, store=CurveStore(curves_dir))

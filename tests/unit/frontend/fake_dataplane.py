@@ -401,6 +401,7 @@ def make_frontend(
     control: FakeControl | None = None,
     cordons: FakeCordons | None = None,
     calibrator: FakeCalibrator | None = None,
+    traced: bool = False,
 ) -> Frontend:
     observer = cast(Observer, notes or ErrorNotes())
     return Frontend(
@@ -412,7 +413,7 @@ def make_frontend(
             connection_age_s=connection_age_s,
             max_receive_bytes=max_receive_bytes,
         ),
-        inference=inference_service(dataplane, observer),
+        inference=inference_service(dataplane, observer, traced=traced),
         repository=RepositoryService(
             control=cast(ModelControl, control or FakeControl()),
             snapshots=cast(Snapshots, FakeSnapshots()),
@@ -423,8 +424,10 @@ def make_frontend(
     )
 
 
-def inference_service(dataplane: FakeDataPlane, observer: Observer) -> InferenceService:
-    return InferenceService(cast(DataPlane, dataplane), observer=observer)
+def inference_service(
+    dataplane: FakeDataPlane, observer: Observer, *, traced: bool = False
+) -> InferenceService:
+    return InferenceService(cast(DataPlane, dataplane), observer=observer, traced=traced)
 
 
 def admin_service(
@@ -440,7 +443,7 @@ def admin_service(
 
 @asynccontextmanager
 async def running_frontend(
-    tls: TlsSettings | None = None, *, operators: Listening | None = None
+    tls: TlsSettings | None = None, *, operators: Listening | None = None, traced: bool = False
 ) -> AsyncIterator[RunningFrontend]:
     dataplane = FakeDataPlane()
     notes = ErrorNotes()
@@ -455,6 +458,7 @@ async def running_frontend(
         control=control,
         cordons=cordons,
         calibrator=calibrator,
+        traced=traced,
     )
     await frontend.start()
     running = RunningFrontend(frontend, dataplane, notes, control, cordons, calibrator)

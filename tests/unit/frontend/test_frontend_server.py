@@ -100,6 +100,24 @@ async def test_a_connection_of_this_machine_is_a_client_unary_or_streamed(
     assert first.startswith("ipv4:127.0.0.1:")
 
 
+@pytest.mark.parametrize("traced", [False, True])
+async def test_where_requests_are_traced_a_call_says_of_which_trace_it_is(traced: bool) -> None:
+    header = f"00-{'a' * 32}-{'b' * 16}-01"
+    async with running_frontend(traced=traced) as farm:
+        unary, streamed = (
+            f"/{INFERENCE_SERVICE}/{name}" for name in ("ModelInfer", "ModelStreamInfer")
+        )
+        raw = request(id="mine").SerializeToString()
+        metadata = (("other", "x"), ("traceparent", header))
+        await farm.channel.unary_unary(unary)(raw, metadata=metadata)
+        async for _ in farm.channel.stream_stream(streamed)(iter([raw]), metadata=metadata):
+            pass
+        await farm.channel.unary_unary(unary)(raw)
+        wanted = header if traced else ""
+        assert [call.trace_parent for call in farm.dataplane.calls] == [wanted, wanted, ""]
+        assert {call.given_id for call in farm.dataplane.calls} == {"mine"}
+
+
 async def test_a_request_without_a_deadline_has_none(farm: RunningFrontend) -> None:
     await farm.call("ModelInfer", request())
     assert farm.dataplane.calls[0].timeout_s is None
