@@ -48,4 +48,4 @@ def test_onnxruntime_is_chosen_by_cpu_class() -> None:
 
 def test_the_locks_name_no_registry() -> None:
     for file in LOCKS.iterdir():
-        assert "http" not in file.read_text(), file.name
+        assert "://" not in file.read_text(), file.name
