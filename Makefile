@@ -123,7 +123,7 @@ lock:
 	cd $(LOCKS) && for target in dev head node; do \
 	  case $$target in \
 	    dev) wanted="--extra all --group ../../pyproject.toml:dev" ;; \
-	    head) wanted="--extra node --extra head -c dev.txt" ;; \
+	    head) wanted="--extra node --extra head --extra tracing -c dev.txt" ;; \
 	    node) wanted="--extra node -c dev.txt" ;; \
 	  esac; \
 	  $(COMPILE) ../../pyproject.toml $$wanted $(UPGRADE) -o $$target.txt >/dev/null || exit 1; \

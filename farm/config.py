@@ -20,6 +20,7 @@ from farm.sections.layers import Layers
 from farm.sections.ledger import Ledger
 from farm.sections.power import Power
 from farm.sections.section import Section
+from farm.sections.tracing import Tracing
 from farm.sections.words import HomePath
 
 # Threads of one node: more than any board has cores, and few enough to be started.
@@ -204,20 +205,8 @@ class PowerConfig(Power):
     ] = 10.0
 
 
-class TracingConfig(Section):
-    """Where requests are sent as OpenTelemetry traces, and which."""
-
-    endpoint: Annotated[
-        str,
-        Field(
-            pattern=r"^https?://[^\s/]+(/\S*)?$",
-            description="OTLP over HTTP, as http://127.0.0.1:4318/v1/traces",
-        ),
-    ]
-    sample_ratio: Annotated[
-        float,
-        Field(ge=0, le=1, description="of requests whose client says nothing with a traceparent"),
-    ] = 0.01
+class TracingConfig(Tracing):
+    """Traces of the gateway that runs here."""
 
     @model_validator(mode="after")
     def _to_be_had(self) -> Self:
