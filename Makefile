@@ -39,11 +39,11 @@ test-browser: $(STAMP)  ## the report's page in headless Chromium; as root insta
 	  { echo "there is no Chromium here: apt install chromium" >&2; exit 1; }
 	$(BIN)/pytest -q -m browser tests/integration
 
-test-observability: $(STAMP)  ## alerts and metrics by Prometheus' own tool; as root installs that where it is missing
+test-observability: $(STAMP)  ## alerts, dashboard and metrics in a real Prometheus; as root installs that where it is missing
 	@command -v promtool >/dev/null || \
 	  { test "$$(id -u)" = 0 && apt-get install -y --no-install-recommends prometheus && \
 	    { systemctl disable --now prometheus >/dev/null 2>&1 || true; }; } || \
-	  { echo "there is no promtool here: apt install prometheus" >&2; exit 1; }
+	  { echo "there is no Prometheus here: apt install prometheus" >&2; exit 1; }
 	$(BIN)/pytest -q -m observability tests/integration
 
 test-kserve: $(STAMP) $(KSERVE)/.installed  ## another project's client, in an environment of its own

@@ -4,7 +4,7 @@ import re
 
 import pytest
 from observability_files import ALERTS_TEST, README, alerts, dashboard, expressions
-from observed_gateway import Scrape, scrape_observed_gateway
+from observed_gateway import Scrape, complete_scrape, observed_gateway
 from promql_names import Selector, names
 
 # What Prometheus itself adds: a metric of every target, and labels of every series.
@@ -16,7 +16,8 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Scrape:
-    return scrape_observed_gateway(tmp_path_factory.mktemp("observed"))
+    with observed_gateway(tmp_path_factory.mktemp("observed")) as address:
+        return complete_scrape(address)
 
 
 def unknown(selector: Selector, page: Scrape) -> str:
@@ -102,7 +103,9 @@ def test_labels_are_none_that_a_client_could_choose(page: Scrape) -> None:
 
 
 def test_the_table_of_metrics_is_what_is_exported(page: Scrape) -> None:
-    rows = re.findall(r"^\| `([a-z_]+)` \| (\w+) \| (.+?) \|", README.read_text(), re.M)
+    rows = re.findall(
+        r"^\| `((?:farm|nv|process)_[a-z_]+)` \| (\w+) \| (.+?) \|", README.read_text(), re.M
+    )
     told = {name: (kind, set(labels.split(", ")) - {"–"}) for name, kind, labels in rows}
     exported = {}
     for name, kind in re.findall(r"^# TYPE (\S+) (\w+)$", page.text, re.M):
