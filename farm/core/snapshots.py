@@ -21,7 +21,7 @@ class NodeSnapshot:
     """A node and the age of what is known of it; None where nothing is known yet.
 
     `inflight_batches` are those of this gateway alone. `power` is its host's, which nodes on one
-    host have in common; it is `unmetered` while its meter tells nothing that is believed.
+    host have in common, and `meter_fault` why that is not by its meter.
     """
 
     node_id: str
@@ -33,7 +33,7 @@ class NodeSnapshot:
     cordoned: bool = False
     inflight_batches: int = 0
     power: Power | None = None
-    unmetered: bool = False
+    meter_fault: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -88,7 +88,7 @@ class Accounting:
     def heard(self, node_id: str, vitals: NodeVitals) -> None:
         """Take a heartbeat."""
         self._hosts.heard(node_id, vitals, self._clock.monotonic())
-        fault = vitals.meter_fault or self._hosts.doubt(node_id)
+        fault = self.meter_fault(node_id, vitals)
         if bool(fault) is (node_id in self._unmetered):
             return
         if fault:
@@ -97,13 +97,13 @@ class Accounting:
         else:
             self._unmetered.discard(node_id)
 
+    def meter_fault(self, node_id: str, vitals: NodeVitals) -> str:
+        """Return why a node's joules are not by its host's meter; nothing where they are."""
+        return vitals.meter_fault or self._hosts.doubt(node_id)
+
     def power(self, node_id: str) -> Power | None:
         """Return what a node's host draws now; None where nothing is known yet."""
         return self._hosts.power(node_id)
-
-    def unmetered(self, node_id: str) -> bool:
-        """Whether a node's meter, if it has one, tells nothing that is believed."""
-        return node_id in self._unmetered
 
     def totals(self) -> EnergyTotals:
         """Return what the farm drew and cost in all windows that are closed."""

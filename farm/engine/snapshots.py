@@ -93,7 +93,11 @@ class Snapshots:
             cordoned=member.cordoned,
             inflight_batches=machine.inflight_at(member.node_id),
             power=self._accounting.power(member.node_id),
-            unmetered=self._accounting.unmetered(member.node_id),
+            meter_fault=(
+                ""
+                if member.vitals is None
+                else self._accounting.meter_fault(member.node_id, member.vitals)
+            ),
         )
 
     def model(self, version: Version) -> ModelSnapshot:

@@ -100,7 +100,7 @@ def _power(nodes: Sequence[NodeSnapshot]) -> Iterable[Metric]:
         if node.power is not None:
             watts.add_metric((node.node_id, node.power.source), node.power.watts.typical)
         if node.vitals is not None and node.vitals.meter:
-            fault.add_metric((node.node_id, node.vitals.meter), node.unmetered)
+            fault.add_metric((node.node_id, node.vitals.meter), bool(node.meter_fault))
     return watts, fault
 
 

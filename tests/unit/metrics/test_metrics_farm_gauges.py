@@ -159,11 +159,11 @@ def test_watts_say_where_they_come_from() -> None:
     assert series(scraped(), "farm_cost_total") == [({"currency": "EUR"}, 0.5)]
 
 
-@pytest.mark.parametrize("unmetered", [False, True])
-def test_a_meter_that_is_not_believed_shows(unmetered: bool) -> None:
-    registry = of_node(replace(NODE, unmetered=unmetered))
+@pytest.mark.parametrize("fault", ["", "it tells of 900 W"])
+def test_a_meter_that_is_not_believed_shows(fault: str) -> None:
+    registry = of_node(replace(NODE, meter_fault=fault))
     assert series(registry, "farm_node_meter_fault") == [
-        ({"node": "pi-1", "meter": "shelly"}, unmetered)
+        ({"node": "pi-1", "meter": "shelly"}, bool(fault))
     ]
 
 
