@@ -1,9 +1,12 @@
-"""What the engine tells whoever draws requests as traces."""
+"""How a call says whose trace it continues, and what the engine tells whoever draws traces."""
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from farm.core.errors import ErrorCode
 from farm.core.requests import InferenceRequest, Receipt
+
+# Of the metadata of a call: W3C Trace Context.
+TRACE_PARENT: Final = "traceparent"
 
 
 class Tracer(Protocol):

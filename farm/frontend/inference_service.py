@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from farm import __version__
 from farm.core.errors import FarmError
 from farm.core.observer import Observer
+from farm.core.tracing import TRACE_PARENT
 from farm.engine.dataplane import DataPlane
 from farm.frontend.converters import to_call, to_response
 from farm.frontend.failures import as_farm_error
@@ -34,9 +35,6 @@ from farm.pb.open_inference_pb2 import (
 )
 
 SERVER_NAME = "bramble-farm"
-
-# Of the metadata of a call: W3C Trace Context.
-TRACE_PARENT = "traceparent"
 
 # Triton's names of the extensions that work here.
 EXTENSIONS = (

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import grpc
+import numpy as np
 import pytest
 import pytest_asyncio
 from fake_dataplane import (
@@ -23,6 +24,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from farm import __version__
+from farm.client import AsyncFarmClient, FarmClient
 from farm.core.errors import (
     ConfigurationError,
     ErrorCode,
@@ -113,8 +115,16 @@ async def test_where_requests_are_traced_a_call_says_of_which_trace_it_is(traced
         async for _ in farm.channel.stream_stream(streamed)(iter([raw]), metadata=metadata):
             pass
         await farm.channel.unary_unary(unary)(raw)
+        inputs = {"x": np.zeros((1, 2), np.uint8)}
+        async with AsyncFarmClient(farm.address) as client:
+            await client.infer("echo", inputs, request_id="mine", trace_parent=header)
+        with FarmClient(farm.address) as blocking:
+            await asyncio.to_thread(
+                blocking.infer, "echo", inputs, request_id="mine", trace_parent=header
+            )
         wanted = header if traced else ""
-        assert [call.trace_parent for call in farm.dataplane.calls] == [wanted, wanted, ""]
+        told = [call.trace_parent for call in farm.dataplane.calls]
+        assert told == [wanted, wanted, "", wanted, wanted]
         assert {call.given_id for call in farm.dataplane.calls} == {"mine"}
 
 
