@@ -88,7 +88,6 @@ class Engine:
     ) -> None:
         """Wire the parts; `verbose` says whether every batch is to be logged."""
         self.machine = machine
-        self.log = RequestLog(clock=clock, verbose=verbose)
         self._pool = pool
         self._clock = clock
         self._observer = observer
@@ -96,6 +95,7 @@ class Engine:
         self._recorder = recorder
         self._tracer = tracer
         self._waiting: dict[int, tuple[InferenceRequest, asyncio.Future[Answer]]] = {}
+        self.log = RequestLog(clock=clock, verbose=verbose, waits=self._waiting.__contains__)
         self._statistics: dict[ModelKey, VersionStatistics] = {}
         # Whoever waits for the machine to reach a state, by the question it asks.
         self._watchers: list[tuple[Callable[[Machine], bool], asyncio.Future[None]]] = []

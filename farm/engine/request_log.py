@@ -41,35 +41,39 @@ _MOST_REASON: Final = 400
 
 
 class RequestLog:
-    """Told by the engine of what it carries out. `verbose` says whether every line is wanted."""
+    """Told by the engine of what it carries out. Nothing is made for lines that are not written.
 
-    def __init__(self, *, clock: Clock, verbose: Callable[[], bool]) -> None:
+    `verbose` says whether every line is wanted, `waits` whether a request has no reply yet.
+    """
+
+    def __init__(
+        self, *, clock: Clock, verbose: Callable[[], bool], waits: Callable[[int], bool]
+    ) -> None:
         self._clock = clock
         self._verbose = verbose
+        self._waits = waits
         # Batches that are not settled, and what came back from those that failed.
         self._batches: dict[int, Batch] = {}
         self._reasons: dict[int, str] = {}
-        # Requests that have no reply yet and were in a batch that failed.
+        # Requests that wait and were in a batch that failed.
         self._failed: set[int] = set()
         self._second = 0.0
         self._told = 0
         self._left_out = 0
 
+    @property
+    def remembered(self) -> int:
+        """How many batches and requests it knows: none once all are settled and answered."""
+        return len(self._batches) + len(self._reasons) + len(self._failed)
+
     def dispatched(self, batch: Batch, placement: Placement) -> None:
         """Note a batch that is sent to a node."""
         self._batches[batch.id] = batch
         if batch.trigger == "hedge":
-            self._tell(_log.info, "batch_hedged", **_batch(batch), node=placement.node_id)
+            if self._has_room():
+                self._tell(_log.info, "batch_hedged", **_batch(batch), node=placement.node_id)
         elif self._failed:
-            again = [member for member in batch.members if member.id in self._failed]
-            if again:
-                self._tell(
-                    _log.info,
-                    "batch_retried",
-                    **_batch(batch, again),
-                    node=placement.node_id,
-                    isolated=batch.isolated,
-                )
+            self._retry(batch, placement)
         if self._verbose():
             _log.debug(
                 "batch_dispatched",
@@ -103,57 +107,69 @@ class RequestLog:
                 compute_us=round(entry.compute_s * 1e6),
             )
 
-    def refused(self, request: InferenceRequest, error: FarmError, latency_s: float) -> None:
-        """Note a request that got an error."""
-        self._failed.discard(request.id)
-        self._refusal(
-            error,
-            request=request.id,
-            id=_shown(request.given_id),
-            model=str(request.model),
-            latency_us=round(latency_s * 1e6),
-        )
-
-    def turned_away(self, given_id: str, model: str, error: FarmError) -> None:
-        """Note a request that was refused before it had a number."""
-        self._refusal(error, id=_shown(given_id), model=_shown(model))
-
     def answered(self, request: InferenceRequest) -> None:
         """Note a request that got its answer."""
         if self._failed:
             self._failed.discard(request.id)
 
-    def _failure(self, batch: Batch, entry: LedgerEntry, reason: str) -> None:
-        facts = {
-            **_batch(batch),
-            "node": entry.node_id,
-            "code": str(entry.outcome),
-            "reason": printable(reason, _MOST_REASON),
-            "in_flight_us": round(entry.compute_s * 1e6),
-        }
-        if entry.outcome in _ORDINARY:
-            if self._verbose():
-                _log.debug("batch_failed", **facts)
-            return
-        self._failed.update(member.id for member in batch.members)
-        self._tell(_log.warning, "batch_failed", **facts)
+    def refused(self, request: InferenceRequest, error: FarmError, latency_s: float) -> None:
+        """Note a request that got an error."""
+        self._failed.discard(request.id)
+        ordinary = error.code in _ORDINARY
+        if self._verbose() if ordinary else self._has_room():
+            self._tell(
+                _log.debug if ordinary else _log.warning,
+                "request_refused" if ordinary else "request_failed",
+                request=request.id,
+                id=_shown(request.given_id),
+                model=str(request.model),
+                latency_us=round(latency_s * 1e6),
+                **_error(error),
+            )
 
-    def _refusal(self, error: FarmError, **facts: Any) -> None:
-        if error.code not in _ORDINARY:
-            self._tell(_log.warning, "request_failed", **facts, **_error(error))
-        elif self._verbose():
-            _log.debug("request_refused", **facts, **_error(error))
+    def turned_away(self, given_id: str, model: str, error: FarmError) -> None:
+        """Note a request that was refused before it had a number."""
+        if self._verbose():
+            _log.debug("request_refused", id=_shown(given_id), model=_shown(model), **_error(error))
+
+    def _retry(self, batch: Batch, placement: Placement) -> None:
+        again = [member for member in batch.members if member.id in self._failed]
+        if again and self._has_room():
+            self._tell(
+                _log.info,
+                "batch_retried",
+                **_batch(batch, again),
+                node=placement.node_id,
+                isolated=batch.isolated,
+            )
+
+    def _failure(self, batch: Batch, entry: LedgerEntry, reason: str) -> None:
+        ordinary = entry.outcome in _ORDINARY
+        if not ordinary:
+            self._failed.update(member.id for member in batch.members if self._waits(member.id))
+        if self._verbose() if ordinary else self._has_room():
+            self._tell(
+                _log.debug if ordinary else _log.warning,
+                "batch_failed",
+                **_batch(batch),
+                node=entry.node_id,
+                code=str(entry.outcome),
+                reason=printable(reason, _MOST_REASON),
+                in_flight_us=round(entry.compute_s * 1e6),
+            )
+
+    def _has_room(self) -> bool:
+        """Whether one more line will not make the log all that the gateway is busy with."""
+        if self._verbose():
+            return True
+        now = self._clock.monotonic()
+        if now - self._second >= 1.0:
+            self._second, self._told = now, 0
+        self._told += 1
+        self._left_out += self._told > MOST_PER_S
+        return self._told <= MOST_PER_S
 
     def _tell(self, write: Callable[..., Any], event: str, **facts: Any) -> None:
-        """Write a line, but not so many that the log is all that the gateway is busy with."""
-        if not self._verbose():
-            now = self._clock.monotonic()
-            if now - self._second >= 1.0:
-                self._second, self._told = now, 0
-            if self._told >= MOST_PER_S:
-                self._left_out += 1
-                return
-            self._told += 1
         if self._left_out:
             facts["left_out"], self._left_out = self._left_out, 0
         write(event, **facts)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, MutableMapping
+from random import Random
 from typing import Any
 
 import pytest
@@ -65,6 +66,7 @@ async def test_a_failure_and_its_retry_are_found_by_request_and_batch(lines: Lin
         assert failed["ids"] == retried["ids"] == ["order 66"]
         assert about(lines, failed["requests"][0]) == ["batch_failed", "batch_retried"]
         assert (failed["log_level"], retried["log_level"]) == ("warning", "info")
+        assert farm.engine.log.remembered == 0
 
 
 async def test_what_a_lost_node_had_is_found_too(lines: Lines) -> None:
@@ -81,6 +83,7 @@ async def test_what_a_lost_node_had_is_found_too(lines: Lines) -> None:
         await asyncio.wait_for(caller, WAIT_S)
         assert events(lines) == ["batch_failed", "batch_retried"]
         assert lines[-2]["code"] == "node_lost"
+        assert farm.engine.log.remembered == 0
 
 
 async def test_a_request_that_fails_for_good_is_told_with_its_reason(lines: Lines) -> None:
@@ -92,6 +95,7 @@ async def test_a_request_that_fails_for_good_is_told_with_its_reason(lines: Line
         with pytest.raises(ExecutionFailedError):
             await asyncio.wait_for(farm.infer(given_id="x"), WAIT_S)
         assert sorted(events(lines)) == ["batch_failed", "request_failed"]
+        assert farm.engine.log.remembered == 0
         (line,) = [line for line in lines if line["event"] == "request_failed"]
         assert (line["id"], line["code"], line["reason"]) == (
             "x", "execution_failed", "shapes differ",
@@ -133,6 +137,38 @@ async def test_a_farm_that_is_well_says_nothing(lines: Lines) -> None:
         await farm.start_nodes()
         await asyncio.wait_for(farm.infer(), WAIT_S)
     assert events(lines) == []
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_whatever_becomes_of_requests_the_log_forgets_them(seed: int) -> None:
+    lot = Random(seed)
+
+    def come_out_somehow(flight: Flight) -> None:
+        chance = lot.random()
+        if chance < 0.1:
+            flight.fail(ErrorCode.EXECUTION_FAILED, retryable=False)
+        elif chance < 0.3:
+            flight.fail(lot.choice([ErrorCode.INTERNAL, ErrorCode.NODE_BUSY]))
+        elif chance < 0.4:
+            farm.pool.nodes[flight.node_id].auto = False
+        else:
+            farm.pool.nodes[flight.node_id].auto = True
+
+    async with LittleFarm("a", "b", "c") as farm:
+        await farm.start_nodes()
+        farm.pool.on_execute = come_out_somehow
+        callers = [farm.infer(timeout_s=lot.choice([0.05, 5.0])) for _ in range(60)]
+        for caller in lot.sample(callers, 10):
+            caller.cancel()
+        farm.pool.kill("c")
+        while not all(caller.done() for caller in callers):
+            for flight in farm.pool.open_flights():
+                flight.finish()
+            await asyncio.sleep(0)
+        await asyncio.gather(*callers, return_exceptions=True)
+        for flight in farm.pool.open_flights():
+            flight.finish()
+        await until(lambda: not farm.machine.inflight and not farm.engine.log.remembered)
 
 
 # -- what clients may do to the log -----------------------------------------------------
@@ -182,7 +218,7 @@ def ended(batch: Batch, outcome: str, timing: BatchTiming | None = None) -> Ledg
 
 
 def quiet_log(clock: Hand | None = None) -> RequestLog:
-    return RequestLog(clock=clock or Hand(), verbose=lambda: False)
+    return RequestLog(clock=clock or Hand(), verbose=lambda: False, waits=lambda _: True)
 
 
 def test_what_a_client_calls_its_request_can_move_no_cursor_and_fill_no_disk(lines: Lines) -> None:
@@ -234,4 +270,4 @@ def test_nothing_is_remembered_of_what_is_over() -> None:
     log.answered(members[0])
     log.refused(members[1], ExecutionFailedError("no"), 0.1)
     log.answered(members[2])
-    assert not (log._batches or log._reasons or log._failed)
+    assert log.remembered == 0
