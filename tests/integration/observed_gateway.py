@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from farm import zoo
 from farm.app import Gateway
-from farm.config import FarmConfig, PowerConfig
+from farm.config import FarmConfig, PowerConfig, TracingConfig
 from farm.core.errors import ErrorCode
 from farm.core.nodes import NodeVitals
 from farm.core.tensors import Datatype, Tensor
@@ -27,6 +27,14 @@ WAIT_S = 30.0
 HEARTBEAT_S = 0.1
 WATTS = 5.0
 NODES = ("pi-1", "pi-2", "pi-3")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObservedGateway:
+    """Where a gateway is reached: HOST:PORT each."""
+
+    grpc: str
+    metrics: str
 
 
 @dataclass(frozen=True)
@@ -50,14 +58,16 @@ def scrape(address: str) -> Scrape:
 
 
 @contextmanager
-def observed_gateway(folder: Path) -> Iterator[str]:
-    """Run a gateway that gets requests all the time; yield where it is scraped."""
-    told: Queue[str | BaseException] = Queue()
+def observed_gateway(
+    folder: Path, *, tracing: TracingConfig | None = None
+) -> Iterator[ObservedGateway]:
+    """Run a gateway that gets requests all the time; of its nodes one is soon lost."""
+    told: Queue[ObservedGateway | BaseException] = Queue()
     ended = Event()
 
     async def main() -> None:
-        async with _gateway(folder) as (gateway, pool):
-            told.put(gateway.metrics_address)
+        async with _gateway(folder, tracing) as (gateway, pool):
+            told.put(ObservedGateway(grpc=gateway.grpc_address, metrics=gateway.metrics_address))
             while not ended.is_set():
                 await gateway.dataplane.infer(_call())
                 # One of the nodes goes for good.
@@ -75,19 +85,19 @@ def observed_gateway(folder: Path) -> Iterator[str]:
     thread = Thread(target=run)
     thread.start()
     try:
-        address = told.get(timeout=WAIT_S)
-        if isinstance(address, BaseException):
-            raise address
-        yield address
+        gateway = told.get(timeout=WAIT_S)
+        if isinstance(gateway, BaseException):
+            raise gateway
+        yield gateway
     finally:
         ended.set()
         thread.join(WAIT_S)
 
 
-def complete_scrape(address: str) -> Scrape:
+def complete_scrape(gateway: ObservedGateway) -> Scrape:
     """Return the metrics of an observed gateway once it has counted something of everything."""
     give_up = monotonic() + WAIT_S
-    while not _complete(page := scrape(address)):
+    while not _complete(page := scrape(gateway.metrics)):
         assert monotonic() < give_up, f"never complete:\n{page.text}"
         sleep(0.1)
     return page
@@ -102,11 +112,14 @@ def _complete(page: Scrape) -> bool:
 
 
 @asynccontextmanager
-async def _gateway(folder: Path) -> AsyncIterator[tuple[Gateway, FakePool]]:
+async def _gateway(
+    folder: Path, tracing: TracingConfig | None
+) -> AsyncIterator[tuple[Gateway, FakePool]]:
     config = FarmConfig(
         grpc="127.0.0.1:0",
         metrics="127.0.0.1:0",
         metrics_triton=True,
+        tracing=tracing,
         power=PowerConfig(currency="EUR", price_per_kwh=0.32, window_s=2, baseline=None),
     )
     repository = Repository(zoo.models_dir(), state_dir=None, scratch_dir=folder)

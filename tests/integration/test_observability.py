@@ -16,8 +16,8 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Scrape:
-    with observed_gateway(tmp_path_factory.mktemp("observed")) as address:
-        return complete_scrape(address)
+    with observed_gateway(tmp_path_factory.mktemp("observed")) as gateway:
+        return complete_scrape(gateway)
 
 
 def unknown(selector: Selector, page: Scrape) -> str:

@@ -15,7 +15,7 @@ import pytest
 import yaml
 from free_ports import free_port
 from observability_files import ALERTS, ALERTS_TEST, FOLDER, alerts, dashboard, expressions
-from observed_gateway import complete_scrape, observed_gateway
+from observed_gateway import ObservedGateway, complete_scrape, observed_gateway
 from promql_names import names
 
 PROMETHEUS, PROMTOOL = shutil.which("prometheus"), shutil.which("promtool")
@@ -39,10 +39,10 @@ def promtool(*arguments: str, stdin: str = "") -> None:
 
 
 @pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with observed_gateway(tmp_path_factory.mktemp("observed")) as address:
-        complete_scrape(address)
-        yield address
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObservedGateway]:
+    with observed_gateway(tmp_path_factory.mktemp("observed")) as running:
+        complete_scrape(running)
+        yield running
 
 
 class Prometheus:
@@ -96,8 +96,10 @@ class Prometheus:
 
 
 @pytest.fixture(scope="module")
-def prometheus(gateway: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
-    server = Prometheus(tmp_path_factory.mktemp("prometheus"), gateway)
+def prometheus(
+    gateway: ObservedGateway, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Prometheus]:
+    server = Prometheus(tmp_path_factory.mktemp("prometheus"), gateway.metrics)
     try:
         server.await_scrapes()
         yield server
@@ -120,7 +122,7 @@ def test_each_alert_fires_when_it_should_and_not_before() -> None:
     promtool("test", "rules", ALERTS_TEST.name)
 
 
-def test_metrics_are_named_as_prometheus_wants_them(gateway: str) -> None:
+def test_metrics_are_named_as_prometheus_wants_them(gateway: ObservedGateway) -> None:
     lines = complete_scrape(gateway).text.splitlines(keepends=True)
     # Triton's names are Triton's.
     ours = [line for line in lines if "nv_inference_" not in line]

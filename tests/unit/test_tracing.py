@@ -1,19 +1,15 @@
 """Traces of requests: what they show, whose they continue, and what reaches a collector."""
 
-from collections.abc import Iterator
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from queue import Queue
-from threading import Thread
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
+from otlp_collector import running_collector
 from structlog.testing import capture_logs
 
 from farm.core.energy import EnergyReading, EnergySource
@@ -213,54 +209,17 @@ def test_no_header_is_too_odd(header: str) -> None:
 # -- a collector --------------------------------------------------------------------------
 
 
-class Collector(HTTPServer):
-    """Takes OTLP over HTTP, and keeps what it got."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Post)
-        self.got: Queue[ExportTraceServiceRequest] = Queue()
-
-    @property
-    def endpoint(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/v1/traces"
-
-
-class _Post(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:
-        assert isinstance(self.server, Collector)
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        if self.path == "/v1/traces":
-            self.server.got.put(ExportTraceServiceRequest.FromString(body))
-        self.send_response(200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
-
-
-@pytest.fixture
-def collector() -> Iterator[Collector]:
-    server = Collector()
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-def test_a_collector_gets_what_was_drawn(collector: Collector) -> None:
-    opened = open_tracer(
-        endpoint=collector.endpoint, sample_ratio=1.0, farm="shelf", clock=StoppedClock()
-    )
-    opened.request_ended(replace(REQUEST, trace_parent=SAMPLED), None, RECEIPT, 0.01)
-    # What waits goes out at the latest when it ends.
-    opened.close()
-    (resource,) = collector.got.get(timeout=30).resource_spans
-    (scope,) = resource.scope_spans
-    assert {span.name for span in scope.spans} == {"infer digits", "queue", "batch", "compute"}
-    assert {span.trace_id.hex() for span in scope.spans} == {TRACE}
+def test_a_collector_gets_what_was_drawn() -> None:
+    with running_collector() as collector:
+        opened = open_tracer(
+            endpoint=collector.endpoint, sample_ratio=1.0, farm="shelf", clock=StoppedClock()
+        )
+        opened.request_ended(replace(REQUEST, trace_parent=SAMPLED), None, RECEIPT, 0.01)
+        # What waits goes out at the latest when it ends.
+        opened.close()
+        spans = collector.await_spans()
+    assert {span.name for span in spans} == {"infer digits", "queue", "batch", "compute"}
+    assert {span.trace_id.hex() for span in spans} == {TRACE}
 
 
 def test_a_collector_that_is_away_is_told_of_once() -> None:
