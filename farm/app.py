@@ -258,6 +258,7 @@ class Gateway:
         if not self._config.handover:
             await self._listen()
         self._keep(self.fleet.run(), "fleet")
+        self._keep(self._report_health(), "health")
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.fleet.settled(), self._config.start_timeout_s)
         if not self.fleet.any_ready():
@@ -269,7 +270,6 @@ class Gateway:
         self._economy.accounting.begin()
         await self._frontend.set_serving(True)
         self._look()
-        self._keep(self._report_health(), "health")
         self._keep(self._curves.run(), "curves")
         self._keep(self._economy.accounting.run(self.fleet.tell_thrift), "accounting")
         if self._config.repository.control is ControlMode.POLL:

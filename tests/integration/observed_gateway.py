@@ -115,6 +115,15 @@ def _complete(page: Scrape) -> bool:
 async def _gateway(
     folder: Path, tracing: TracingConfig | None
 ) -> AsyncIterator[tuple[Gateway, FakePool]]:
+    pool = FakePool(NODES)
+    async with beating(pool), closing(make_gateway(folder, pool, tracing)) as gateway:
+        await gateway.start()
+        pool.on_execute = _fail_once
+        yield gateway, pool
+
+
+def make_gateway(folder: Path, pool: FakePool, tracing: TracingConfig | None = None) -> Gateway:
+    """Return a gateway over invented nodes that is still to be started."""
     config = FarmConfig(
         grpc="127.0.0.1:0",
         metrics="127.0.0.1:0",
@@ -123,8 +132,7 @@ async def _gateway(
         power=PowerConfig(currency="EUR", price_per_kwh=0.32, window_s=2, baseline=None),
     )
     repository = Repository(zoo.models_dir(), state_dir=None, scratch_dir=folder)
-    pool = FakePool(NODES)
-    gateway = Gateway(
+    return Gateway(
         config,
         pool=pool,
         repository=repository,
@@ -135,16 +143,26 @@ async def _gateway(
         calibrations_dir=folder / "calibrations",
         log=LogSwitches(),
     )
-    beating = asyncio.create_task(_beat(pool))
+
+
+@asynccontextmanager
+async def closing(gateway: Gateway) -> AsyncIterator[Gateway]:
     try:
-        for node_id in NODES:
-            pool.start(node_id)
-        await gateway.start()
-        pool.on_execute = _fail_once
-        yield gateway, pool
+        yield gateway
     finally:
-        beating.cancel()
         await gateway.close()
+
+
+@asynccontextmanager
+async def beating(pool: FakePool) -> AsyncIterator[None]:
+    """Start every node, and let those that are up be heard."""
+    for node_id in pool.nodes:
+        pool.start(node_id)
+    hearts = asyncio.create_task(_beat(pool))
+    try:
+        yield
+    finally:
+        hearts.cancel()
 
 
 def _fail_once(flight: Flight) -> None:

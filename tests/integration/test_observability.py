@@ -1,11 +1,27 @@
 """Dashboard, alerts and the table of metrics name what a real gateway exports, and no more."""
 
+import asyncio
 import re
+from contextlib import suppress
+from pathlib import Path
+from time import monotonic
 
 import pytest
+from fake_pool import FakePool
 from observability_files import ALERTS_TEST, README, alerts, dashboard, expressions
-from observed_gateway import Scrape, complete_scrape, observed_gateway
+from observed_gateway import (
+    WAIT_S,
+    Scrape,
+    beating,
+    closing,
+    complete_scrape,
+    make_gateway,
+    observed_gateway,
+    scrape,
+)
 from promql_names import Selector, names
+
+from farm.app import Gateway
 
 # What Prometheus itself adds: a metric of every target, and labels of every series.
 UP = "up"
@@ -114,3 +130,29 @@ def test_the_table_of_metrics_is_what_is_exported(page: Scrape) -> None:
             series = page.series[f"{name}_count" if kind == "histogram" else name]
             exported[name] = (kind, {label for labels in series for label in labels})
     assert told == exported
+
+
+async def test_while_a_gateway_starts_its_nodes_are_seen_already(tmp_path: Path) -> None:
+    pool = FakePool(["pi-1"])
+    pool.nodes["pi-1"].may_prepare.clear()
+    async with beating(pool), closing(make_gateway(tmp_path, pool)) as gateway:
+        starting = asyncio.create_task(gateway.start())
+        try:
+            await _until_shown(gateway, "farm_node_temperature_celsius")
+            assert not starting.done(), "its models are still on their way"
+            pool.nodes["pi-1"].may_prepare.set()
+            await asyncio.wait_for(starting, WAIT_S)
+        finally:
+            starting.cancel()
+
+
+async def _until_shown(gateway: Gateway, name: str) -> None:
+    give_up = monotonic() + WAIT_S
+    while True:
+        # It may not listen yet.
+        with suppress(OSError):
+            page = await asyncio.to_thread(scrape, gateway.metrics_address)
+            if name in page.series:
+                return
+        assert monotonic() < give_up, f"{name} never showed"
+        await asyncio.sleep(0.05)
