@@ -8,6 +8,7 @@ else's, such as `FARM_CONNECT`, which is the command line's.
 import re
 from collections.abc import Mapping
 from enum import StrEnum
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -20,6 +21,7 @@ from farm.sections.layers import Layers
 from farm.sections.ledger import Ledger
 from farm.sections.power import Power
 from farm.sections.section import Section
+from farm.sections.tracing import Tracing
 from farm.sections.words import HomePath
 
 # Threads of one node: more than any board has cores, and few enough to be started.
@@ -213,12 +215,35 @@ class PowerConfig(Power):
     ] = 10.0
 
 
+class TracingConfig(Tracing):
+    """Traces of the gateway that runs here."""
+
+    @model_validator(mode="after")
+    def _to_be_had(self) -> Self:
+        try:
+            found = find_spec("opentelemetry.exporter.otlp.proto.http")
+        except ModuleNotFoundError:
+            found = None
+        if found is None:
+            raise ValueError(
+                "needs OpenTelemetry, which is not installed here: pip install"
+                " 'bramble-farm[tracing]'"
+            )
+        return self
+
+
 class FarmConfig(Section):
     """Everything `farm up` needs to know."""
 
     name: str = "farm"
     grpc: Address = GRPC_ADDRESS
     metrics: Address = METRICS_ADDRESS
+    metrics_triton: Annotated[
+        bool, Field(description="export Triton's metrics of models beside the farm's own")
+    ] = False
+    tracing: Annotated[
+        TracingConfig | None, Field(description="without it no request is traced")
+    ] = None
     tls: Annotated[
         TlsConfig | None, Field(description="of gRPC; without it connections are not encrypted")
     ] = None

@@ -111,6 +111,19 @@ def farm_client(connect: str | None, context: str | None) -> "Iterator[FarmClien
         yield client
 
 
+def screen_client(connect: str | None, context: str | None) -> "AdminClient":
+    """Return the operator's client for whoever closes it, and tells errors, itself.
+
+    Raises:
+        ConfigurationError: as `target`, or a file of TLS cannot be used.
+    """
+    _silence_grpc()
+    from farm.client import AdminClient
+
+    meant = target(connect, context)
+    return AdminClient(meant.address, tls=meant.tls)
+
+
 @contextmanager
 def admin_client(connect: str | None, context: str | None) -> "Iterator[AdminClient]":
     """Yield the operator's client, likewise.

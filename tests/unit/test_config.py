@@ -344,3 +344,25 @@ def test_the_defaults_of_the_ledger_are_its_own() -> None:
         retention.minute_days,
         retention.max_bytes,
     )
+
+
+@pytest.mark.parametrize(
+    ("tracing", "said"),
+    [
+        ("{endpoint: 127.0.0.1:4318}", "tracing.endpoint"),
+        ("{endpoint: 'ftp://127.0.0.1/v1/traces'}", "tracing.endpoint"),
+        ("{endpoint: 'http://a b/v1/traces'}", "tracing.endpoint"),
+        ("{endpoint: 'http://127.0.0.1:4318/v1/traces', sample_ratio: 2}", "tracing.sample_ratio"),
+        ("{sample_ratio: 1}", "tracing.endpoint"),
+    ],
+)
+def test_tracing_needs_an_endpoint_and_a_share(file: Path, tracing: str, said: str) -> None:
+    assert f"{file}: {said}" in wrong(_of(file, f"tracing: {tracing}\n"))
+
+
+def test_nothing_is_traced_unless_asked_for(file: Path) -> None:
+    assert load_config(None, {}, {}).tracing is None
+    endpoint = "http://127.0.0.1:4318/v1/traces"
+    config = load_config(None, {"FARM_TRACING__ENDPOINT": endpoint}, {})
+    assert config.tracing is not None
+    assert (config.tracing.endpoint, config.tracing.sample_ratio) == (endpoint, 0.01)

@@ -48,6 +48,17 @@ def test_farm_up_names_the_extra(missing: str, extra: str) -> None:
     assert "Traceback" not in ended.stderr
 
 
+def test_a_farm_that_is_to_be_traced_names_the_extra(tmp_path: Path) -> None:
+    file = tmp_path / "farm.yaml"
+    file.write_text("tracing: {endpoint: http://127.0.0.1:9/v1/traces}\n")
+    ended = run({"opentelemetry"}, "up", "--nodes", "1", "--config", str(file))
+    assert ended.returncode == 2
+    assert ended.stderr == (
+        f"farm: {file}: tracing: needs OpenTelemetry, which is not installed here: pip install"
+        " 'bramble-farm[tracing]'\n"
+    )
+
+
 def test_farm_up_without_ray_names_the_extra() -> None:
     ended = run({"ray"}, "up", "--nodes", "1", "--grpc", "127.0.0.1:0", "--metrics", "127.0.0.1:0")
     assert ended.returncode == 1
