@@ -7,6 +7,7 @@ from textual.binding import BindingType
 from textual.content import Content
 from textual.widgets import DataTable, Static
 
+from farm.core.text import printable
 from tui.export import Exported
 from tui.keys import bound
 from tui.readings import sheets
@@ -19,13 +20,20 @@ from tui.store import Store
 from tui.widgets.filter_box import FilterBox
 from tui.widgets.model_table import ModelTable
 
+# Characters of a reason.
+_LONGEST: Final = 300
 _EXAMPLE: Final = "digits state:ready !int8 node:pi-07"
 
 
 class ModelsScreen(FarmScreen):
     """The table of models; enter opens one."""
 
-    DEFAULT_CSS = "ModelsScreen > #models-head { height: 1; }"
+    DEFAULT_CSS = """
+    ModelsScreen {
+        & > #models-head { height: 1; }
+        & > #why { height: auto; max-height: 3; padding: 0 1; background: $surface; }
+    }
+    """
     BINDINGS: ClassVar[list[BindingType]] = [
         bound("open", show=True),
         bound("filter", show=True),
@@ -44,6 +52,7 @@ class ModelsScreen(FarmScreen):
     def compose(self) -> ComposeResult:
         yield Static(id="models-head")
         yield ModelTable(COLUMNS)
+        yield Static(id="why")
         yield FilterBox(lambda text: parsed(text).problem, example=_EXAMPLE)
 
     def show(self, store: Store, now: float) -> None:
@@ -71,6 +80,9 @@ class ModelsScreen(FarmScreen):
         chosen = self.query_one(ModelTable).chosen
         if chosen is not None:
             self.top.open_model(chosen.name)
+
+    def on_data_table_row_highlighted(self, _: DataTable.RowHighlighted) -> None:
+        self._show_why()
 
     def on_data_table_row_selected(self, _: DataTable.RowSelected) -> None:
         self.action_open()
@@ -115,3 +127,20 @@ class ModelsScreen(FarmScreen):
                 for version in wanted
             ]
         )
+        self._show_why()
+
+    def _show_why(self) -> None:
+        """Show why the version under the cursor is as it is: there is seldom room in its row."""
+        chosen = self.query_one(ModelTable).chosen
+        known = self._shown.models if self._shown is not None else ()
+        told = next(
+            (
+                version.model.reason or version.model.batching_reason
+                for version in known
+                if version.model.key == chosen
+            ),
+            "",
+        )
+        line = self.query_one("#why", Static)
+        line.display = bool(told)
+        line.update(Content(printable(f"{chosen}: {told}", _LONGEST)))
