@@ -13,7 +13,7 @@ from farm.core.text import printable
 from tui.export import Exported
 from tui.keys import bound
 from tui.readings import sheets
-from tui.readings.event_filters import EventFilter, parsed
+from tui.readings.event_filters import parsed
 from tui.readings.event_lines import kind_words
 from tui.readings.quantities import count, day_and_time
 from tui.screens.farm_screen import FarmScreen
@@ -43,7 +43,7 @@ class EventsScreen(FarmScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self._filter = EventFilter()
+        self._filter = parsed("")
         self._matching = 0
         # What was shown last: nothing is looked through again for nothing.
         self._shown: tuple[object, ...] = ()
