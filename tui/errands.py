@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal, TypeAlias
 
-from farm.core.errors import FarmError
+from farm.core.errors import FarmError, RequestCancelledError
 from tui.sources.source import Operator
 
 # A node or a model, by name: the versions of a model are loaded together.
@@ -66,6 +66,12 @@ class Errands:
         tell(ErrandState.RUNNING, "under way")
         try:
             text = await work(operator, say)
+        except RequestCancelledError:
+            return tell(
+                ErrandState.FAILED,
+                "the connection was lost meanwhile; it may be done all the same, so look before"
+                " you ask again",
+            )
         except FarmError as error:
             return tell(ErrandState.FAILED, error.message)
         return tell(ErrandState.DONE, text)

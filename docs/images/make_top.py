@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from farm.client import AsyncFarmClient
+from farm.client import AdminClient, AsyncFarmClient
 from tui.app import FarmTop
 from tui.options import TopOptions
 from tui.sources.connection import Connection
@@ -23,7 +23,7 @@ SIZE: Final = (124, 30)
 NODES: Final = 6
 CALLERS: Final = 12
 # Two windows of the accounts are closed by then, and the sparklines are some cells long.
-WARM_S: Final = 45.0
+WARM_S: Final = 20.0
 # Fonts are fetched from elsewhere, which a picture in a repository must not do.
 _FONTS = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
 
@@ -44,7 +44,7 @@ async def load(address: str) -> None:
 
 async def take(address: str) -> None:
     """Look at each screen and keep what it shows."""
-    connection = Connection(address)
+    connection = Connection(address, lambda: AdminClient(address))
     app = FarmTop(
         GatewaySource(connection),
         operator=GatewayOperator(connection),
@@ -92,8 +92,8 @@ if __name__ == "__main__":
             },
         )  # fmt: skip
         try:
-            assert up.stdout is not None
-            ready = dict(word.split("=") for word in up.stdout.readline().split()[1:])
+            line = up.stdout.readline() if up.stdout else ""
+            ready = dict(word.split("=") for word in line.split()[1:])
             asyncio.run(main(ready["grpc"]))
         finally:
             up.send_signal(signal.SIGTERM)

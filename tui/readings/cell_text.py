@@ -2,9 +2,14 @@
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from rich.cells import cell_len, set_cell_size
+
+from farm.core.text import printable
+
+# Longer than any line.
+_MOST: Final = 1_000
 
 
 class Role(StrEnum):
@@ -25,10 +30,8 @@ Line: TypeAlias = Sequence[Cell]
 
 
 def clean(text: str) -> str:
-    """Return a text that steers no terminal: what cannot be printed is left out."""
-    if text.isprintable():
-        return text
-    return "".join(each if each.isprintable() else " " for each in text)
+    """Return a text that steers no terminal."""
+    return text if text.isprintable() else printable(text, _MOST)
 
 
 def fitted(text: str, width: int, cut: str, *, right: bool = False) -> str:

@@ -24,6 +24,7 @@ from tui.readings.quantities import (
 from tui.readings.reading import NodeReading
 from tui.readings.sparkline import sparkline
 from tui.readings.throttling import holds_now, holds_since_start
+from tui.readings.trends import LENGTH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,7 +190,7 @@ COLUMNS: Final[Sequence[Column]] = (
     ),
     Column(
         id="trend", title="trend", words="load over the last minutes", width=8, rank=9,
-        right=False, grows=60, value=lambda r: _percent(_load(r)), cell=_trend_cell,
+        right=False, grows=LENGTH, value=lambda r: _percent(_load(r)), cell=_trend_cell,
     ),
     Column(
         id="slots", title="slots", words="slots that are busy", width=5, rank=12, unit="",

@@ -57,7 +57,7 @@ def _figures(reading: Reading, glyphs: Glyphs) -> Iterator[Line]:
 def _baseline(reading: Reading) -> Iterator[Cell]:
     rates = reading.rates
     if rates.baseline:
-        yield f" {clean(rates.baseline)} ", Role.MUTED
+        yield f", {clean(rates.baseline)} ", Role.MUTED
         yield money(rates.baseline_per_1000, rates.baseline_currency), Role.PLAIN
 
 

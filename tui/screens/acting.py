@@ -7,6 +7,7 @@ from textual.widgets import Static
 
 from farm.core.text import printable
 from tui.errands import Errand, ErrandState, Subject, Work
+from tui.readings import quantities
 from tui.readings.questions import Question
 from tui.screens.farm_screen import FarmScreen
 from tui.widgets.confirm import Confirm
@@ -70,8 +71,11 @@ class ActingScreen(FarmScreen):
         self.app.run_worker(self._act(subject, name, question, work), exit_on_error=False)
 
     async def _act(self, subject: Subject, name: str, question: Question, work: Work) -> None:
-        top = self.top
-        asked = Confirm(question.text, question.consequence, yes=question.yes)
+        top, now = self.top, self.top.now()
+        consequence = question.consequence
+        if top.store.stale(now):
+            consequence += f" That was so {quantities.age(top.store.age_s(now))} ago."
+        asked = Confirm(question.text, consequence, yes=question.yes)
         if not await top.push_screen_wait(asked) or top.operator is None:
             return
         errand = await top.errands.run(subject, name, work, top.operator)

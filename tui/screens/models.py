@@ -1,5 +1,6 @@
 """Every version of every model at a glance."""
 
+from collections.abc import Sequence
 from typing import ClassVar, Final
 
 from textual.app import ComposeResult
@@ -7,23 +8,33 @@ from textual.binding import BindingType
 from textual.content import Content
 from textual.widgets import DataTable, Static
 
+from farm.core.text import printable
+from tui.export import Exported
 from tui.keys import bound
+from tui.readings import sheets
 from tui.readings.model_filters import parsed
 from tui.readings.model_rows import COLUMNS, ordered
 from tui.readings.quantities import count
-from tui.readings.reading import Reading
+from tui.readings.reading import ModelReading, Reading
 from tui.screens.farm_screen import FarmScreen
 from tui.store import Store
 from tui.widgets.filter_box import FilterBox
 from tui.widgets.model_table import ModelTable
 
+# Characters of a reason.
+_LONGEST: Final = 300
 _EXAMPLE: Final = "digits state:ready !int8 node:pi-07"
 
 
 class ModelsScreen(FarmScreen):
     """The table of models; enter opens one."""
 
-    DEFAULT_CSS = "ModelsScreen > #models-head { height: 1; }"
+    DEFAULT_CSS = """
+    ModelsScreen {
+        & > #models-head { height: 1; }
+        & > #why { height: auto; max-height: 3; padding: 0 1; background: $surface; }
+    }
+    """
     BINDINGS: ClassVar[list[BindingType]] = [
         bound("open", show=True),
         bound("filter", show=True),
@@ -42,12 +53,18 @@ class ModelsScreen(FarmScreen):
     def compose(self) -> ComposeResult:
         yield Static(id="models-head")
         yield ModelTable(COLUMNS)
+        yield Static(id="why")
         yield FilterBox(lambda text: parsed(text).problem, example=_EXAMPLE)
 
     def show(self, store: Store, now: float) -> None:
         if store.reading is not self._shown or store.reading is None:
             self._shown = store.reading
             self._paint()
+
+    def exported(self) -> Exported | None:
+        if self._shown is None:
+            return None
+        return sheets.models(self._wanted(self._shown))
 
     def action_filter(self) -> None:
         self.query_one(FilterBox).open()
@@ -65,6 +82,9 @@ class ModelsScreen(FarmScreen):
         if chosen is not None:
             self.top.open_model(chosen.name)
 
+    def on_data_table_row_highlighted(self, _: DataTable.RowHighlighted) -> None:
+        self._show_why()
+
     def on_data_table_row_selected(self, _: DataTable.RowSelected) -> None:
         self.action_open()
 
@@ -74,6 +94,11 @@ class ModelsScreen(FarmScreen):
 
     def on_filter_box_done(self) -> None:
         self.query_one(ModelTable).focus()
+
+    def _wanted(self, reading: Reading) -> Sequence[ModelReading]:
+        """Return the versions that are to be seen, in their order."""
+        versions = ordered(reading, COLUMNS[self._by], reverse=self._reverse)
+        return [version for version in versions if self._filter.takes(version)]
 
     def _paint(self) -> None:
         head, reading = self.query_one("#models-head", Static), self._shown
@@ -93,11 +118,7 @@ class ModelsScreen(FarmScreen):
             )
         )
         nodes = len(reading.nodes)
-        wanted = [
-            version
-            for version in ordered(reading, by, reverse=self._reverse)
-            if self._filter.takes(version)
-        ]
+        wanted = self._wanted(reading)
         self.query_one(FilterBox).tell(len(wanted), versions)
         self.query_one(ModelTable).tell(
             [
@@ -108,3 +129,20 @@ class ModelsScreen(FarmScreen):
                 for version in wanted
             ]
         )
+        self._show_why()
+
+    def _show_why(self) -> None:
+        """Show why the version under the cursor is as it is: there is seldom room in its row."""
+        chosen = self.query_one(ModelTable).chosen
+        known = self._shown.models if self._shown is not None else ()
+        told = next(
+            (
+                version.model.reason or version.model.batching_reason
+                for version in known
+                if version.model.key == chosen
+            ),
+            "",
+        )
+        line = self.query_one("#why", Static)
+        line.display = bool(told)
+        line.update(Content(printable(f"{chosen}: {told}", _LONGEST)))

@@ -92,7 +92,7 @@ class Overview(FarmScreen):
         table = self.query_one(NodeTable)
         known = self._shown is not None and node_id in self._shown.nodes
         if known and not table.go_to(node_id):
-            self.notify(f"the filter hides {node_id}", severity="warning")
+            self.notify(f"the filter hides {node_id}", severity="warning", markup=False)
         self._show_alerts()
 
     def _show_alerts(self) -> None:

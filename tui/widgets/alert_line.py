@@ -21,13 +21,12 @@ _ROLES = {
 
 
 _MARGINS = 2
+# Alerts take this part of the screen at most: they must not hide what they are about.
+_SHARE = 12
 
 
 class AlertLine(Lines):
-    """Alerts, a line each as far as there is room; one of them may be looked at.
-
-    As high as a twelfth of the screen: an alarm must not hide what it is about.
-    """
+    """Alerts, a line each as far as there is room; one of them may be looked at."""
 
     DEFAULT_CSS = """
         AlertLine { height: 1; padding: 0 1; }
@@ -48,7 +47,7 @@ class AlertLine(Lines):
     def show(self, alerts: Sequence[Alert], looked_at: int | None) -> None:
         """Show alerts, the one that is looked at among them."""
         self._alerts = alerts
-        height = max(1, self.app.size.height // 12)
+        height = max(1, min(len(alerts), self.app.size.height // _SHARE))
         self.styles.height = height
         self._first = max(0, (looked_at or 0) - height + 1)
         if not alerts:

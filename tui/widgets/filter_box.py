@@ -50,7 +50,9 @@ class FilterBox(Horizontal):
 
     def compose(self) -> ComposeResult:
         yield Static("/", id="filter-sign")
-        yield Input(placeholder=self._example, compact=True, id="filter-text")
+        yield Input(
+            placeholder=self._example, compact=True, select_on_focus=False, id="filter-text"
+        )
         yield Static(id="filter-told", markup=False)
 
     def open(self) -> None:

@@ -92,7 +92,8 @@ class NodeTable(ScrollView, can_focus=True):
         self._given: Sequence[NodeReading] = ()
         self._rows: list[NodeReading] = []
         self._index = 0
-        self._node_id: str | None = None
+        # Where the cursor was put, though a filter may hide that node.
+        self._wanted: str | None = None
         self._longest = 0
         self._empty = ""
         # Of this reading, by the number of the row.
@@ -104,7 +105,7 @@ class NodeTable(ScrollView, can_focus=True):
     @property
     def node_id(self) -> str | None:
         """The node that the cursor is on."""
-        return self._node_id
+        return self._rows[self._index].node.node_id if self._rows else None
 
     @property
     def rows(self) -> Sequence[NodeReading]:
@@ -163,8 +164,8 @@ class NodeTable(ScrollView, can_focus=True):
         return False
 
     def action_open(self) -> None:
-        if self._node_id is not None:
-            self.post_message(self.Opened(self._node_id))
+        if self.node_id is not None:
+            self.post_message(self.Opened(self.node_id))
 
     def action_move(self, by: int) -> None:
         self.action_move_to(min(max(0, self._index + by), max(0, len(self._rows) - 1)))
@@ -175,7 +176,7 @@ class NodeTable(ScrollView, can_focus=True):
     def action_move_to(self, index: int) -> None:
         if self._rows:
             self._index = index % len(self._rows)
-            self._node_id = self._rows[self._index].node.node_id
+            self._wanted = self.node_id
             self._repaint()
             self._reveal()
 
@@ -234,13 +235,14 @@ class NodeTable(ScrollView, can_focus=True):
         self._repaint()
 
     def _follow(self) -> None:
-        """Keep the cursor on its node; where that is gone, on its place."""
+        """Keep the cursor on its node; while that is not to be seen, at its place."""
         for index, each in enumerate(self._rows):
-            if each.node.node_id == self._node_id:
+            if each.node.node_id == self._wanted:
                 self._index = index
                 return
         self._index = min(self._index, max(0, len(self._rows) - 1))
-        self._node_id = self._rows[self._index].node.node_id if self._rows else None
+        if self._wanted is None:
+            self._wanted = self.node_id
 
     def _repaint(self) -> None:
         """Have those lines painted that look otherwise than they are."""

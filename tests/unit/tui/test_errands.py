@@ -7,7 +7,7 @@ import pytest
 from farm_readings import node, snapshot
 from scripted_operator import ScriptedOperator
 
-from farm.core.errors import FarmError, NodeLostError
+from farm.core.errors import FarmError, NodeLostError, RequestCancelledError
 from farm.core.snapshots import FarmSnapshot, NodeSnapshot
 from tui.draining import TIMEOUT_S, DrainWatch, drain
 from tui.errands import Errands, ErrandState, Say
@@ -63,6 +63,15 @@ async def test_a_failure_is_an_outcome() -> None:
 
     errand = await Errands().run(SUBJECT, "restart", failing, ScriptedOperator())
     assert (errand.state, errand.text) == (ErrandState.FAILED, "it is not up")
+
+
+async def test_an_errand_whose_connection_is_lost_may_be_done_all_the_same() -> None:
+    async def cut_off(_: Operator, _say: Say) -> str:
+        raise RequestCancelledError("this client is closed; make a new one")
+
+    errand = await Errands().run(SUBJECT, "restart", cut_off, ScriptedOperator())
+    assert errand.state is ErrandState.FAILED
+    assert "it may be done all the same" in errand.text
 
 
 def test_a_drain_ends_once_a_node_is_idle_and_was_heard_since() -> None:

@@ -129,11 +129,18 @@ async def test_only_what_is_wanted_is_shown() -> None:
 
 async def test_a_row_tells_state_readiness_and_why() -> None:
     async with screen(size=(200, 60)) as pilot:
-        row = next(line for line in screen_lines(pilot.app) if "big" in line)
+        row = next(line for line in screen_lines(pilot.app) if line.startswith(" big"))
         assert "✗ unavailable" in row
         assert "0/2" in row
         assert "no node can hold it [/b]" in row
         assert "4 versions of models" in words(pilot)
+
+
+async def test_a_reason_that_its_row_has_no_room_for_is_below_the_table() -> None:
+    async with screen(size=(40, 12)) as pilot:
+        assert "no node" not in words(pilot)
+        await pilot.press("down", "down")
+        await until(pilot, lambda: "big:1: no node can hold it [/b]" in words(pilot))
 
 
 async def test_rows_follow_the_farm_and_the_cursor_its_version() -> None:
@@ -142,7 +149,7 @@ async def test_rows_follow_the_farm_and_the_cursor_its_version() -> None:
         busy = replace(MODELS[1], queued_requests=77)
         await tell(pilot, farm(1, models=(*MODELS[2:], busy)))
         assert names(pilot) == ["ab-2", "ab-10", "big"]
-        assert "77" in next(line for line in screen_lines(pilot.app) if "big" in line)
+        assert "77" in next(line for line in screen_lines(pilot.app) if line.startswith(" big"))
         await tell(pilot, farm(2, models=(model("aa"), *MODELS)))
         await pilot.press("enter")
         await pilot.pause()

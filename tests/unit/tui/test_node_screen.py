@@ -8,7 +8,7 @@ import pytest
 from farm_readings import BEGINS, SECOND, node, snapshot
 from screen_text import screen_lines, screen_text
 from scripted_operator import ScriptedOperator
-from still_top import StillTop, tell, until
+from still_top import StillTop, at, tell, until
 from textual.pilot import Pilot
 
 from farm.core.errors import NodeLostError, UnreachableError, UnsupportedError
@@ -209,6 +209,13 @@ async def test_a_failure_is_told_and_stays() -> None:
         await until(pilot, lambda: toasts(pilot))
         assert toasts(pilot) == ["restart pi-01: failed: node 'pi-01' is not up [/x]"]
         await until(pilot, text(pilot)("restart pi-01: failed: node 'pi-01' is not up [/x]"))
+
+
+async def test_a_question_says_how_old_its_figures_are() -> None:
+    async with node_screen(ScriptedOperator()) as pilot:
+        await at(pilot, 1_042.0)
+        await pilot.press("d")
+        await until(pilot, text(pilot)("That was so 42 s ago."))
 
 
 async def test_a_drain_waits_until_nothing_runs_and_says_how_far_it_is() -> None:
