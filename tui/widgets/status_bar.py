@@ -107,4 +107,6 @@ class StatusBar(Vertical):
 
 def _played(playhead: Playhead) -> str:
     how = "paused" if playhead.paused else f"at {playhead.speed:g}x"
-    return f"{clock_time(playhead.at_unix_ns)} {how}, ends {clock_time(playhead.ends_unix_ns)}"
+    ends = playhead.ends_unix_ns
+    told = f"{clock_time(playhead.at_unix_ns)} {how}"
+    return told if ends is None else f"{told}, ends {clock_time(ends)}"
