@@ -12,9 +12,7 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import DataTable, Static
 
-from farm.core.errors import UnsupportedError
 from farm.core.text import printable
-from farm.energy.comparison import Comparison
 from tui.export import Exported
 from tui.keys import bound
 from tui.readings import costs
@@ -99,24 +97,20 @@ class CostScreen(FarmScreen):
 
     def _read(self, operator: Operator) -> Costs:
         _, seconds = _SPANS[self._span]
-        reading = self.top.store.reading
-        until = self.unix_ns()
-        try:
-            return costs.read_costs(
-                operator.ledger,
-                operator.terms,
-                until - seconds * 1_000_000_000,
-                until,
-                farm="" if reading is None else reading.snapshot.farm_name,
-                today=datetime.fromtimestamp(until / 1e9).astimezone().date(),
-            )
-        except ValueError as error:
-            raise UnsupportedError(f"the gateway's terms cannot be read: {error}") from error
+        reading, until = self.top.store.reading, self.unix_ns()
+        return costs.read_costs(
+            operator.ledger,
+            operator.terms,
+            until - seconds * 1_000_000_000,
+            until,
+            farm="" if reading is None else reading.snapshot.farm_name,
+            now=datetime.fromtimestamp(until / 1e9).astimezone(),
+            marks=self.top.glyphs.sources,
+        )
 
     def _take(self, found: Costs) -> None:
         self._costs, self._said = found, f"as of {clock_time(found.report.until_unix_ns)}"
-        lines = costs.figure_lines(found.report, self.top.glyphs.sources)
-        self.query_one("#figures", Static).update(Content("\n").join(lines))
+        self.query_one("#figures", Static).update(Content("\n").join(found.lines))
         self._show_baselines(found)
         self._show_span()
 
@@ -141,10 +135,9 @@ class CostScreen(FarmScreen):
         """Fill the table, the cursor where it was: at first on the baseline of receipts."""
         chosen = self._chosen or self._usual()
         self._table.clear()
-        for comparison in found.report.comparisons:
-            row = costs.baseline_row(comparison)
-            self._table.add_row(*map(Text, row), key=comparison.baseline.name)
-        names = [each.baseline.name for each in found.report.comparisons]
+        for compared in found.compared:
+            self._table.add_row(*map(Text, compared.row), key=compared.name)
+        names = [compared.name for compared in found.compared]
         if chosen in names:
             self._table.move_cursor(row=names.index(chosen))
         self._draw()
@@ -159,14 +152,9 @@ class CostScreen(FarmScreen):
         self._draw()
 
     def _draw(self) -> None:
-        comparison = self._comparison()
-        if self._costs is not None and comparison is not None:
-            self._over_time.draw(costs.over_time(self._costs, comparison, None))
-            self._break_even.draw(costs.break_even(self._costs, comparison))
-
-    def _comparison(self) -> Comparison | None:
-        compared = () if self._costs is None else self._costs.report.comparisons
-        for each in compared:
-            if each.baseline.name == self._chosen:
-                return each
-        return compared[0] if compared else None
+        """Draw the farm beside the baseline that is chosen."""
+        known = () if self._costs is None else self._costs.compared
+        chosen = [compared for compared in known if compared.name == self._chosen]
+        for compared in (chosen or list(known))[:1]:
+            self._over_time.draw(compared.over_time)
+            self._break_even.draw(compared.break_even)
