@@ -133,7 +133,8 @@ def _lines(found: Report, marks: Mapping[EnergySource, str]) -> Iterator[Content
         if key in sections:
             yield from _section(sections[key], marks, said)
             yield Content("")
-    for warning in found.warnings:
+    unsaved = dict.fromkeys(each.unsaved for each in found.comparisons if each.unsaved)
+    for warning in (*unsaved, *found.warnings):
         yield Content.assemble((printable(warning, _MOST), "$text-warning"))
 
 
@@ -174,7 +175,7 @@ def _row(comparison: Comparison) -> tuple[str, ...]:
         baseline.name,
         figure(comparison.figure("saved_share")),
         figure(comparison.figure("price_per_1000")),
-        comparison.figure("break_even_per_day").note,
+        "not claimed" if comparison.unsaved else comparison.figure("break_even_per_day").note,
         f"{baseline.read.isoformat()}{' (stale)' * baseline.stale(comparison.today)}",
         figure(comparison.figure("converted_per_1000")),
     )
@@ -196,7 +197,6 @@ def _over_time(
 ) -> Pair:
     """Return what each step of the time cost here and there."""
     name = comparison.baseline.name
-    title = f"{found.currency or 'cost'} in {age(found.step_s)}: this farm (line), {name} (dashed)"
     ours: list[tuple[float, float | None]] = []
     theirs: list[tuple[float, float | None]] = []
     length_ns = max(found.until_unix_ns - found.since_unix_ns, 1)
@@ -212,8 +212,15 @@ def _over_time(
         last_ns = step.start_unix_ns
         ours.append((at, step.cost))
         theirs.append((at, step.prices.get(name)))
+    here, there = (any(value is not None for _, value in line) for line in (ours, theirs))
+    said = ", ".join(
+        (
+            "this farm (line)" if here else "this farm's is not known",
+            f"{name} (dashed)" if there else f"{name}'s is not known",
+        )
+    )
     return Pair(
-        title=title if any(value is not None for _, value in ours) else f"{title}: not known",
+        title=f"{found.currency or 'cost'} in {age(found.step_s)}: {said}",
         ours=ours,
         theirs=theirs,
         left=moment(found.since_unix_ns, zone),

@@ -55,7 +55,16 @@ def test_without_prices_it_says_what_to_set_and_claims_nothing() -> None:
     assert compared.row[1] == "unknown"
     assert compared.break_even.ours == ()
     assert "what the farm cost is not known" in compared.break_even.title
-    assert compared.over_time.title.endswith(": not known")
+    assert "this farm's is not known" in compared.over_time.title
+
+
+def test_without_a_rate_of_the_operators_nothing_is_converted_and_that_is_said_once() -> None:
+    found = read(Books(terms_told=replace(TERMS, fx=())))
+    assert [line for line in figures(found) if "no dated rate" in line] != []
+    assert sum("no saving is claimed" in line for line in figures(found)) == 1
+    compared = found.compared[0]
+    assert (compared.row[1], compared.row[3]) == ("unknown", "not claimed")
+    assert compared.over_time.title.endswith(f"this farm (line), {compared.name}'s is not known")
 
 
 def test_an_empty_ledger_says_so_and_has_no_figures() -> None:
