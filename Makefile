@@ -113,6 +113,7 @@ zoo: $(STAMP)  ## train the shipped models anew; one seed and machine, the same 
 
 screenshots: $(STAMP)  ## docs/images/, from a real run
 	$(BIN)/python docs/images/make_demo.py
+	$(BIN)/python docs/images/make_top.py
 
 # uv writes a lock for x86-64 and aarch64 at once; pip installs from it. Locked as well: every
 # onnxruntime that a class of CPU may get, and the pip that installs on hosts.

@@ -30,8 +30,9 @@ WAIT_S = 30.0
 class Terminal:
     """What a process writes to its terminal."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, process: "subprocess.Popen[bytes]") -> None:
         self._descriptor = descriptor
+        self.process = process
         self.written = ""
 
     def press(self, keys: str) -> None:
@@ -60,7 +61,7 @@ def in_terminal(*arguments: str, lines: int = 24, columns: int = 80) -> Iterator
     ) as process:  # fmt: skip
         os.close(inner)
         try:
-            yield Terminal(outer)
+            yield Terminal(outer, process)
             assert process.wait(WAIT_S) == 0
         finally:
             process.kill()
@@ -87,6 +88,15 @@ def test_a_small_terminal_and_a_question_mark() -> None:
         terminal.press("?")
         terminal.wait_for(" farm top ")
         terminal.press("qq")
+
+
+def test_a_terminal_is_left_in_order_when_the_process_is_told_to_end() -> None:
+    with in_terminal("--connect", free_address()) as terminal:
+        terminal.wait_for("connecting")
+        terminal.process.terminate()
+        # The alternate screen is left, the cursor shown.
+        terminal.wait_for("\x1b[?1049l")
+        terminal.wait_for("\x1b[?25h")
 
 
 def test_without_a_terminal_it_says_what_to_do() -> None:

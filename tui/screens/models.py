@@ -1,5 +1,6 @@
 """Every version of every model at a glance."""
 
+from collections.abc import Sequence
 from typing import ClassVar, Final
 
 from textual.app import ComposeResult
@@ -14,7 +15,7 @@ from tui.readings import sheets
 from tui.readings.model_filters import parsed
 from tui.readings.model_rows import COLUMNS, ordered
 from tui.readings.quantities import count
-from tui.readings.reading import Reading
+from tui.readings.reading import ModelReading, Reading
 from tui.screens.farm_screen import FarmScreen
 from tui.store import Store
 from tui.widgets.filter_box import FilterBox
@@ -63,7 +64,7 @@ class ModelsScreen(FarmScreen):
     def exported(self) -> Exported | None:
         if self._shown is None:
             return None
-        return sheets.models(ordered(self._shown, COLUMNS[self._by], reverse=self._reverse))
+        return sheets.models(self._wanted(self._shown))
 
     def action_filter(self) -> None:
         self.query_one(FilterBox).open()
@@ -94,6 +95,11 @@ class ModelsScreen(FarmScreen):
     def on_filter_box_done(self) -> None:
         self.query_one(ModelTable).focus()
 
+    def _wanted(self, reading: Reading) -> Sequence[ModelReading]:
+        """Return the versions that are to be seen, in their order."""
+        versions = ordered(reading, COLUMNS[self._by], reverse=self._reverse)
+        return [version for version in versions if self._filter.takes(version)]
+
     def _paint(self) -> None:
         head, reading = self.query_one("#models-head", Static), self._shown
         if reading is None:
@@ -112,11 +118,7 @@ class ModelsScreen(FarmScreen):
             )
         )
         nodes = len(reading.nodes)
-        wanted = [
-            version
-            for version in ordered(reading, by, reverse=self._reverse)
-            if self._filter.takes(version)
-        ]
+        wanted = self._wanted(reading)
         self.query_one(FilterBox).tell(len(wanted), versions)
         self.query_one(ModelTable).tell(
             [

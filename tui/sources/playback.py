@@ -12,10 +12,13 @@ FASTEST: Final = 64.0
 class Playback:
     """A playhead between two moments, in Unix nanoseconds; threads may share it.
 
-    `now` is in seconds of a clock of the caller's, the same in every call.
+    `now` is in seconds of a clock of the caller's, the same in every call. The end may be None as
+    long as nobody knows it.
     """
 
-    def __init__(self, begins_unix_ns: int, ends_unix_ns: int, *, speed: float, now: float) -> None:
+    def __init__(
+        self, begins_unix_ns: int, ends_unix_ns: int | None, *, speed: float, now: float
+    ) -> None:
         self._lock = Lock()
         self._begins_ns, self._ends_ns = begins_unix_ns, ends_unix_ns
         self._speed = min(max(speed, SLOWEST), FASTEST)
@@ -37,10 +40,21 @@ class Playback:
             )
             return playhead, jumped
 
+    def hold(self, unix_ns: int, now: float) -> None:
+        """Go on from a moment that it has not got beyond, because what is played is slower."""
+        with self._lock:
+            if not self._jumped:
+                self._from_ns, self._since = unix_ns, now
+
+    def end(self, unix_ns: int) -> None:
+        """Take a moment for the end."""
+        with self._lock:
+            self._ends_ns = unix_ns
+
     def pause(self, now: float) -> None:
         """Stand still, or go on; at the end begin anew."""
         with self._lock:
-            if self._at(now) >= self._ends_ns:
+            if self._at(now) == self._ends_ns:
                 self._jumped, self._paused = True, False
                 self._from_ns, self._since = self._begins_ns, now
                 return
@@ -60,14 +74,17 @@ class Playback:
     def seek(self, unix_ns: int, now: float) -> None:
         """Go to a moment, or to the nearest there is."""
         with self._lock:
-            self._from_ns = min(max(unix_ns, self._begins_ns), self._ends_ns)
+            self._from_ns = self._within(max(unix_ns, self._begins_ns))
             self._since, self._jumped = now, True
 
     def _at(self, now: float) -> int:
         if self._paused:
-            return self._from_ns
+            return self._within(self._from_ns)
         played_ns = round((now - self._since) * self._speed * 1e9)
-        return min(self._from_ns + played_ns, self._ends_ns)
+        return self._within(self._from_ns + played_ns)
+
+    def _within(self, unix_ns: int) -> int:
+        return unix_ns if self._ends_ns is None else min(unix_ns, self._ends_ns)
 
     def _steer(self, now: float) -> None:
         self._from_ns, self._since = self._at(now), now

@@ -95,7 +95,12 @@ async def test_who_draws_requests_is_told_of_each_once_it_is_over() -> None:
         ]
 
 
-async def test_requests_that_come_turn_by_turn_leave_together() -> None:
+async def test_requests_that_come_turn_by_turn_leave_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # By turns of the loop alone, however long they take here.
+    monkeypatch.setattr("farm.engine.engine.GATHERING_S", WAIT_S)
+    monkeypatch.setattr("farm.engine.engine.LONE_S", WAIT_S)
     async with LittleFarm("a", "b") as farm:
         await farm.start_nodes()
         for node in farm.pool.nodes.values():
