@@ -10,6 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
+from textual.coordinate import Coordinate
 from textual.widgets import DataTable, Static
 
 from farm.core.text import printable
@@ -51,7 +52,8 @@ class CostScreen(FarmScreen):
         self._span = 0
         self._costs: Costs | None = None
         self._chosen = ""
-        self._said = ""
+        self._as_of = ""
+        self._trouble = ""
 
     def compose(self) -> ComposeResult:
         ascii_only = self.top.options.ascii_only
@@ -84,7 +86,7 @@ class CostScreen(FarmScreen):
     def action_period(self) -> None:
         self._span = (self._span + 1) % len(_SPANS)
         self._costs = None
-        self._said = ""
+        self._as_of = self._trouble = ""
         self._show_span()
         self._ask()
 
@@ -109,13 +111,14 @@ class CostScreen(FarmScreen):
         )
 
     def _take(self, found: Costs) -> None:
-        self._costs, self._said = found, f"as of {clock_time(found.report.until_unix_ns)}"
+        self._costs, self._trouble = found, ""
+        self._as_of = f"as of {clock_time(found.report.until_unix_ns)}"
         self.query_one("#figures", Static).update(Content("\n").join(found.lines))
         self._show_baselines(found)
         self._show_span()
 
     def _fail(self, why: str) -> None:
-        self._said = why
+        self._trouble = why
         if self._costs is None:
             told = Content.assemble((printable(why, 300), "$text-warning"))
             self.query_one("#figures", Static).update(told)
@@ -126,20 +129,27 @@ class CostScreen(FarmScreen):
             (f"[{words}]", "bold $primary") if number == self._span else f" {words} "
             for number, (words, _) in sorted(enumerate(_SPANS), key=lambda each: each[1][1])
         ]
-        said = printable(self._said, 200) or "asking the gateway"
+        said = ", ".join(filter(None, (self._as_of, printable(self._trouble, 200))))
         self.query_one("#span", Static).update(
-            Content.assemble(" Cost ", *spans, (f"  {said}", "$text-muted"))
+            Content.assemble(" Cost ", *spans, (f"  {said or 'asking the gateway'}", "$text-muted"))
         )
 
     def _show_baselines(self, found: Costs) -> None:
         """Fill the table, the cursor where it was: at first on the baseline of receipts."""
-        chosen = self._chosen or self._usual()
-        self._table.clear()
-        for compared in found.compared:
-            self._table.add_row(*map(Text, compared.row), key=compared.name)
         names = [compared.name for compared in found.compared]
-        if chosen in names:
-            self._table.move_cursor(row=names.index(chosen))
+        if names == [key.value for key in self._table.rows]:
+            for row, compared in enumerate(found.compared):
+                for column, cell in enumerate(compared.row):
+                    self._table.update_cell_at(
+                        Coordinate(row, column), Text(cell), update_width=True
+                    )
+        else:
+            self._chosen = self._chosen or self._usual()
+            self._table.clear()
+            for compared in found.compared:
+                self._table.add_row(*map(Text, compared.row), key=compared.name)
+            if self._chosen in names:
+                self._table.move_cursor(row=names.index(self._chosen))
         self._draw()
 
     def _usual(self) -> str:
