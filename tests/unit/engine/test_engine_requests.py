@@ -57,7 +57,12 @@ async def test_a_request_is_answered_with_a_receipt() -> None:
         assert [(code, told) for _, code, told in farm.notes.finished] == [(None, receipt)]
 
 
-async def test_requests_that_come_turn_by_turn_leave_together() -> None:
+async def test_requests_that_come_turn_by_turn_leave_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # By turns of the loop alone, however long they take here.
+    monkeypatch.setattr("farm.engine.engine.GATHERING_S", WAIT_S)
+    monkeypatch.setattr("farm.engine.engine.LONE_S", WAIT_S)
     async with LittleFarm("a", "b") as farm:
         await farm.start_nodes()
         for node in farm.pool.nodes.values():
