@@ -58,7 +58,6 @@ async def test_a_request_is_answered_with_a_receipt() -> None:
         assert [(code, told) for _, code, told in farm.notes.finished] == [(None, receipt)]
 
 
-<<<<<<< HEAD
 async def test_what_a_version_did_is_counted_as_triton_counts() -> None:
     async with LittleFarm("a") as farm:
         await farm.start_nodes()
@@ -96,8 +95,6 @@ async def test_who_draws_requests_is_told_of_each_once_it_is_over() -> None:
         ]
 
 
-=======
->>>>>>> main
 async def test_requests_that_come_turn_by_turn_leave_together(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
