@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Final, TypeVar
 
 from farm.core.energy import Band, EnergySource, Power
+from farm.core.ledger import LATENCY_BOUNDS_S
 from farm.core.models import ModelKey, ModelState
 from farm.core.nodes import NodeProfile, NodeState, NodeVitals
 from farm.core.snapshots import (
@@ -22,6 +23,7 @@ from farm.core.snapshots import (
 from farm.pb import farm_admin_pb2 as pb
 
 _NS: Final = 1e9
+_LATENCIES: Final = len(LATENCY_BOUNDS_S) + 1
 
 _State = TypeVar("_State", bound=StrEnum)
 
@@ -99,7 +101,8 @@ def of_model(message: pb.ModelSnapshot) -> ModelSnapshot:
         rows_total=message.rows_total,
         batches_total=message.batches_total,
         latency_s=message.latency_ns / _NS,
-        latencies=tuple(message.latencies),
+        # Counted by other bounds they mean nothing here.
+        latencies=tuple(message.latencies) if len(message.latencies) == _LATENCIES else (),
     )
 
 

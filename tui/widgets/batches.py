@@ -1,6 +1,7 @@
 """What a node runs now, and what failed there."""
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from textual.content import Content
 
@@ -11,18 +12,22 @@ from tui.glyphs import Glyphs
 from tui.readings import quantities
 from tui.widgets.aligned import aligned
 
+# Slots that have a mark of their own; a Raspberry Pi has four at most.
+_MARKS: Final = 32
+
 
 def slot_line(node: NodeSnapshot, symbols: Glyphs) -> Content:
     """Return a node's slots, a mark each, and what this gateway has given it."""
     profile, vitals = node.profile, node.vitals
     if profile is None or vitals is None:
         return Content("slots: waiting for the first sample")
-    busy = min(vitals.slots_busy, profile.slots)
+    slots = min(profile.slots, _MARKS)
+    busy = min(vitals.slots_busy, slots)
     given = f"{symbols.separator} {node.inflight_batches} in flight from this gateway"
     return Content.assemble(
         "slots ",
         (symbols.shades[-1] * busy, "$primary"),
-        (symbols.bar_rest * (profile.slots - busy), "$text-muted"),
+        (symbols.bar_rest * (slots - busy), "$text-muted"),
         f" {vitals.slots_busy} of {profile.slots} busy {given}",
     )
 
