@@ -7,8 +7,8 @@ STAMP := $(VENV)/.installed
 KSERVE := .venv-kserve
 LOADGEN := benchmarks/.build/unary_load
 
-.PHONY: demo test test-unit test-integration fuzz stress test-faults test-browser test-kserve lab-install lab-up lab-down \
-  test-lab test-pi check format lint types contracts generated \
+.PHONY: demo test test-unit test-integration fuzz stress test-faults test-browser test-observability test-kserve \
+  lab-install lab-up lab-down test-lab test-pi check format lint types contracts generated \
   bench bench-shelf bench-serving bench-peers zoo screenshots lock clean
 .DEFAULT_GOAL := test
 
@@ -38,6 +38,13 @@ test-browser: $(STAMP)  ## the report's page in headless Chromium; as root insta
 	  { test "$$(id -u)" = 0 && apt-get install -y --no-install-recommends chromium; } || \
 	  { echo "there is no Chromium here: apt install chromium" >&2; exit 1; }
 	$(BIN)/pytest -q -m browser tests/integration
+
+test-observability: $(STAMP)  ## alerts, dashboard and metrics in a real Prometheus; as root installs that where it is missing
+	@command -v promtool >/dev/null || \
+	  { test "$$(id -u)" = 0 && apt-get install -y --no-install-recommends prometheus && \
+	    { systemctl disable --now prometheus >/dev/null 2>&1 || true; }; } || \
+	  { echo "there is no Prometheus here: apt install prometheus" >&2; exit 1; }
+	$(BIN)/pytest -q -m observability tests/integration
 
 test-kserve: $(STAMP) $(KSERVE)/.installed  ## another project's client, in an environment of its own
 	$(BIN)/pytest -q -m kserve tests/kserve
@@ -90,6 +97,8 @@ bench: bench-serving  ## measure, and write docs/benchmarks/
 	$(BIN)/python -m benchmarks.ledger
 	$(BIN)/python -m benchmarks.machine_cost
 	$(BIN)/python -m benchmarks.simulated_shelf
+	$(BIN)/python -m benchmarks.screen
+	$(BIN)/python -m benchmarks.recordings
 
 bench-shelf:  ## bootstrap in the lab, as root; about 20 minutes
 	$(BIN)/python -m benchmarks.shelf
@@ -105,6 +114,7 @@ zoo: $(STAMP)  ## train the shipped models anew; one seed and machine, the same 
 
 screenshots: $(STAMP)  ## docs/images/, from a real run
 	$(BIN)/python docs/images/make_demo.py
+	$(BIN)/python docs/images/make_top.py
 
 # uv writes a lock for x86-64 and aarch64 at once; pip installs from it. Locked as well: every
 # onnxruntime that a class of CPU may get, and the pip that installs on hosts.
@@ -116,7 +126,7 @@ lock:
 	cd $(LOCKS) && for target in dev head node; do \
 	  case $$target in \
 	    dev) wanted="--extra all --group ../../pyproject.toml:dev" ;; \
-	    head) wanted="--extra node --extra head -c dev.txt" ;; \
+	    head) wanted="--extra node --extra head --extra tracing -c dev.txt" ;; \
 	    node) wanted="--extra node -c dev.txt" ;; \
 	  esac; \
 	  $(COMPILE) ../../pyproject.toml $$wanted $(UPGRADE) -o $$target.txt >/dev/null || exit 1; \

@@ -23,6 +23,7 @@ _PACKAGES: Final = (
     "protobuf",
     "numpy",
     "psutil",
+    "textual",
 )
 
 

@@ -31,7 +31,7 @@ _COLUMNS: Final = 200
 _LINES: Final = 60
 # Until trends are long, so that memory does not grow any more: two minutes of snapshots.
 _SETTLE_S: Final = 125.0
-_WATCH_S: Final = 30.0
+_WATCH_S: Final = 20.0
 _KEYS: Final = 100
 _TIMEOUT_S: Final = 20.0
 _DOWN: Final = b"\x1b[B"

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Coroutine, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import structlog
 
@@ -17,7 +17,7 @@ from farm.config import (
     SchedulingConfig,
     TlsConfig,
 )
-from farm.core.clock import SystemClock
+from farm.core.clock import Clock, SystemClock
 from farm.core.errors import DrainingError, UnreachableError
 from farm.core.nodes import NodeState
 from farm.core.pool import WorkerPool
@@ -61,6 +61,9 @@ from farm.repository.repository import Repository
 from farm.scheduling.limits import Hedging, SchedulingLimits
 from farm.scheduling.machine import Machine
 from farm.scheduling.placement import POLICIES
+
+if TYPE_CHECKING:
+    from farm.tracing import RequestTracer
 
 _log = structlog.get_logger()
 
@@ -121,9 +124,10 @@ class Gateway:
             ConfigurationError: TLS or a handover is not to be had as configured.
         """
         clock = SystemClock()
-        observer = PrometheusObserver()
+        observer = PrometheusObserver(pool.node_ids)
         catalog = Catalog()
         curves = KnownCurves(catalog=catalog, store=CurveStore(curves_dir))
+        self._tracer = _tracer(config, clock)
         economy = self._economy = Economy(
             config,
             economics,
@@ -141,6 +145,8 @@ class Gateway:
             observer=observer,
             accounting=economy.accounting,
             recorder=recorder,
+            tracer=self._tracer,
+            verbose=log.verbose,
         )
         self.fleet = Fleet(
             pool=pool,
@@ -203,7 +209,9 @@ class Gateway:
                 connection_age_s=_CONNECTION_AGE_S if config.handover else None,
                 max_receive_bytes=config.max_message_bytes,
             ),
-            inference=InferenceService(self.dataplane, observer=observer),
+            inference=InferenceService(
+                self.dataplane, observer=observer, traced=self._tracer is not None
+            ),
             repository=RepositoryService(control=self.control, snapshots=self.snapshots, log=log),
             admin=AdminService(
                 self.snapshots,
@@ -235,10 +243,12 @@ class Gateway:
             watch=WatchService(events=events, history=history),
             observer=observer,
         )
-        self._latest = self.snapshots.take()
-        # The scrape runs on a thread of its own and must not look into live parts.
-        observer.watch(lambda: self._latest)
         self._config = config
+        self._look()
+        # The scrape runs on a thread of its own and must not look into live parts.
+        observer.watch(lambda: self._latest, clock=clock, ledger_drops=economy.ledger_drops)
+        if config.metrics_triton:
+            observer.watch_as_triton(lambda: self._counts)
         self._registry = observer.registry
         self._metrics: MetricsServer | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -272,6 +282,7 @@ class Gateway:
         if not self._config.handover:
             await self._listen()
         self._keep(self.fleet.run(), "fleet")
+        self._keep(self._report_health(), "health")
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.fleet.settled(), self._config.start_timeout_s)
         if not self.fleet.any_ready():
@@ -282,8 +293,7 @@ class Gateway:
             await self._listen()
         self._economy.accounting.begin()
         await self._frontend.set_serving(True)
-        self._latest = self.snapshots.take()
-        self._keep(self._report_health(), "health")
+        self._look()
         self._keep(self._curves.run(), "curves")
         self._keep(self._economy.accounting.run(self.fleet.tell_thrift), "accounting")
         if self._config.repository.control is ControlMode.POLL:
@@ -332,6 +342,8 @@ class Gateway:
         await self.control.close()
         await self.engine.close()
         await self._economy.close()
+        if self._tracer is not None:
+            await asyncio.to_thread(self._tracer.close)
         if self._metrics is not None:
             self._metrics.close()
 
@@ -347,12 +359,18 @@ class Gateway:
             _log.critical("part_failed", part=task.get_name(), exc_info=task.exception())
             self.engine.broken.set()
 
+    def _look(self) -> None:
+        """Take down how the farm is, for whoever scrapes it next."""
+        self._latest = self.snapshots.take()
+        if self._config.metrics_triton:
+            self._counts = self.snapshots.counts()
+
     async def _report_health(self) -> None:
         """Let health checks, metrics and events follow the farm: without a node, not serving."""
         told = True
         while True:
             await asyncio.sleep(_HEALTH_INTERVAL_S)
-            self._latest = self.snapshots.take()
+            self._look()
             self._watch.take(self._latest)
             serving = self.dataplane.serving()
             if serving is not told:
@@ -362,6 +380,20 @@ class Gateway:
 
 def _with_port(address: str, port: int) -> str:
     return f"{address.rpartition(':')[0]}:{port}"
+
+
+def _tracer(config: FarmConfig, clock: Clock) -> "RequestTracer | None":
+    if config.tracing is None:
+        return None
+    # An extra of its own, which takes a twentieth of a second to import.
+    from farm.tracing import open_tracer
+
+    return open_tracer(
+        endpoint=config.tracing.endpoint,
+        sample_ratio=config.tracing.sample_ratio,
+        farm=config.name,
+        clock=clock,
+    )
 
 
 def _tls(tls: TlsConfig | None) -> TlsSettings | None:

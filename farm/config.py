@@ -5,12 +5,14 @@ Read and checked once, at the edge. The environment's `FARM_GRPC` sets `grpc`,
 else's, such as `FARM_CONNECT`, which is the command line's.
 """
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from farm.core.addresses import GRPC_ADDRESS, METRICS_ADDRESS
 from farm.core.errors import ConfigurationError
@@ -19,12 +21,22 @@ from farm.sections.layers import Layers
 from farm.sections.ledger import Ledger
 from farm.sections.power import Power
 from farm.sections.section import Section
+from farm.sections.tracing import Tracing
 from farm.sections.words import HomePath
 
 # Threads of one node: more than any board has cores, and few enough to be started.
 _MAX_THREADS = 256
 
-Address = Annotated[str, Field(pattern=r"^(\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}$")]
+_ADDRESS = re.compile(r"(\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}")
+
+
+def _address(value: str) -> str:
+    if not _ADDRESS.fullmatch(value):
+        raise ValueError(f"must be HOST:PORT, like {GRPC_ADDRESS}")
+    return value
+
+
+Address = Annotated[str, AfterValidator(_address)]
 Positive = Annotated[int, Field(gt=0)]
 Seconds = Annotated[float, Field(gt=0)]
 
@@ -203,12 +215,35 @@ class PowerConfig(Power):
     ] = 10.0
 
 
+class TracingConfig(Tracing):
+    """Traces of the gateway that runs here."""
+
+    @model_validator(mode="after")
+    def _to_be_had(self) -> Self:
+        try:
+            found = find_spec("opentelemetry.exporter.otlp.proto.http")
+        except ModuleNotFoundError:
+            found = None
+        if found is None:
+            raise ValueError(
+                "needs OpenTelemetry, which is not installed here: pip install"
+                " 'bramble-farm[tracing]'"
+            )
+        return self
+
+
 class FarmConfig(Section):
     """Everything `farm up` needs to know."""
 
     name: str = "farm"
     grpc: Address = GRPC_ADDRESS
     metrics: Address = METRICS_ADDRESS
+    metrics_triton: Annotated[
+        bool, Field(description="export Triton's metrics of models beside the farm's own")
+    ] = False
+    tracing: Annotated[
+        TracingConfig | None, Field(description="without it no request is traced")
+    ] = None
     tls: Annotated[
         TlsConfig | None, Field(description="of gRPC; without it connections are not encrypted")
     ] = None

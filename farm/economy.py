@@ -69,6 +69,10 @@ class Economy:
             until_s=until_s,
         )
 
+    def ledger_drops(self) -> int | None:
+        """Return how many records were lost; None where none are kept. From any thread."""
+        return None if self.ledger is None else self.ledger.drops
+
     def open(self) -> None:
         """Begin to keep what happens."""
         if self.ledger is not None:

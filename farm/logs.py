@@ -38,6 +38,10 @@ class LogSwitches:
         self._verbose_level = 0
         self.recent = RecentLines()
 
+    def verbose(self) -> bool:
+        """Whether debug lines are written: whoever makes many may spare himself the making."""
+        return bool(self._verbose_level)
+
     def settings(self) -> Mapping[str, bool | int | str]:
         """Return every setting."""
         return {**_FIXED, **self._on, _VERBOSE: self._verbose_level}

@@ -51,6 +51,10 @@ def gateway_settings(
         },
         "ledger": {"dir": f"{layout.GATEWAY}/ledger"},
     }
+    if gateway.metrics_triton:
+        farm["metrics_triton"] = True
+    if gateway.tracing is not None:
+        farm["tracing"] = gateway.tracing.model_dump(mode="json")
     if gateway.tls is not Tls.OFF:
         farm["tls"] = {
             **_tls(),

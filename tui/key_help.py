@@ -26,13 +26,13 @@ def key_sections(active: Iterable[Binding], overrides: Mapping[str, str]) -> Seq
     """
     here: dict[str, tuple[list[str], str]] = {}
     known = set()
-    for binding in active:
-        if not binding.description or binding.system:
+    # Those that can be bound otherwise go first.
+    for binding in sorted(active, key=lambda binding: binding.id is None):
+        if binding.id is None and (binding.system or not binding.description.islower()):
+            # Textual's own, in title case: scrolling, focus, copying.
             continue
+        known.add(binding.id)
         keys, words = here.get(binding.action, ([], binding.description))
-        if binding.id is not None:
-            known.add(binding.id)
-            words = binding.description
         here[binding.action] = ([*keys, binding.key], words)
     sections = [KeySection(HERE, list(here.values()))]
     for place in Place:

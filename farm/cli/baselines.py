@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from farm.cli import completion
 from farm.cli.exits import farm_errors
 from farm.cli.options import Output, OutputFormat
 
@@ -70,7 +71,10 @@ def ls(file: File = None, output: OutputFormat = Output.TABLE) -> None:
 
 @app.command("show")
 def show(
-    name: Annotated[str, typer.Argument(help="As `farm baselines ls` has it.")],
+    name: Annotated[
+        str,
+        typer.Argument(help="As `farm baselines ls` has it.", autocompletion=completion.baselines),
+    ],
     compute_ms: Annotated[
         float,
         typer.Option(

@@ -1,11 +1,11 @@
 """`farm bench`: how fast a farm answers, and where the time goes."""
 
-import asyncio
 import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from farm.cli import completion
 from farm.cli.connecting import farm_client
 from farm.cli.exits import Exit, farm_errors
 from farm.cli.input_files import arrays_of
@@ -22,7 +22,9 @@ _BUSY = 0.7
 
 
 def bench(
-    model: Annotated[str, typer.Argument(help="The model to call.")],
+    model: Annotated[
+        str, typer.Argument(help="The model to call.", autocompletion=completion.models)
+    ],
     inputs: Annotated[
         list[str] | None,
         typer.Option(
@@ -104,6 +106,8 @@ def bench(
 
 
 def _run(client: "FarmClient", plan: "LoadPlan") -> "LoadResult":
+    import asyncio
+
     from farm.client.load.generator import run_load
 
     load = f"{plan.concurrency} at a time" if plan.rate_per_s is None else f"{plan.rate_per_s:g}/s"

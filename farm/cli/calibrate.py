@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from farm.cli import completion
 from farm.cli.connecting import admin_client
 from farm.cli.exits import farm_errors
 from farm.cli.options import Connect, Context, Output, OutputFormat
@@ -25,7 +26,12 @@ if TYPE_CHECKING:
 
 
 def calibrate(
-    host: Annotated[str, typer.Argument(help="A host with a power meter, or one of its nodes.")],
+    host: Annotated[
+        str,
+        typer.Argument(
+            help="A host with a power meter, or one of its nodes.", autocompletion=completion.nodes
+        ),
+    ],
     seconds: Annotated[
         float, typer.Option(min=1, max=300, help="How long each of the five loads is measured.")
     ] = 30.0,

@@ -39,12 +39,14 @@ def issue(
         typer.Option(help="A new folder to write it into.", show_default="./FARM-NAME"),
     ] = None,
     context: Context = None,
+    output: OutputFormat = Output.TABLE,
 ) -> None:
     """Issue a certificate into a folder to hand over, and say how it is used.
 
     It cannot be taken back: until it ends, whoever has the folder is let in.
     """
     with farm_errors():
+        from farm.cli.tables import print_json
         from farm.core.identities import Identity, IdentityKind
         from farm.core.private_files import PRIVATE, replace_file
         from farm.pki import Authority, inspect
@@ -67,7 +69,13 @@ def issue(
             f"{place} lets {name} in as {kind} of {farm} until {_day(facts.not_after)}; hand the"
             " whole folder over on a safe way\n"
         )
-        sys.stdout.write(_usage(place, _address(home, farm)))
+        address = _address(home, farm)
+        if output is Output.JSON:
+            print_json(
+                "issued", {"folder": str(place), "address": address, **certificate_document(facts)}
+            )
+        else:
+            sys.stdout.write(_usage(place, address))
 
 
 @app.command("ls")
@@ -85,7 +93,7 @@ def ls(context: Context = None, output: OutputFormat = Output.TABLE) -> None:
             (what, inspect(path.read_bytes(), str(path))) for what, path in _kept(home.folder(farm))
         ]
         if output is Output.JSON:
-            print_json("certificates", [_document(facts) for _, facts in known])
+            print_json("certificates", [certificate_document(facts) for _, facts in known])
             return
         now = datetime.now(UTC)
         print_table(
@@ -119,7 +127,7 @@ def show(
         except OSError as error:
             raise ConfigurationError(f"{file} cannot be read: {error.strerror}") from error
         if output is Output.JSON:
-            print_json("certificate", _document(facts))
+            print_json("certificate", certificate_document(facts))
             return
         rows = [
             ("identity", facts.identity.uri if facts.identity else "none of a farm"),
@@ -172,7 +180,8 @@ def _usage(place: Path, address: str) -> str:
     )
 
 
-def _document(facts: "CertificateFacts") -> dict[str, Any]:
+def certificate_document(facts: "CertificateFacts") -> dict[str, Any]:
+    """Return what a certificate says as JSON values."""
     return {
         "identity": facts.identity.uri if facts.identity else None,
         "addresses": list(facts.addresses),

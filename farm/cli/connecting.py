@@ -1,17 +1,30 @@
 """Which gateway a client command talks to, and what it shows there."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from farm.core.addresses import GRPC_ADDRESS
-from farm.core.errors import ConfigurationError
+from farm.core.admin_protocol import ADMIN_PROTOCOL
+from farm.core.errors import (
+    ConfigurationError,
+    FarmError,
+    InternalError,
+    UnreachableError,
+    UnsupportedError,
+)
 
 if TYPE_CHECKING:
     from farm.client import AdminClient, ClientTls, FarmClient
     from farm.contexts import Context
+
+# What comes of an answer that says something else than was asked, or in another way.
+_MISREAD: Final = (LookupError, TypeError, ValueError)
+# For a gateway that has just answered something else.
+_VERSION_S: Final = 2.0
 
 _CONNECT: Final = "FARM_CONNECT"
 _CA: Final = "FARM_TLS_CA"
@@ -79,26 +92,121 @@ def _choice(
     return GRPC_ADDRESS, None
 
 
-def farm_client(connect: str | None, context: str | None) -> "FarmClient":
-    """Return a client of the gateway that a command means.
+@contextmanager
+def farm_client(connect: str | None, context: str | None) -> "Iterator[FarmClient]":
+    """Yield a client of the gateway that a command means.
 
     Raises:
         ConfigurationError: as `target`, or a file of TLS cannot be used.
+        UnreachableError: nobody answers; the message says who named the address.
     """
     _silence_grpc()
     from farm.client import FarmClient
 
     meant = target(connect, context)
-    return FarmClient(meant.address, tls=meant.tls)
+    with (
+        _told_where(connect, context, meant.address),
+        FarmClient(meant.address, tls=meant.tls) as client,
+    ):
+        yield client
 
 
-def admin_client(connect: str | None, context: str | None) -> "AdminClient":
-    """Return the operator's client, likewise."""
+def screen_client(connect: str | None, context: str | None) -> "AdminClient":
+    """Return the operator's client for whoever closes it, and tells errors, itself.
+
+    Raises:
+        ConfigurationError: as `target`, or a file of TLS cannot be used.
+    """
     _silence_grpc()
     from farm.client import AdminClient
 
     meant = target(connect, context)
     return AdminClient(meant.address, tls=meant.tls)
+
+
+@contextmanager
+def admin_client(connect: str | None, context: str | None) -> "Iterator[AdminClient]":
+    """Yield the operator's client, likewise.
+
+    Raises:
+        UnsupportedError, InternalError: the gateway cannot do it, or answers what is not
+            understood; if it is of another version the message says so.
+    """
+    _silence_grpc()
+    from farm.client import AdminClient
+
+    meant = target(connect, context)
+    with (
+        _told_where(connect, context, meant.address),
+        AdminClient(meant.address, tls=meant.tls) as client,
+    ):
+        try:
+            yield client
+        except (UnsupportedError, InternalError, *_MISREAD) as error:
+            difference = _difference(client)
+            if not difference:
+                raise
+            if isinstance(error, FarmError):
+                raise type(error)(f"{error.message} ({difference})") from error
+            raise UnsupportedError(f"its answer is not understood ({difference})") from error
+
+
+@contextmanager
+def _told_where(connect: str | None, context: str | None, address: str) -> Iterator[None]:
+    """Say of an address at which nobody answers who named it.
+
+    Raises:
+        ConfigurationError: it is a URL.
+    """
+    if "://" in address and not address.startswith("unix:"):
+        raise ConfigurationError(
+            f"the gateway's address '{address}' is a URL; write HOST:PORT alone, for example"
+            f" {GRPC_ADDRESS}"
+        )
+    try:
+        yield
+    except UnreachableError as error:
+        raise UnreachableError(
+            f"{error.message} ({_origin(connect, context)})", retry_after_s=error.retry_after_s
+        ) from error
+
+
+def _origin(connect: str | None, context: str | None) -> str:
+    """Return who named the address of `target`, in its order."""
+    from farm.contexts import FarmHome
+
+    if connect:
+        return "--connect has this address"
+    if context is not None:
+        return f"the context '{context}' has this address"
+    if os.environ.get(_CONNECT):
+        return f"{_CONNECT} has this address"
+    current = FarmHome.of(os.environ).current()
+    if current is not None:
+        return f"the current context, '{current}', has this address; `farm contexts ls`"
+    return f"nothing says where else it is: --connect, {_CONNECT} or a context would"
+
+
+def _difference(client: "AdminClient") -> str:
+    """Return how the gateway's version differs from this command's; nothing if it does not."""
+    from farm import __version__
+
+    try:
+        found = client.version(timeout_s=_VERSION_S)
+    except UnsupportedError:
+        return f"what answers at {client.address} is no farm's gateway"
+    except FarmError:
+        return ""
+    if (found.protocol, found.farm_version) == (ADMIN_PROTOCOL, __version__):
+        return ""
+    advice = ""
+    if found.protocol != ADMIN_PROTOCOL:
+        older = "gateway" if found.protocol < ADMIN_PROTOCOL else "command"
+        advice = f"; upgrade the {older}, which is the older one"
+    return (
+        f"the gateway is farm {found.farm_version} with protocol {found.protocol}, this command"
+        f" {__version__} with {ADMIN_PROTOCOL}{advice}"
+    )
 
 
 def _silence_grpc() -> None:

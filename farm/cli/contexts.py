@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from farm.cli import completion
 from farm.cli.exits import farm_errors
 from farm.cli.options import Output, OutputFormat
 
@@ -58,7 +59,9 @@ def ls(output: OutputFormat = Output.TABLE) -> None:
 
 
 @app.command("use")
-def use(farm: Annotated[str, typer.Argument(help="The farm.")]) -> None:
+def use(
+    farm: Annotated[str, typer.Argument(help="The farm.", autocompletion=completion.farms)],
+) -> None:
     """Let commands mean a farm when they are told nothing else."""
     from farm.contexts import FarmHome
 

@@ -14,7 +14,6 @@ from farm.cli.host_runs import run_over
 from farm.cli.inventory_options import read_inventory
 from farm.cli.options import Output
 from farm.cli.ssh_options import sudo_password
-from farm.cli.tables import print_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -117,5 +116,7 @@ def _print_proof(report: "Report") -> None:
     for run in found.goldens:
         tell(f"{'FAILED ' if run.problem else ''}{run}")
     if found.receipt is not None:
+        from farm.cli.tables import print_table
+
         rows = [(key, str(value)) for key, value in found.receipt.items()]
         print_table("The first receipt", ("", ""), rows)

@@ -60,6 +60,7 @@ _EXTRAS = {
     "prometheus_client": "head",
     "structlog": "head",
     "psutil": "node",
+    "opentelemetry": "tracing",
     "onnxruntime": "node",
     "cryptography": "ops",
     "fabric": "ops",
@@ -67,6 +68,5 @@ _EXTRAS = {
     "paramiko": "ops",
     "aiohttp": "tui",
     "textual": "tui",
-    "textual_plotext": "tui",
     "textual_serve": "tui",
 }

@@ -8,7 +8,6 @@ import typer
 
 from farm.cli.exits import Exit, exit_code
 from farm.cli.options import Output
-from farm.cli.tables import print_json, print_table
 
 if TYPE_CHECKING:
     from playbooks.outcomes import HostRecord
@@ -18,6 +17,8 @@ def print_outcomes(
     records: "Sequence[HostRecord]", output: Output, *, more: Mapping[str, Any] | None = None
 ) -> None:
     """Print each host's outcome; errors and their fixes go to standard error too."""
+    from farm.cli.tables import print_json, print_table
+
     if output is Output.JSON:
         print_json("run", {"hosts": [_as_json(record) for record in records], **(more or {})})
     else:
@@ -38,6 +39,8 @@ def print_outcomes(
 
 def print_plan(records: "Sequence[HostRecord]", output: Output) -> None:
     """Print what a dry run would do, host by host."""
+    from farm.cli.tables import print_json
+
     if output is Output.JSON:
         print_json("plan", [_as_json(record) for record in records])
         return

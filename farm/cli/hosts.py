@@ -9,6 +9,7 @@ import typer
 from farm.cli.exits import Exit, farm_errors
 from farm.cli.inventory_options import InventoryFile, Limit, read_inventory
 from farm.cli.options import Output, OutputFormat
+from farm.cli.progress import doing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +42,9 @@ def trust(
 
         farm = read_inventory(inventory)
         known_hosts = FarmHome.of(os.environ).folder(farm.farm.name).known_hosts
-        shown = shown_keys(farm.limited_to(limit or ()), known_hosts)
+        hosts = farm.limited_to(limit or ())
+        with doing(f"asking {len(hosts)} hosts for their keys"):
+            shown = shown_keys(hosts, known_hosts)
         _report(shown, output)
         changed = [one for one in shown if one.standing is Standing.CHANGED]
         taken = [one for one in shown if one.key is not None and one.standing is Standing.NEW]

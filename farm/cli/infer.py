@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from farm.cli import completion
 from farm.cli.connecting import farm_client
 from farm.cli.exits import farm_errors
 from farm.cli.input_files import arrays_of
@@ -20,7 +21,9 @@ _SHOWN = 10
 
 
 def infer(
-    model: Annotated[str, typer.Argument(help="The model to call.")],
+    model: Annotated[
+        str, typer.Argument(help="The model to call.", autocompletion=completion.models)
+    ],
     inputs: Inputs,
     version: Annotated[str, typer.Option(help="A version; without one the latest.")] = "",
     outputs: Annotated[

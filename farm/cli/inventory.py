@@ -23,12 +23,27 @@ def _group() -> None:
 
 
 @app.command("check")
-def check(inventory: InventoryFile) -> None:
+def check(inventory: InventoryFile, output: OutputFormat = Output.TABLE) -> None:
     """Say whether the file is right; if not, everything that is wrong, with line and key."""
+    from farm.cli.tables import print_json
+
     with farm_errors():
         from farm.inventory import load_inventory
 
         found = load_inventory(inventory)
+    if output is Output.JSON:
+        farm = found.farm
+        print_json(
+            "check",
+            {
+                "file": str(inventory),
+                "farm": farm.name,
+                "head": found.head.name if found.hosts else None,
+                "hosts": len(found.hosts),
+                "nodes": farm.embedded.nodes if farm.embedded is not None else len(found.nodes),
+            },
+        )
+        return
     sys.stdout.write(f"{inventory}: ok, {_summary(found)}\n")
 
 

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from farm.cli import completion
+
 if TYPE_CHECKING:
     from farm.inventory import Inventory
 
@@ -23,6 +25,7 @@ Limit = Annotated[
     typer.Option(
         "--limit",
         metavar="NAME",
+        autocompletion=completion.hosts,
         help="Only these hosts: a name, a range like 'pi-[01:03]', a glob like 'pi-*' or a label"
         " like rack=a. May be given several times.",
     ),

@@ -6,20 +6,29 @@ from datetime import datetime
 from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from shutil import copyfileobj
+from tempfile import TemporaryFile
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from farm.cli.connecting import admin_client
 from farm.cli.exits import farm_errors
 from farm.cli.options import Connect, Context, Output, OutputFormat
+from farm.cli.progress import counted
 from farm.cli.since import Since, local_now, since_unix_ns
 from farm.core.errors import ConfigurationError
 from farm.core.ledger import GroupBy, LedgerQuery, Usage
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from farm.cli.ledger_export import Row
     from farm.client import AdminClient
     from farm.core.ledger import LedgerAnswer
+
+# Batches; to show each one would take longer than to write it.
+_SHOWN_EACH: Final = 1_000
 
 
 class ExportFormat(StrEnum):
@@ -93,10 +102,18 @@ def _export(admin: "AdminClient", begins: int, to: Path | None, output: ExportFo
 
     answer = admin.ledger(LedgerQuery(since_unix_ns=begins, until_unix_ns=0))
     _warn(answer)
-    rows = to_rows(admin.ledger_records(begins), answer.currency)
+    batches = sum(figures.batches for figures in answer.figures)
+    rows = _shown(to_rows(admin.ledger_records(begins), answer.currency), batches)
     write = write_json if output is ExportFormat.JSON else write_csv
     if to is None:
-        write(rows, sys.stdout)
+        if output is ExportFormat.CSV:
+            write(rows, sys.stdout)
+            return
+        # Half a document would be none.
+        with TemporaryFile("w+", encoding="utf-8") as whole:
+            write(rows, whole)
+            whole.seek(0)
+            copyfileobj(whole, sys.stdout)
         return
     with completed(to) as path:
         if output is ExportFormat.PARQUET:
@@ -105,6 +122,18 @@ def _export(admin: "AdminClient", begins: int, to: Path | None, output: ExportFo
             with path.open("w", encoding="utf-8", newline="") as file:
                 count = write(rows, file)
     sys.stderr.write(f"{count} batches are in {to}\n")
+
+
+def _shown(rows: "Iterator[Row]", batches: int) -> "Iterator[Row]":
+    """Yield rows and show how many of so many batches have been; not between them on a terminal."""
+    if sys.stdout.isatty():
+        yield from rows
+        return
+    with counted("batches", batches) as advance:
+        for number, row in enumerate(rows, 1):
+            yield row
+            if number % _SHOWN_EACH == 0:
+                advance(_SHOWN_EACH)
 
 
 def _warn(answer: "LedgerAnswer") -> None:

@@ -1,8 +1,9 @@
 """The root of the `farm` command."""
 
+import errno
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -25,17 +26,23 @@ from farm.cli import (
     report,
     run,
     sim,
+    support_bundle,
     top,
     uninstall,
     up,
     upgrade,
 )
+from farm.cli.exits import Exit
+
+# A disk that is full, and a reader that has gone away, such as `head`.
+_UNWRITABLE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EPIPE)
 
 app = typer.Typer(
     name="farm",
     help="One inference service from a shelf of Raspberry Pis, and what every answer costs.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
 )
 app.command("up")(up.up)
 app.command("demo")(demo.demo)
@@ -48,6 +55,7 @@ app.command("bootstrap")(bootstrap.bootstrap)
 app.command("upgrade")(upgrade.upgrade)
 app.command("uninstall")(uninstall.uninstall)
 app.command("calibrate")(calibrate.calibrate)
+app.command("support-bundle")(support_bundle.support_bundle)
 app.add_typer(models.app, name="models")
 app.add_typer(nodes.app, name="nodes")
 app.add_typer(ledger.app, name="ledger")
@@ -78,7 +86,20 @@ def _root(
 def main() -> None:
     """Run the command line."""
     _open_streams()
-    app()
+    try:
+        try:
+            # However it was started: what is shown is to be typed.
+            app(prog_name="farm")
+        finally:
+            sys.stdout.flush()
+    except OSError as error:
+        if error.errno not in _UNWRITABLE:
+            raise
+        # What is still to be written would fail once more when the process ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if error.errno != errno.EPIPE:
+            sys.stderr.write(f"farm: what there is to say cannot be written: {error.strerror}\n")
+        raise SystemExit(Exit.FAILED) from error
 
 
 def _open_streams() -> None:

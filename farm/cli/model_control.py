@@ -1,7 +1,6 @@
 """`farm models load` and `farm models unload`: what is to be served."""
 
 import json
-import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -10,9 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from farm.cli import completion
 from farm.cli.connecting import admin_client
 from farm.cli.exits import farm_errors
 from farm.cli.options import Connect, Context, Output, OutputFormat
+from farm.cli.progress import changing
 from farm.core.errors import ConfigurationError, FarmError
 
 if TYPE_CHECKING:
@@ -23,7 +24,12 @@ _LOOK_S = 0.2
 
 
 def load(
-    model: Annotated[str, typer.Argument(help="The model to load, or to load again.")],
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="The model to load, or to load again.", autocompletion=completion.models
+        ),
+    ],
     config: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="JSON that stands for the model's config.pbtxt."),
@@ -55,7 +61,9 @@ def load(
 
 
 def unload(
-    model: Annotated[str, typer.Argument(help="The model to unload.")],
+    model: Annotated[
+        str, typer.Argument(help="The model to unload.", autocompletion=completion.models)
+    ],
     timeout: Annotated[float, typer.Option(help="Seconds to wait.")] = 600.0,
     connect: Connect = None,
     context: Context = None,
@@ -74,17 +82,14 @@ def _while_watching(
 ) -> float:
     """Do `work` and say on standard error how far it is; return how many seconds it took."""
     began = time.monotonic()
-    shown = ""
-    with ThreadPoolExecutor(1) as threads:
+    with changing() as show, ThreadPoolExecutor(1) as threads:
         done = threads.submit(work)
         snapshots = admin.watch(_LOOK_S)
         try:
             while not done.done():
                 progress = _progress(next(snapshots), model, doing)
-                line = f"{doing} {model}: {progress}\n"
-                if progress and line != shown and not done.done():
-                    shown = line
-                    sys.stderr.write(line)
+                if progress and not done.done():
+                    show(f"{doing} {model}: {progress}")
         except (FarmError, StopIteration):
             # The work itself says whether it failed.
             pass

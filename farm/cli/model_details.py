@@ -4,15 +4,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from farm.cli import completion
 from farm.cli.connecting import admin_client
 from farm.cli.exits import farm_errors
 from farm.cli.options import Connect, Context, Output, OutputFormat
 
 if TYPE_CHECKING:
-    from farm.pb.farm_admin_pb2 import ModelDescription, NodeReadiness, TensorDescription
+    from farm.pb.farm_admin_pb2 import (
+        ModelDescription,
+        ModelSnapshot,
+        NodeReadiness,
+        TensorDescription,
+    )
 
 Version = Annotated[str, typer.Option(help="A version; without one all of them.")]
-Model = Annotated[str, typer.Argument(help="The model to show.")]
+Model = Annotated[str, typer.Argument(help="The model to show.", autocompletion=completion.models)]
 
 
 def describe(
@@ -29,13 +35,33 @@ def describe(
         with admin_client(connect, context) as admin:
             versions = admin.describe(model, version)
         if output is Output.JSON:
-            print_json("model", {"name": model, "versions": [_document(v) for v in versions]})
+            print_json(
+                "model", {"name": model, "versions": [description_document(v) for v in versions]}
+            )
             return
         for described in versions:
             _print(described)
 
 
-def _document(described: "ModelDescription") -> dict[str, Any]:
+def model_document(model: "ModelSnapshot") -> dict[str, Any]:
+    """Return a version as JSON values."""
+    return {
+        "name": model.name,
+        "version": model.version,
+        "state": model.state,
+        "reason": model.reason,
+        "digest": model.digest,
+        "max_batch_size": model.max_batch_size,
+        "batching": model.batching_reason,
+        "ready_nodes": list(model.ready_nodes),
+        "queued_requests": model.queued_requests,
+        "requests_total": model.requests_total,
+        "failures_total": model.failures_total,
+    }
+
+
+def description_document(described: "ModelDescription") -> dict[str, Any]:
+    """Return what is known of a version as JSON values."""
     snapshot = described.snapshot
     return {
         "version": snapshot.version,

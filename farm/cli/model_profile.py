@@ -9,6 +9,7 @@ from farm.cli.connecting import admin_client
 from farm.cli.exits import farm_errors
 from farm.cli.model_details import Model, Version, named
 from farm.cli.options import Connect, Context, Output, OutputFormat
+from farm.cli.progress import doing
 
 if TYPE_CHECKING:
     from farm.pb.farm_admin_pb2 import CurvePoint, ModelDescription, NodeReadiness, SplitCurve
@@ -35,7 +36,8 @@ def profile(
     with farm_errors():
         with admin_client(connect, context) as admin:
             if remeasure:
-                versions = admin.measure(model, version, timeout_s=timeout)
+                with doing(f"measuring {model} on a node of each class"):
+                    versions = admin.measure(model, version, timeout_s=timeout)
             else:
                 versions = admin.describe(model, version)
         if output is Output.JSON:

@@ -5,7 +5,7 @@ import typer
 from farm.cli.connecting import admin_client
 from farm.cli.exits import farm_errors
 from farm.cli.model_control import load, unload
-from farm.cli.model_details import describe
+from farm.cli.model_details import describe, model_document
 from farm.cli.model_profile import profile
 from farm.cli.options import Connect, Context, Output, OutputFormat
 
@@ -31,25 +31,7 @@ def ls(
     with farm_errors(), admin_client(connect, context) as admin:
         snapshot = admin.snapshot()
     if output is Output.JSON:
-        print_json(
-            "models",
-            [
-                {
-                    "name": model.name,
-                    "version": model.version,
-                    "state": model.state,
-                    "reason": model.reason,
-                    "digest": model.digest,
-                    "max_batch_size": model.max_batch_size,
-                    "batching": model.batching_reason,
-                    "ready_nodes": list(model.ready_nodes),
-                    "queued_requests": model.queued_requests,
-                    "requests_total": model.requests_total,
-                    "failures_total": model.failures_total,
-                }
-                for model in snapshot.models
-            ],
-        )
+        print_json("models", [model_document(model) for model in snapshot.models])
         return
     print_table(
         f"Models of {snapshot.farm_name}",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from farm.cli import completion
 from farm.cli.connecting import admin_client
 from farm.cli.exits import Exit, exit_code, farm_errors
 from farm.cli.node_details import find
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
 
 _LOOK_S = 0.2
 
-Names = Annotated[list[str], typer.Argument(metavar="NAME...", help="Nodes, by name.")]
+Names = Annotated[
+    list[str],
+    typer.Argument(metavar="NAME...", help="Nodes, by name.", autocompletion=completion.nodes),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do it even if no node is left to serve.")]
 
@@ -80,6 +84,8 @@ def drain(
     output: OutputFormat = Output.TABLE,
 ) -> None:
     """Cordon nodes and wait until nothing runs there, so that they may be switched off."""
+    from farm.cli.progress import changing
+
     with farm_errors(), admin_client(connect, context) as admin:
         found = _found(admin.snapshot(), nodes, leaving=True, yes=yes)
         if dry_run:
@@ -88,7 +94,9 @@ def drain(
         told = _tell(found, admin.cordon, "cordoned")
         waiting = [outcome.node for outcome in told if outcome.error is None]
         failed = [outcome for outcome in told if outcome.error is not None]
-        _end([*_drained(admin, waiting, timeout), *failed], output)
+        with changing() as show:
+            drained = _drained(admin, waiting, timeout, show)
+        _end([*drained, *failed], output)
 
 
 def _found(
@@ -149,7 +157,9 @@ def _outcome(node: "NodeSnapshot", result: str) -> _Outcome:
     )
 
 
-def _drained(admin: "AdminClient", names: Sequence[str], timeout_s: float) -> list[_Outcome]:
+def _drained(
+    admin: "AdminClient", names: Sequence[str], timeout_s: float, show: Callable[[str], None]
+) -> list[_Outcome]:
     """Watch cordoned nodes until nothing runs on any of them, or the time is up."""
     from farm.client.snapshots import of_node
 
@@ -176,7 +186,7 @@ def _drained(admin: "AdminClient", names: Sequence[str], timeout_s: float) -> li
         line = "; ".join(f"{node_id}: {left}" for node_id, left in busy.items())
         if line != shown:
             shown = line
-            sys.stderr.write(f"draining {line}\n")
+            show(f"draining {line}")
     return outcomes
 
 

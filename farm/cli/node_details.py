@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from farm.cli import completion
 from farm.cli.connecting import admin_client
 from farm.cli.exits import farm_errors
 from farm.cli.options import Connect, Context, Output, OutputFormat
@@ -18,7 +19,7 @@ _SINCE_BOOT = 16
 
 
 def describe(
-    node: Annotated[str, typer.Argument(help="The node to show.")],
+    node: Annotated[str, typer.Argument(help="The node to show.", autocompletion=completion.nodes)],
     connect: Connect = None,
     context: Context = None,
     output: OutputFormat = Output.TABLE,

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from farm.cli import completion
+
 
 class Output(StrEnum):
     """How data is printed on standard output."""
@@ -27,6 +29,7 @@ Context = Annotated[
     typer.Option(
         "--context",
         metavar="FARM",
+        autocompletion=completion.farms,
         help="A farm that this machine has certificates of; see `farm contexts ls`.",
         show_default="the current one",
     ),

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from farm.cli import completion
 from farm.cli.connecting import admin_client
 from farm.cli.exits import farm_errors
 from farm.cli.options import Connect, Context
+from farm.cli.progress import doing
 from farm.cli.since import Since, local_now, since_unix_ns
 from farm.core.errors import ConfigurationError
 from farm.core.ledger import GroupBy
@@ -46,6 +48,7 @@ def report(
         list[str] | None,
         typer.Option(
             metavar="NAME",
+            autocompletion=completion.baselines,
             help="What to compare with, by its name in `farm baselines ls`; may be repeated.",
             show_default="all that ask for time, not for tokens",
         ),
@@ -71,16 +74,17 @@ def report(
         ended = since_unix_ns(until or now.isoformat(), now=now, option="--until")
         if ended <= began:
             raise ConfigurationError(f"--until {until} is not after --since {since}")
-        found = _report(
-            began,
-            ended,
-            groups=list(dict.fromkeys(by or _GROUPS)),
-            names=baseline or [],
-            file=baselines,
-            now=now,
-            connect=connect,
-            context=context,
-        )
+        with doing("reading the ledger"):
+            found = _report(
+                began,
+                ended,
+                groups=list(dict.fromkeys(by or _GROUPS)),
+                names=baseline or [],
+                file=baselines,
+                now=now,
+                connect=connect,
+                context=context,
+            )
         if to is None:
             _write(found, output, now)
             return

@@ -9,6 +9,7 @@ import typer
 
 from farm.cli.exits import Exit, farm_errors
 from farm.cli.options import Output, OutputFormat
+from farm.cli.progress import doing
 
 if TYPE_CHECKING:
     from farm.sim.report import Report
@@ -84,7 +85,8 @@ def _simulate(setup: "Setup", policy: str) -> "Report":
     from farm.sim.simulation import simulate
 
     began = perf_counter()
-    report = simulate(setup, policy)
+    with doing(f"simulating {policy}"):
+        report = simulate(setup, policy)
     sys.stderr.write(
         f"{policy}: {report.offered} requests in {report.ended_at_s:.0f} s of virtual time,"
         f" {perf_counter() - began:.1f} s of real time\n"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from farm.cli.connecting import admin_client, target_address
+from farm.cli.connecting import screen_client, target_address
 from farm.cli.exits import Exit, farm_errors
 from farm.cli.options import Connect, Context
 from farm.core.errors import ConfigurationError
@@ -178,7 +178,7 @@ def _watch(
     from tui.sources.recorder import Recorder
 
     address = target_address(connect, context)
-    connection = Connection(address, lambda: admin_client(connect, context))
+    connection = Connection(address, lambda: screen_client(connect, context))
     recorder = None if record is None else Recorder(record)
     source = GatewaySource(connection, tap=recorder)
     app = FarmTop(source, operator=GatewayOperator(connection), options=options)
@@ -201,8 +201,9 @@ def _play(replay: Path, speed: float, options: "TopOptions") -> "FarmTop":
 
 
 def _simulate(scenario: Path, speed: float, options: "TopOptions") -> "FarmTop":
-    from tui.app import FarmTop
     from tui.sources.simulator import Simulator
+
+    from tui.app import FarmTop
 
     app = FarmTop(Simulator(scenario, speed=speed), options=options)
     app.run()

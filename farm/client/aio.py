@@ -5,7 +5,7 @@ from types import TracebackType
 from typing import Self, Unpack
 
 from farm.client.aio_streams import Requests, stream_answers
-from farm.client.calls import AsyncCalls
+from farm.client.calls import AsyncCalls, of_trace
 from farm.client.channel import DEFAULT_ADDRESS
 from farm.client.codec import RequestOptions, to_request, to_result
 from farm.client.datatypes import AnyArray
@@ -106,16 +106,21 @@ class AsyncFarmClient:
         inputs: Mapping[str, AnyArray],
         *,
         request_id: str = "",
+        trace_parent: str = "",
         timeout_s: float | None = None,
         **options: Unpack[RequestOptions],
     ) -> InferResult:
         """Run a model on arrays, named as its inputs; return its outputs as arrays.
 
-        `farm.client.codec.to_request` explains the options. `timeout_s` bounds the whole
-        call, retries included.
+        `farm.client.codec.to_request` explains the options. A farm that is traced continues
+        the trace of the W3C `traceparent` given. `timeout_s` bounds the whole call, retries
+        included.
         """
         request = to_request(model, inputs, request_id=request_id, **options)
-        return to_result(await self._calls.unary(MODEL_INFER, request, timeout_s))
+        metadata = of_trace(trace_parent)
+        return to_result(
+            await self._calls.unary(MODEL_INFER, request, timeout_s, metadata=metadata)
+        )
 
     def stream(
         self,

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Generator
-from typing import Any
+from typing import Any, TypeAlias
 
 import grpc
 
@@ -18,6 +18,10 @@ from farm.client.methods import Answer, Request, Rpc
 from farm.client.retries import retry_delay_s, spread
 from farm.client.tls import ClientTls
 from farm.core.errors import ConfigurationError, FarmError, RequestCancelledError
+from farm.core.tracing import TRACE_PARENT
+
+# Names and values that go with a call, beside its request.
+Metadata: TypeAlias = tuple[tuple[str, str], ...]
 
 _CLOSED = "this client is closed; make a new one"
 
@@ -39,7 +43,12 @@ class BlockingCalls:
         self._channel.close()
 
     def unary(
-        self, method: Rpc[Request, Answer], request: Request, timeout_s: float | None
+        self,
+        method: Rpc[Request, Answer],
+        request: Request,
+        timeout_s: float | None,
+        *,
+        metadata: Metadata = (),
     ) -> Answer:
         """Call a method and return its answer.
 
@@ -50,7 +59,7 @@ class BlockingCalls:
         attempt = 0
         while True:
             try:
-                answer: Answer = self.open(method.name, request, deadline.left_s())
+                answer: Answer = self.open(method.name, request, deadline.left_s(), metadata)
                 return answer
             except grpc.RpcError as failed:
                 error = of_call(failed, self.address)
@@ -72,10 +81,12 @@ class BlockingCalls:
         finally:
             call.cancel()
 
-    def open(self, name: str, request: object, timeout_s: float | None) -> Any:
+    def open(
+        self, name: str, request: object, timeout_s: float | None, metadata: Metadata = ()
+    ) -> Any:
         """Call a method once and return what gRPC returns, or raise what gRPC raises."""
         try:
-            return self._calls[name](request, timeout=timeout_s)
+            return self._calls[name](request, timeout=timeout_s, metadata=metadata)
         except ValueError as error:
             raise RequestCancelledError(_CLOSED) from error
 
@@ -94,7 +105,12 @@ class AsyncCalls:
         await self._channel.close(None)
 
     async def unary(
-        self, method: Rpc[Request, Answer], request: Request, timeout_s: float | None
+        self,
+        method: Rpc[Request, Answer],
+        request: Request,
+        timeout_s: float | None,
+        *,
+        metadata: Metadata = (),
     ) -> Answer:
         """Call a method and return its answer.
 
@@ -105,7 +121,7 @@ class AsyncCalls:
         attempt = 0
         while True:
             try:
-                answer: Answer = await self.open(method.name, request, deadline.left_s())
+                answer: Answer = await self.open(method.name, request, deadline.left_s(), metadata)
                 return answer
             except grpc.aio.AioRpcError as failed:
                 error = of_call(failed, self.address)
@@ -118,12 +134,14 @@ class AsyncCalls:
             await asyncio.sleep(wait_s)
             attempt += 1
 
-    def open(self, name: str, request: object, timeout_s: float | None) -> Any:
+    def open(
+        self, name: str, request: object, timeout_s: float | None, metadata: Metadata = ()
+    ) -> Any:
         """Begin a call and return gRPC's object for it."""
         call = self._calls[name]
         arguments = () if request is None else (request,)
         try:
-            return call(*arguments, timeout=timeout_s)
+            return call(*arguments, timeout=timeout_s, metadata=metadata)
         except grpc.aio.UsageError as error:
             raise RequestCancelledError(_CLOSED) from error
 
@@ -139,6 +157,11 @@ def raise_if_closed() -> None:
     task = asyncio.current_task()
     if task is not None and not task.cancelling():
         raise RequestCancelledError(_CLOSED) from None
+
+
+def of_trace(trace_parent: str) -> Metadata:
+    """Return what tells a gateway whose trace a call continues."""
+    return ((TRACE_PARENT, trace_parent),) if trace_parent else ()
 
 
 class _Deadline:

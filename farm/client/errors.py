@@ -70,6 +70,7 @@ _HANDSHAKES: tuple[tuple[str, type[FarmError], str], ...] = (
 )
 # A server that ends a connection before a word says nothing about why.
 _NO_CONNECTION = "failed to connect"
+_NO_ANSWER = (_NO_CONNECTION, "errors resolving")
 _ENDED_AT_ONCE = ("Socket closed", "Connection reset")
 
 # Parameters of a failed answer in a stream, which has no trailing metadata of its own.
@@ -118,9 +119,17 @@ def _unavailable(details: str, address: str, retry_after_s: float | None) -> Far
             retry_after_s=retry_after_s,
         )
     return UnreachableError(
-        f"no answer from {address} ({details}); is `farm up` running there?",
+        f"no answer from {address} ({_cause(details)}); is `farm up` running there?",
         retry_after_s=retry_after_s,
     )
+
+
+def _cause(details: str) -> str:
+    """Return gRPC's last words on why nobody answers: before them it only names the address."""
+    if not details.startswith(_NO_ANSWER):
+        return details
+    words = details.rstrip("]").rpartition(": ")[2]
+    return words[:1].lower() + words[1:]
 
 
 def of_stream(answer: ModelStreamInferResponse) -> FarmError:

@@ -23,7 +23,7 @@ from farm.core.snapshots import (
 from farm.pb import farm_admin_pb2 as pb
 
 _NS: Final = 1e9
-_LATENCIES: Final = len(LATENCY_BOUNDS_S) + 1
+_BUCKETS: Final = len(LATENCY_BOUNDS_S) + 1
 
 _State = TypeVar("_State", bound=StrEnum)
 
@@ -101,8 +101,8 @@ def of_model(message: pb.ModelSnapshot) -> ModelSnapshot:
         rows_total=message.rows_total,
         batches_total=message.batches_total,
         latency_s=message.latency_ns / _NS,
-        # Counted by other bounds they mean nothing here.
-        latencies=tuple(message.latencies) if len(message.latencies) == _LATENCIES else (),
+        # Of other buckets than these nothing can be told.
+        latencies=tuple(message.latencies) if len(message.latencies) == _BUCKETS else (),
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Generator, Iterable, Mapping
 from types import TracebackType
 from typing import Self, Unpack
 
-from farm.client.calls import BlockingCalls
+from farm.client.calls import BlockingCalls, of_trace
 from farm.client.channel import DEFAULT_ADDRESS
 from farm.client.codec import RequestOptions, to_request, to_result
 from farm.client.datatypes import AnyArray
@@ -104,16 +104,19 @@ class FarmClient:
         inputs: Mapping[str, AnyArray],
         *,
         request_id: str = "",
+        trace_parent: str = "",
         timeout_s: float | None = None,
         **options: Unpack[RequestOptions],
     ) -> InferResult:
         """Run a model on arrays, named as its inputs; return its outputs as arrays.
 
-        `farm.client.codec.to_request` explains the options. `timeout_s` bounds the whole
-        call, retries included.
+        `farm.client.codec.to_request` explains the options. A farm that is traced continues
+        the trace of the W3C `traceparent` given. `timeout_s` bounds the whole call, retries
+        included.
         """
         request = to_request(model, inputs, request_id=request_id, **options)
-        return to_result(self._calls.unary(MODEL_INFER, request, timeout_s))
+        metadata = of_trace(trace_parent)
+        return to_result(self._calls.unary(MODEL_INFER, request, timeout_s, metadata=metadata))
 
     def stream(
         self,

@@ -1,4 +1,4 @@
-"""What the engine tells whoever keeps count: metrics now, the ledger later."""
+"""What the engine tells whoever keeps count of requests and batches."""
 
 from typing import Protocol
 
@@ -26,4 +26,8 @@ class Observer(Protocol):
 
     def node_ejected(self, node_id: str) -> None:
         """A node was taken out for its failures."""
+        ...
+
+    def version_retired(self, model: ModelKey) -> None:
+        """A version is served no more; whoever keeps count of it may stop."""
         ...

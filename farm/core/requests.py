@@ -23,12 +23,13 @@ BatchSignature = tuple[tuple[str, Datatype, tuple[int, ...]], ...]
 class InferenceRequest:
     """A validated request.
 
-    `id` is the gateway's own and unique; the client's id stays at the frontend. `rows`
-    counts rows along axis 0, or is 1 for a model without a batch axis. `priority` is 1
-    for the most urgent; larger numbers wait longer. `queue_deadline` bounds the wait in
-    the queue, `deadline` the whole request; `names_deadline` tells that its client asked for
-    that one. `client` is whose request it is, by authenticated identity or peer: clients share
-    the farm fairly.
+    `id` is the gateway's own and unique; `given_id` is what its client calls it, of any length
+    and content. `rows` counts rows along axis 0, or is 1 for a model without a batch axis.
+    `priority` is 1 for the most urgent; larger numbers wait longer. `queue_deadline` bounds the
+    wait in the queue, `deadline` the whole request; `names_deadline` tells that its client asked
+    for that one. `client` is whose request it is, by authenticated identity or peer: clients share
+    the farm fairly. `trace_parent` is the W3C `traceparent` of its call, as it came, where
+    requests are traced.
     """
 
     id: int
@@ -41,6 +42,8 @@ class InferenceRequest:
     queue_deadline: float | None = None
     names_deadline: bool = False
     client: str = ""
+    given_id: str = ""
+    trace_parent: str = ""
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
 
     @property
@@ -155,6 +158,7 @@ class Receipt:
     policy: str
     batch_energy: EnergyReading | None = None
     batch_cost: float | None = None
+    batch_id: int = 0
 
     @property
     def core_s(self) -> float:

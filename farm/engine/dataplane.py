@@ -8,6 +8,7 @@ from itertools import count
 from farm.core.clock import Clock
 from farm.core.errors import (
     DrainingError,
+    FarmError,
     InvalidRequestError,
     ModelNotFoundError,
     ModelUnavailableError,
@@ -40,7 +41,8 @@ class InferenceCall:
     `version` is empty for the latest ready one, or the latest ready one whose ABI is in the
     range `abi`. `outputs` is empty for all; those in `classes` are answered as that many
     highest values. `timeout_s` is what is left of the client's deadline, `queue_timeout_s`
-    how long it may wait. `client` is whose it is: clients share the farm fairly.
+    how long it may wait. `client` is whose it is: clients share the farm fairly. `given_id` is
+    what the client calls it, `trace_parent` the W3C `traceparent` of its call.
     """
 
     model: str
@@ -53,6 +55,8 @@ class InferenceCall:
     timeout_s: float | None = None
     queue_timeout_s: float | None = None
     client: str = ""
+    given_id: str = ""
+    trace_parent: str = ""
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
 
 
@@ -94,8 +98,12 @@ class DataPlane:
         Raises:
             FarmError: it was refused or failed; the code says how.
         """
-        version, spec = self._resolve(call.model, call.version, call.abi)
-        request = self._admit(call, spec)
+        try:
+            version, spec = self._resolve(call.model, call.version, call.abi)
+            request = self._admit(call, spec)
+        except FarmError as error:
+            self._engine.log.turned_away(call.given_id, call.model, error)
+            raise
         answer = await self._engine.submit(request)
         price = self._pricing.price(answer.receipt, response_bytes=answer.size_bytes)
         return InferenceResult(
@@ -183,6 +191,8 @@ class DataPlane:
             queue_deadline=None if queue_timeout_s is None else now + queue_timeout_s,
             names_deadline=call.timeout_s is not None,
             client=call.client,
+            given_id=call.given_id,
+            trace_parent=call.trace_parent,
             parameters=call.parameters,
         )
 

@@ -18,7 +18,9 @@ from farm.core.pool import WorkerPool
 from farm.core.requests import Batch, BatchCompleted, BatchFailed, InferenceRequest, Receipt
 from farm.core.snapshots import NodeWork
 from farm.core.tensors import Tensor
+from farm.core.tracing import Tracer
 from farm.engine.accounting import Accounting
+from farm.engine.request_log import RequestLog
 from farm.engine.statistics import NodeStatistics, VersionStatistics
 from farm.engine.trace import TraceRecorder
 from farm.scheduling.effects import (
@@ -84,14 +86,19 @@ class Engine:
         observer: Observer,
         accounting: Accounting,
         recorder: TraceRecorder | None = None,
+        tracer: Tracer | None = None,
+        verbose: Callable[[], bool] = lambda: False,
     ) -> None:
+        """Wire the parts; `verbose` says whether every batch is to be logged."""
         self.machine = machine
         self._pool = pool
         self._clock = clock
         self._observer = observer
         self._accounting = accounting
         self._recorder = recorder
+        self._tracer = tracer
         self._waiting: dict[int, tuple[InferenceRequest, asyncio.Future[Answer]]] = {}
+        self.log = RequestLog(clock=clock, verbose=verbose, waits=self._waiting.__contains__)
         self._statistics: dict[ModelKey, VersionStatistics] = {}
         self._nodes: defaultdict[str, NodeStatistics] = defaultdict(NodeStatistics)
         # Whoever waits for the machine to reach a state, by the question it asks.
@@ -187,6 +194,7 @@ class Engine:
     def forget(self, key: ModelKey) -> None:
         """Drop the statistics of a version that was unloaded."""
         self._statistics.pop(key, None)
+        self._observer.version_retired(key)
 
     def end_all(self, error: FarmError) -> int:
         """Answer every waiting request with an error; return how many there were."""
@@ -247,6 +255,7 @@ class Engine:
                 self._reply(request_id, error)
             case DispatchBatch(batch, placement):
                 self._accounting.dispatched(batch, placement.node_id)
+                self.log.dispatched(batch, placement)
                 outcome = self._pool.execute(batch, placement.node_id)
                 self._keep(self._settle(batch, placement.node_id, outcome))
             case WakeAt(at):
@@ -274,6 +283,7 @@ class Engine:
                 self._counts(entry.model).settled(entry, unix_ns=self._clock.unix_ns())
                 self._nodes[entry.node_id].settled(entry)
                 self._accounting.returned(entry)
+                self.log.settled(entry)
                 self._observer.batch_settled(entry)
 
     def _keep(self, work: Coroutine[Any, Any, None]) -> None:
@@ -292,12 +302,18 @@ class Engine:
             statistics.answered(rows=request.rows, latency_s=latency_s, receipt=reply.receipt)
             self._accounting.answered(request, latency_s, response_bytes=reply.size_bytes)
             self._observer.request_finished(request.model, None, latency_s, reply.receipt)
+            self.log.answered(request)
+            if self._tracer is not None:
+                self._tracer.request_ended(request, None, reply.receipt, latency_s)
             if not future.done():
                 future.set_result(reply)
         else:
             statistics.refused(latency_s=latency_s)
             self._accounting.refused(request, reply.code, latency_s)
             self._observer.request_finished(request.model, reply.code, latency_s, None)
+            self.log.refused(request, reply, latency_s)
+            if self._tracer is not None:
+                self._tracer.request_ended(request, reply.code, None, latency_s)
             if not future.done():
                 future.set_exception(reply)
 
@@ -325,6 +341,7 @@ class Engine:
             self.post(BatchFinished(replace(settled, energy=energy, cost=cost)))
         else:
             self._note(batch, settled)
+            self.log.came_back(settled)
             self.post(settled)
 
     def _note(self, batch: Batch, failed: BatchFailed) -> None:

@@ -6,6 +6,7 @@ from farm.core.clock import Clock
 from farm.core.models import ModelKey, ModelState
 from farm.core.nodes import NodeState
 from farm.core.snapshots import FarmSnapshot, ModelSnapshot, NodeSnapshot
+from farm.core.statistics import VersionCounts
 from farm.engine.accounting import Accounting
 from farm.engine.catalog import Catalog, Model, Version
 from farm.engine.dataplane import DataPlane
@@ -60,6 +61,14 @@ class Snapshots:
             energy=self._accounting.totals(),
             prices=self._dataplane.prices(),
             gateway_began_unix_ns=self._began_unix_ns,
+        )
+
+    def counts(self) -> tuple[VersionCounts, ...]:
+        """Return what every loaded version has done until now."""
+        loaded = sorted(v.key for v in self._catalog.versions() if v.spec is not None)
+        return tuple(
+            self._engine.statistics(key).counts(key, pending=self._engine.machine.queued(key))
+            for key in loaded
         )
 
     def node(self, node_id: str) -> NodeSnapshot:

@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 
 from farm.core.errors import ErrorCode
 from farm.core.ledger import LATENCY_BOUNDS_S
+from farm.core.models import ModelKey
 from farm.core.node_details import NodeFailure
 from farm.core.requests import BatchTiming, LedgerEntry, Receipt
 from farm.core.snapshots import NodeWork
+from farm.core.statistics import VersionCounts
 
 # Of each node: a screenful.
 _FAILURES = 50
@@ -83,6 +85,22 @@ class VersionStatistics:
         self.last_inference_unix_ms = unix_ns // 1_000_000
         self.compute.add(entry.timing, entry.requests)
         self.batches.setdefault(entry.rows, ComputeStatistics()).add(entry.timing)
+
+    def counts(self, key: ModelKey, *, pending: int) -> VersionCounts:
+        """Return the counts of the version of this key as they are now."""
+        return VersionCounts(
+            model=key,
+            success=self.success.count,
+            failure=self.fail.count,
+            inferences=self.inferences,
+            executions=self.executions,
+            pending=pending,
+            request_ns=self.success.ns,
+            queue_ns=self.queue.ns,
+            compute_input_ns=self.compute.input.ns,
+            compute_infer_ns=self.compute.infer.ns,
+            compute_output_ns=self.compute.output.ns,
+        )
 
 
 @dataclass(slots=True)

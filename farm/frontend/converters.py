@@ -23,7 +23,11 @@ _OURS = ("farm_model_abi", "farm_receipt")
 
 
 def to_call(
-    request: ModelInferRequest, time_left_s: float | None, *, client: str = ""
+    request: ModelInferRequest,
+    time_left_s: float | None,
+    *,
+    client: str = "",
+    trace_parent: str = "",
 ) -> InferenceCall:
     """Return a request in the farm's terms.
 
@@ -52,6 +56,8 @@ def to_call(
         timeout_s=time_left_s,
         queue_timeout_s=queue_timeout_us * _US if queue_timeout_us > 0 else None,
         client=client,
+        given_id=request.id,
+        trace_parent=trace_parent,
         parameters=parameters,
     )
 

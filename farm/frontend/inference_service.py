@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from farm import __version__
 from farm.core.errors import FarmError
 from farm.core.observer import Observer
+from farm.core.tracing import TRACE_PARENT
 from farm.engine.dataplane import DataPlane
 from farm.frontend.converters import to_call, to_response
 from farm.frontend.failures import as_farm_error
@@ -51,8 +52,10 @@ EXTENSIONS = (
 class InferenceService:
     """Methods are named as in the protocol; `handlers.py` finds them by that name."""
 
-    def __init__(self, dataplane: DataPlane, *, observer: Observer) -> None:
+    def __init__(self, dataplane: DataPlane, *, observer: Observer, traced: bool = False) -> None:
+        """Serve a data plane; where requests are `traced`, it is told of whose trace they are."""
         self._dataplane = dataplane
+        self._traced = traced
         self._observer = observer
         self._receipts = Receipts()
         self._streams: set[InferenceStream] = set()
@@ -106,17 +109,24 @@ class InferenceService:
     async def ModelInfer(  # noqa: N802
         self, request: ModelInferRequest, context: Context
     ) -> ModelInferResponse:
-        call = to_call(request, context.time_remaining(), client=client_of(context))
+        call = to_call(
+            request,
+            context.time_remaining(),
+            client=client_of(context),
+            trace_parent=self._trace_parent(context),
+        )
         result = await self._dataplane.infer(call)
         return to_response(result, request, self._receipts)
 
     async def ModelStreamInfer(  # noqa: N802
         self, requests: AsyncIterator[ModelInferRequest | FarmError], context: Context
     ) -> AsyncIterator[ModelStreamInferResponse]:
-        client = client_of(context)
+        client, trace_parent = client_of(context), self._trace_parent(context)
 
         async def answer(request: ModelInferRequest) -> ModelInferResponse:
-            call = to_call(request, context.time_remaining(), client=client)
+            call = to_call(
+                request, context.time_remaining(), client=client, trace_parent=trace_parent
+            )
             result = await self._dataplane.infer(call)
             return to_response(result, request, self._receipts)
 
@@ -130,6 +140,12 @@ class InferenceService:
             self._streams.discard(stream)
             if not self._streams:
                 self._streamless.set()
+
+    def _trace_parent(self, context: Context) -> str:
+        if not self._traced:
+            return ""
+        found = (value for key, value in context.invocation_metadata() or () if key == TRACE_PARENT)
+        return str(next(found, ""))
 
     def _judge(self, error: Exception) -> FarmError:
         known = as_farm_error("ModelStreamInfer", error)

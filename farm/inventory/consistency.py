@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 
 from farm.core.errors import ConfigurationError
 from farm.core.ports import CLUSTER_BASES, ClusterPorts
+from farm.core.suggestions import nearest
 from farm.core.text import printable
 from farm.inventory.model import FarmSettings, GatewaySettings, Host
-from farm.inventory.problems import nearest
 from farm.inventory.yaml_tree import Key, Tree
 from farm.sections.power import Power
 

@@ -19,6 +19,7 @@ from farm.inventory.words import (
 from farm.sections.hardware import Hardware
 from farm.sections.power import Power
 from farm.sections.section import Section
+from farm.sections.tracing import Tracing
 from farm.sections.words import HomePath
 
 # Threads of one node: more than any board has cores, and few enough to be started.
@@ -101,6 +102,10 @@ class GatewaySettings(Section):
 
     grpc: ListenAddress = "0.0.0.0:8001"
     metrics: ListenAddress = "127.0.0.1:8002"
+    metrics_triton: Annotated[
+        bool, Field(description="export Triton's metrics of models beside the farm's own")
+    ] = False
+    tracing: Annotated[Tracing | None, Field(description="without it no request is traced")] = None
     tls: Annotated[
         Tls,
         Field(

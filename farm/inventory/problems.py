@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Final
 
 from farm.core.errors import ConfigurationError
@@ -37,9 +36,3 @@ def refusal(file: str, problems: Sequence[Problem]) -> ConfigurationError:
     if len(told) > 1:
         told.insert(0, f"{file} has {len(unique)} problems:")
     return ConfigurationError("\n".join(told))
-
-
-def nearest(word: str, known: Sequence[str]) -> str:
-    """Return `; did you mean '…'?` for a known word that is like this one, else nothing."""
-    found = get_close_matches(word, known, n=1)
-    return f"; did you mean '{found[0]}'?" if found else ""

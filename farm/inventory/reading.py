@@ -13,6 +13,7 @@ from farm.inventory.model import FarmSettings, HostSettings, Inventory
 from farm.inventory.problems import refusal
 from farm.inventory.ranges import MOST_HOSTS
 from farm.inventory.yaml_tree import Key, Tree, read_text, read_tree
+from farm.sections.problems import unknown_key
 
 Form = TypeVar("Form", bound=BaseModel)
 
@@ -39,7 +40,7 @@ def parse_inventory(text: str, *, file: str, folder: Path) -> Inventory:
         said = "is empty" if content is None else "must be a mapping with the keys farm and hosts"
         raise ConfigurationError(f"{file} {said}; see docs/inventory.md")
     for key in content.keys() - InventoryForm.model_fields.keys():
-        tree.blame((key,), form_problems.unknown_key(key, InventoryForm))
+        tree.blame((key,), unknown_key(key, InventoryForm))
     # What is wrong in one section hides nothing of the others: all is told in one go.
     farm = _located(_section(tree, FarmSettings, ("farm",), content.get("farm", {})), folder)
     defaults = _section(tree, HostSettings, ("defaults",), content.get("defaults", {}))

@@ -5,8 +5,8 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from farm.core.errors import ConfigurationError
+from farm.core.suggestions import nearest
 from farm.core.text import printable
-from farm.inventory.problems import nearest
 from farm.inventory.ranges import expanded
 
 if TYPE_CHECKING:

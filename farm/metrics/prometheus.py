@@ -1,28 +1,32 @@
 """The gateway's metrics in Prometheus' format, in base units.
 
 Labels are bounded: models, nodes and error codes, never anything a client chooses. A
-request for a model that does not exist counts without a model.
+request for a model that does not exist counts without a model. What is counted here is counted
+as it happens; everything else is read from a snapshot when somebody scrapes.
 """
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
 
-from farm.core.energy import EnergySource
+from farm.core.clock import Clock
 from farm.core.errors import ErrorCode
 from farm.core.models import ModelKey
-from farm.core.nodes import NodeState
 from farm.core.requests import LedgerEntry, Receipt
 from farm.core.snapshots import FarmSnapshot
+from farm.core.statistics import VersionCounts
+from farm.metrics.farm_gauges import FarmGauges
+from farm.metrics.series import VersionSeries
+from farm.metrics.triton import TritonCounters
 
 # Seconds; from a tiny model on a Pi 5 to a large one on a Zero.
 _LATENCY_BUCKETS = (
     0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0,
 )  # fmt: skip
 _BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128)
+
+_MODEL = ("model", "version")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,167 +41,154 @@ class _Answered:
 class PrometheusObserver:
     """An `Observer` that counts. One registry a gateway, so several can live in a process."""
 
-    def __init__(self) -> None:
+    def __init__(self, node_ids: Iterable[str] = ()) -> None:
+        """Begin at 0, of these nodes too: what begins at 1 shows no increase to Prometheus."""
         self.registry = CollectorRegistry()
         self._answered: dict[ModelKey, _Answered] = {}
-        model = ("model", "version")
-        self._requests = Counter(
-            "farm_requests",
-            "Requests that reached the scheduler, by outcome: ok or an error code.",
-            (*model, "outcome"),
-            registry=self.registry,
+        self._requests = VersionSeries(
+            self._counter(
+                "farm_requests",
+                "Requests that reached the scheduler, by outcome: ok or an error code.",
+                *_MODEL,
+                "outcome",
+            )
         )
-        self._errors = Counter(
+        self._errors = self._counter(
             "farm_errors",
             "Calls answered with an error, at whatever stage, by error code.",
-            ("code",),
-            registry=self.registry,
+            "code",
         )
-        self._latency = Histogram(
-            "farm_request_latency_seconds",
-            "From arrival at the gateway to the reply, of answered requests.",
-            model,
-            buckets=_LATENCY_BUCKETS,
-            registry=self.registry,
+        self._latency = VersionSeries(
+            self._histogram(
+                "farm_request_latency_seconds",
+                "From arrival at the gateway to the reply, of answered requests.",
+                _LATENCY_BUCKETS,
+            )
         )
-        self._queue = Histogram(
-            "farm_request_queue_seconds",
-            "From arrival to dispatch to a node, of answered requests.",
-            model,
-            buckets=_LATENCY_BUCKETS,
-            registry=self.registry,
+        self._queue = VersionSeries(
+            self._histogram(
+                "farm_request_queue_seconds",
+                "From arrival to dispatch to a node, of answered requests.",
+                _LATENCY_BUCKETS,
+            )
         )
-        self._batches = Counter(
-            "farm_batches",
-            "Batches settled, by node and outcome: completed or an error code.",
-            (*model, "node", "outcome"),
-            registry=self.registry,
+        self._retries = VersionSeries(
+            self._counter(
+                "farm_request_retries",
+                "Times that answered requests were sent to a node beyond the first.",
+                *_MODEL,
+            )
         )
-        self._rows = Histogram(
-            "farm_batch_rows",
-            "Rows of a batch.",
-            model,
-            buckets=_BATCH_BUCKETS,
-            registry=self.registry,
+        self._batches = VersionSeries(
+            self._counter(
+                "farm_batches",
+                "Batches settled, by node and outcome: completed or an error code.",
+                *_MODEL,
+                "node",
+                "outcome",
+            )
         )
-        self._compute = Counter(
-            "farm_node_compute_seconds",
-            "Seconds that nodes spent on completed batches.",
-            (*model, "node"),
-            registry=self.registry,
+        self._rows = VersionSeries(
+            self._histogram("farm_batch_rows", "Rows of a batch.", _BATCH_BUCKETS)
         )
-        self._wasted = Counter(
-            "farm_requests_wasted",
-            "Times a request was part of a batch that ran and did not answer it.",
-            model,
-            registry=self.registry,
+        self._compute = VersionSeries(
+            self._counter(
+                "farm_node_compute_seconds",
+                "Seconds that nodes spent on completed batches.",
+                *_MODEL,
+                "node",
+            )
         )
-        self._ejections = Counter(
-            "farm_node_ejections",
-            "Times a node was taken out for its failures.",
-            ("node",),
-            registry=self.registry,
+        self._wasted = VersionSeries(
+            self._counter(
+                "farm_requests_wasted",
+                "Times a request was part of a batch that ran and did not answer it.",
+                *_MODEL,
+            )
         )
+        self._wasted_rows = VersionSeries(
+            self._counter(
+                "farm_rows_wasted",
+                "Rows of those requests: failed, retried, hedged, cancelled or expired.",
+                *_MODEL,
+                "kind",
+            )
+        )
+        self._ejections = self._counter(
+            "farm_node_ejections", "Times a node was taken out for its failures.", "node"
+        )
+        for code in ErrorCode:
+            self._errors.labels(code)
+        for node_id in node_ids:
+            self._ejections.labels(node_id)
+        ProcessCollector(registry=self.registry)
 
     def request_finished(
         self, model: ModelKey, code: ErrorCode | None, latency_s: float, receipt: Receipt | None
     ) -> None:
         if receipt is None:
-            self._requests.labels(model.name, str(model.version), code or "ok").inc()
+            self._requests.of(model, code or "ok").inc()
             return
         answered = self._answered.get(model)
         if answered is None:
-            answered = self._answered[model] = self._children(model)
+            answered = self._answered[model] = self._series_of_answers(model)
         answered.count.inc()
         answered.latency.observe(latency_s)
         answered.queue.observe(receipt.queue_s)
+        if receipt.attempts > 1:
+            self._retries.of(model).inc(receipt.attempts - 1)
 
-    def _children(self, model: ModelKey) -> _Answered:
-        labels = (model.name, str(model.version))
+    def _series_of_answers(self, model: ModelKey) -> _Answered:
         return _Answered(
-            count=self._requests.labels(*labels, "ok"),
-            latency=self._latency.labels(*labels),
-            queue=self._queue.labels(*labels),
+            count=self._requests.of(model, "ok"),
+            latency=self._latency.of(model),
+            queue=self._queue.of(model),
         )
 
     def error_answered(self, code: ErrorCode) -> None:
         self._errors.labels(code).inc()
 
     def batch_settled(self, entry: LedgerEntry) -> None:
-        labels = (entry.model.name, str(entry.model.version))
-        self._batches.labels(*labels, entry.node_id, entry.outcome).inc()
-        self._rows.labels(*labels).observe(entry.rows)
+        self._batches.of(entry.model, entry.node_id, entry.outcome).inc()
+        self._rows.of(entry.model).observe(entry.rows)
         if entry.timing is not None:
-            self._compute.labels(*labels, entry.node_id).inc(entry.compute_s)
+            self._compute.of(entry.model, entry.node_id).inc(entry.compute_s)
         if entry.wasted and entry.outcome != ErrorCode.NODE_BUSY:
-            self._wasted.labels(*labels).inc(entry.wasted)
+            self._wasted.of(entry.model).inc(entry.wasted)
+            for kind, rows in entry.waste.items():
+                self._wasted_rows.of(entry.model, kind).inc(rows)
 
     def node_ejected(self, node_id: str) -> None:
         self._ejections.labels(node_id).inc()
 
-    def watch(self, take_snapshot: Callable[[], FarmSnapshot]) -> None:
-        """Add gauges that are read from a snapshot at every scrape."""
-        self.registry.register(_SnapshotCollector(take_snapshot))
+    def version_retired(self, model: ModelKey) -> None:
+        self._answered.pop(model, None)
+        self._requests.forget(model)
+        self._latency.forget(model)
+        self._queue.forget(model)
+        self._retries.forget(model)
+        self._batches.forget(model)
+        self._rows.forget(model)
+        self._compute.forget(model)
+        self._wasted.forget(model)
+        self._wasted_rows.forget(model)
 
+    def watch(
+        self,
+        take_snapshot: Callable[[], FarmSnapshot],
+        *,
+        clock: Clock,
+        ledger_drops: Callable[[], int | None] = lambda: None,
+    ) -> None:
+        """Add what is read at every scrape; `ledger_drops` is None where no ledger is kept."""
+        self.registry.register(FarmGauges(take_snapshot, clock=clock, ledger_drops=ledger_drops))
 
-class _SnapshotCollector(Collector):
-    def __init__(self, take_snapshot: Callable[[], FarmSnapshot]) -> None:
-        self._take_snapshot = take_snapshot
+    def watch_as_triton(self, counts: Callable[[], tuple[VersionCounts, ...]]) -> None:
+        """Add the metrics that dashboards for Triton ask for."""
+        self.registry.register(TritonCounters(counts))
 
-    def collect(self) -> Iterable[Metric]:
-        snapshot = self._take_snapshot()
-        nodes = GaugeMetricFamily("farm_nodes", "Nodes by state.", labels=("state",))
-        for state in NodeState:
-            nodes.add_metric((state,), sum(node.state is state for node in snapshot.nodes))
-        yield nodes
-        yield GaugeMetricFamily(
-            "farm_batches_in_flight", "Batches at nodes.", value=snapshot.inflight_batches
-        )
-        queued = GaugeMetricFamily(
-            "farm_queued_requests", "Requests that wait.", labels=("model", "version")
-        )
-        ready = GaugeMetricFamily(
-            "farm_model_ready_nodes",
-            "Nodes that serve a model now.",
-            labels=("model", "version"),
-        )
-        for model in snapshot.models:
-            labels = (model.key.name, str(model.key.version))
-            queued.add_metric(labels, model.queued_requests)
-            ready.add_metric(labels, len(model.ready_nodes))
-        yield queued
-        yield ready
-        yield from _energy(snapshot)
+    def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
+        return Counter(name, meaning, labels, registry=self.registry)
 
-
-def _energy(snapshot: FarmSnapshot) -> Iterable[Metric]:
-    watts = GaugeMetricFamily(
-        "farm_node_power_watts",
-        "What a node's host draws; nodes on one host show the same.",
-        labels=("node", "source"),
-    )
-    for node in snapshot.nodes:
-        if node.power is not None:
-            watts.add_metric((node.node_id, node.power.source), node.power.watts.typical)
-    yield watts
-    joules = CounterMetricFamily(
-        "farm_energy_joules",
-        "What the farm drew in windows that are closed, by where the figure comes from.",
-        labels=("source",),
-    )
-    totals = snapshot.energy
-    for source, value in (
-        (EnergySource.MEASURED, totals.measured_j),
-        (EnergySource.MODELLED, totals.modelled_j),
-        (EnergySource.ASSUMED, totals.assumed_j),
-    ):
-        joules.add_metric((source,), value)
-    yield joules
-    if totals.cost is not None:
-        cost = CounterMetricFamily(
-            "farm_cost",
-            "What boards and power cost in windows that are closed.",
-            labels=("currency",),
-        )
-        cost.add_metric((totals.currency,), totals.cost)
-        yield cost
+    def _histogram(self, name: str, meaning: str, buckets: tuple[float, ...]) -> Histogram:
+        return Histogram(name, meaning, _MODEL, buckets=buckets, registry=self.registry)

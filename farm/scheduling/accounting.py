@@ -28,6 +28,7 @@ def receipt(entry: Ticket, flight: Flight, completed: BatchCompleted) -> Receipt
         policy=flight.policy,
         batch_energy=completed.energy,
         batch_cost=completed.cost,
+        batch_id=flight.batch.id,
     )
 
 

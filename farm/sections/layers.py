@@ -8,7 +8,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from farm.core.errors import ConfigurationError
-from farm.sections.problems import keys, reason, section_at
+from farm.sections.problems import reason, section_at, unknown_key
 
 _PREFIX: Final = "FARM_"
 _ENVIRONMENT, _COMMAND_LINE = "the environment", "the command line"
@@ -80,8 +80,7 @@ class Layers(Generic[Form]):
             path = problem["loc"]
             said = reason(problem)
             if problem["type"] == "extra_forbidden":
-                known = ", ".join(keys(section_at(self._form, path[:-1])))
-                said = f"there is no such setting; known are {known}"
+                said = unknown_key(str(path[-1]), section_at(self._form, path[:-1]), "setting")
             lines.append(f"{self.place(path)}: {said}" if path else said)
         return "; ".join(lines)
 

@@ -71,6 +71,7 @@ class SimulatedNode:
         # Calls that the gateway waits for, by batch.
         self.calls: dict[int, Call] = {}
         self.busy_thread_s = 0.0
+        self.compute_s = 0.0
         self.batches = 0
         self.rows = 0
         self._timeline = timeline
@@ -94,6 +95,21 @@ class SimulatedNode:
     def speed(self) -> float:
         """The clock that its heartbeats tell, as a share of the highest."""
         return 1 / self.slow_factor if self.slow_told else 1.0
+
+    @property
+    def busy_threads(self) -> int:
+        """Threads that run batches now."""
+        return self.plan.capacity - self._free if self.up else 0
+
+    def drawn_j(self, seconds: float) -> float | None:
+        """Return the board's joules of the first seconds; None where it has no power model.
+
+        Idle watts all the time, the rest by busy cores (linear) in batches that are over.
+        """
+        plan = self.plan
+        if plan.idle_w is None or plan.load_w is None:
+            return None
+        return plan.idle_w * seconds + (plan.load_w - plan.idle_w) * self.busy_thread_s / plan.cores
 
     def profile(self) -> NodeProfile:
         """Return what the node says of this incarnation."""
@@ -181,6 +197,7 @@ class SimulatedNode:
         self._free += call.threads
         self.busy_thread_s += seconds * call.threads
         if call.batch is not None:
+            self.compute_s += seconds
             self.batches += 1
             self.rows += call.rows
         failed = self.flaky_fraction and self.fate.random() < self.flaky_fraction

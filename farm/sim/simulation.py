@@ -1,12 +1,14 @@
 """One simulation: a scheduler in virtual time over simulated nodes, under a workload."""
 
 import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from math import inf
+from typing import Any, Protocol
 
 from farm.core.errors import ErrorCode, InternalError
-from farm.core.requests import InferenceRequest
+from farm.core.models import ModelKey
+from farm.core.requests import InferenceRequest, LedgerEntry, Receipt
 from farm.scheduling.effects import (
     AppendLedger,
     CancelBatch,
@@ -22,6 +24,7 @@ from farm.scheduling.effects import (
 from farm.scheduling.events import Event, ModelChanged, RequestArrived, TimerFired
 from farm.sim.energy import SimulatedEnergy
 from farm.sim.faults import Faults
+from farm.sim.nodes import SimulatedNode
 from farm.sim.pool import SimulatedPool
 from farm.sim.report import Report
 from farm.sim.schedulers import Scheduler, make_scheduler
@@ -58,12 +61,28 @@ def _seldom_collected() -> Iterator[None]:
         gc.set_threshold(*before)
 
 
-class Simulation:
-    """Does for the scheduler in virtual time what the engine does in real time."""
+class Observer(Protocol):
+    """Is told what becomes of requests and batches, as `farm.core.observer` has it."""
 
-    def __init__(self, setup: Setup, scheduler: Scheduler) -> None:
+    def request_finished(
+        self, model: ModelKey, code: ErrorCode | None, latency_s: float, receipt: Receipt | None
+    ) -> None: ...
+
+    def batch_settled(self, entry: LedgerEntry) -> None: ...
+
+
+class Simulation:
+    """Does for the scheduler in virtual time what the engine does in real time.
+
+    It is run to its end at once, or begun and advanced as far as one wants to see it.
+    """
+
+    def __init__(
+        self, setup: Setup, scheduler: Scheduler, *, observer: Observer | None = None
+    ) -> None:
         self._setup = setup
         self._scheduler = scheduler
+        self._observer = observer
         self._timeline = Timeline()
         self._inbox: list[Event] = []
         self._pool = SimulatedPool(setup, timeline=self._timeline, post=self._inbox_put)
@@ -89,8 +108,26 @@ class Simulation:
             AppendLedger: self._settle,
         }
 
+    @property
+    def nodes(self) -> Mapping[str, SimulatedNode]:
+        """The nodes as they are now."""
+        return self._pool.nodes
+
     def run(self, policy: str) -> Report:
         """Run to the end and report under a policy's name."""
+        self.begin()
+        self.advance(inf)
+        return self._tally.report(
+            self._setup,
+            policy=policy,
+            ended_at=self._timeline.now,
+            lost=len(self._open),
+            nodes=self._pool.nodes,
+            energy=self._energy.report(self._timeline.now) if self._energy is not None else None,
+        )
+
+    def begin(self) -> None:
+        """Plan what comes by itself: nodes, faults, the first requests."""
         for spec in self._setup.specs:
             self._inbox_put(ModelChanged(spec.key, spec))
         self._pool.start()
@@ -99,22 +136,18 @@ class Simulation:
             self._timeline.at(at, self._inbox_put, event)
         for arrival in self._workload.first():
             self._plan(arrival)
+
+    def advance(self, until: float) -> bool:
+        """Let all happen that does up to a moment; return whether there is more to come."""
         timeline, settle_s = self._timeline, self._setup.settle_s
-        while timeline.step():
+        while timeline.next_at <= until and timeline.step():
             if self._inbox:
                 self._turn()
             if not self._to_come and (
                 not self._open or timeline.now > self._last_arrival + settle_s
             ):
-                break
-        return self._tally.report(
-            self._setup,
-            policy=policy,
-            ended_at=timeline.now,
-            lost=len(self._open),
-            nodes=self._pool.nodes,
-            energy=self._energy.report(timeline.now) if self._energy is not None else None,
-        )
+                return False
+        return timeline.next_at < inf
 
     def _inbox_put(self, event: Event) -> None:
         """Keep an event until everything of this instant has happened."""
@@ -160,8 +193,10 @@ class Simulation:
         request, now = self._close(effect.request_id), self._timeline.now
         if request.deadline is not None and now > request.deadline:
             self._tally.failed(ErrorCode.DEADLINE_EXCEEDED)
+            self._tell(request, ErrorCode.DEADLINE_EXCEEDED)
         else:
             self._tally.answered(request, effect.receipt, now)
+            self._tell(request, None, effect.receipt)
         self._follow_up(now, 0.0)
 
     def _reject(self, effect: RejectRequest) -> None:
@@ -172,7 +207,15 @@ class Simulation:
             self._tally.refused(error.code)
         else:
             self._tally.failed(error.code)
+        self._tell(request, error.code)
         self._follow_up(now, error.retry_after_s or _PATIENCE_S)
+
+    def _tell(
+        self, request: InferenceRequest, code: ErrorCode | None, receipt: Receipt | None = None
+    ) -> None:
+        if self._observer is not None:
+            latency_s = self._timeline.now - request.arrived_at
+            self._observer.request_finished(request.model, code, latency_s, receipt)
 
     def _close(self, request_id: int) -> InferenceRequest:
         request = self._open.pop(request_id, None)
@@ -199,6 +242,8 @@ class Simulation:
 
     def _settle(self, effect: AppendLedger) -> None:
         self._tally.settled(effect.entry)
+        if self._observer is not None:
+            self._observer.batch_settled(effect.entry)
         if self._energy is not None:
             self._energy.returned(effect.entry, self._timeline.now)
 

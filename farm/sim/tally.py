@@ -92,7 +92,7 @@ class Tally:
     ) -> Report:
         """Return everything that was counted; `lost` requests have had no reply at the end."""
         window_s = self._window_ends - self._warmup_s
-        joules = {node_id: _joules(node, ended_at) for node_id, node in nodes.items()}
+        joules = {node_id: node.drawn_j(ended_at) for node_id, node in nodes.items()}
         rows = sum(node.rows for node in nodes.values())
         known = [figure for figure in joules.values() if figure is not None]
         everyone = array("d")
@@ -136,14 +136,6 @@ class Tally:
             ),
             recorded=setup.recorded,
         )
-
-
-def _joules(node: SimulatedNode, seconds: float) -> float | None:
-    """Return a board's joules: idle watts all the time, the rest by busy cores (linear)."""
-    plan = node.plan
-    if plan.idle_w is None or plan.load_w is None:
-        return None
-    return plan.idle_w * seconds + (plan.load_w - plan.idle_w) * node.busy_thread_s / plan.cores
 
 
 def _utilisation(node: SimulatedNode, seconds: float) -> float:

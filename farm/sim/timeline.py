@@ -2,6 +2,7 @@
 
 import heapq
 from collections.abc import Callable
+from math import inf
 from typing import Any
 
 Action = Callable[[Any], None]
@@ -22,6 +23,11 @@ class Timeline:
         """Plan `action(argument)` for a time that is not past."""
         self._planned += 1
         heapq.heappush(self._heap, (when, self._planned, action, argument))
+
+    @property
+    def next_at(self) -> float:
+        """When something is planned next; infinite where nothing is."""
+        return self._heap[0][0] if self._heap else inf
 
     def step(self) -> bool:
         """Go to the next instant and do all that is planned for it; False where nothing is."""

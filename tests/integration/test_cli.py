@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import tarfile
 import urllib.request
 from pathlib import Path
 
@@ -86,6 +87,20 @@ def test_infer_from_a_file_and_from_standard_input(
     assert bad.returncode == 1
     assert b"its inputs are 'image'" in bad.stderr
     assert b"Traceback" not in bad.stderr
+
+
+def test_a_support_bundle_of_a_real_farm(farm: FarmProcess, tmp_path: Path) -> None:
+    bundle = tmp_path / "bundle.tar.gz"
+    made = run("support-bundle", "--to", str(bundle), "--connect", farm.grpc, "-o", "json")
+    assert made.returncode == 0, made.stderr.decode()
+    files = {each["name"] for each in json.loads(made.stdout)["bundle"]["files"]}
+    answers = ("version", "snapshot", "models", "descriptions", "ledger", "log-settings")
+    assert {f"gateway/{name}.json" for name in answers} <= files
+    with tarfile.open(bundle) as archive:
+        (name,) = [each for each in archive.getnames() if each.endswith("snapshot.json")]
+        snapshot = archive.extractfile(name)
+        assert snapshot is not None
+        assert [node["state"] for node in json.load(snapshot)["nodes"]] == ["ready"] * 3
 
 
 def test_no_farm_there() -> None:

@@ -30,8 +30,9 @@ WAIT_S = 30.0
 class Terminal:
     """What a process writes to its terminal."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, process: "subprocess.Popen[bytes]") -> None:
         self._descriptor = descriptor
+        self.process = process
         self.written = ""
 
     def press(self, keys: str) -> None:
@@ -60,7 +61,7 @@ def in_terminal(*arguments: str, lines: int = 24, columns: int = 80) -> Iterator
     ) as process:  # fmt: skip
         os.close(inner)
         try:
-            yield Terminal(outer)
+            yield Terminal(outer, process)
             assert process.wait(WAIT_S) == 0
         finally:
             process.kill()
@@ -89,6 +90,15 @@ def test_a_small_terminal_and_a_question_mark() -> None:
         terminal.press("qq")
 
 
+def test_a_terminal_is_left_in_order_when_the_process_is_told_to_end() -> None:
+    with in_terminal("--connect", free_address()) as terminal:
+        terminal.wait_for("connecting")
+        terminal.process.terminate()
+        # The alternate screen is left, the cursor shown.
+        terminal.wait_for("\x1b[?1049l")
+        terminal.wait_for("\x1b[?25h")
+
+
 def test_without_a_terminal_it_says_what_to_do() -> None:
     ended = subprocess.run(
         [sys.executable, "-m", "farm", "top"],
@@ -100,6 +110,8 @@ def test_without_a_terminal_it_says_what_to_do() -> None:
 
 
 async def test_a_page_has_a_process_to_itself_that_ends_with_it() -> None:
+    # A farm of other tests may be among them.
+    others = set(psutil.Process().children(recursive=True))
     with top_page("--connect", free_address()) as address:
         parts = urlsplit(address)
         here = f"http://{parts.netloc}"
@@ -113,6 +125,6 @@ async def test_a_page_has_a_process_to_itself_that_ends_with_it() -> None:
             async with visitor.ws_connect(f"{here}/ws?width=80&height=24") as socket:
                 while "gateway 127.0.0.1" not in shown:
                     shown += (await socket.receive_bytes(timeout=WAIT_S)).decode()
-                screens = psutil.Process().children(recursive=True)
+                screens = list(set(psutil.Process().children(recursive=True)) - others)
                 assert any("--web" not in screen.cmdline() for screen in screens)
     assert psutil.wait_procs(screens, WAIT_S)[1] == []

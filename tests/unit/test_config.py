@@ -94,13 +94,26 @@ def test_a_wrong_value_in_the_file_is_named(file: Path, text: str, key: str) -> 
     assert wrong(file).startswith(f"{file}: {key}: ")
 
 
-def test_a_setting_that_is_not_there_is_answered_with_those_that_are(file: Path) -> None:
-    file.write_text("scheduling:\n  hedging:\n    enable: true\n")
-    assert wrong(file) == (
-        f"{file}: scheduling.hedging.enable: there is no such setting; known are enabled,"
-        " after_factor"
+def test_a_setting_that_is_not_there_is_answered_with_what_was_meant(file: Path) -> None:
+    file.write_text("scheduling:\n  hedging:\n    enable: true\n    twice: 1\n")
+    near, far = wrong(file).split("; " + str(file))
+    assert near == (
+        f"{file}: scheduling.hedging.enable: there is no such setting; did you mean 'enabled'?"
     )
-    assert "known are name, grpc, metrics" in wrong(None, nodez=3)
+    assert far == (
+        ": scheduling.hedging.twice: there is no such setting; known are enabled, after_factor"
+    )
+    assert "FARM_SCHEDULING__POLCY: there is no such setting; did you mean 'policy'?" in wrong(
+        None, {"FARM_SCHEDULING__POLCY": "x"}
+    )
+
+
+def test_a_wrong_value_is_told_in_the_words_of_people(file: Path) -> None:
+    assert wrong(None, grpc="here") == "--grpc: must be HOST:PORT, like 127.0.0.1:8001, not 'here'"
+    assert wrong(None, nodes=0) == "--nodes: must be at least 1, not 0"
+    file.write_text("scheduling: {policy: round_robbin}\nnode: {slots: many}\n")
+    assert "; did you mean 'round_robin'?" in wrong(file)
+    assert "node.slots: must be a whole number, not 'many'" in wrong(file)
 
 
 def test_an_unknown_policy_is_answered_with_the_known_ones(file: Path) -> None:
@@ -297,7 +310,10 @@ def test_a_price_may_come_from_the_environment() -> None:
         (("price_per_kwh: 0.22", "price_per_kwh: -1"), "power.tariff.periods.1.price_per_kwh: "),
         (("start: 22:00", "start: 22:30"), "power.tariff: there is no price at Monday 22:00"),
         (("start: 22:00", "start: 20:00"), "power.tariff: there "),
-        (("from: USD", "form: USD"), "power.fx.0.form: there is no such setting; known are from,"),
+        (
+            ("from: USD", "form: USD"),
+            "power.fx.0.form: there is no such setting; did you mean 'from'?",
+        ),
         (("currency: EUR", "currency: Euro"), "power.currency: must be a currency of ISO 4217"),
         (("currency: EUR", "baseline: moon"), "power: tariff needs a currency, like EUR"),
         (("currency: EUR", "currency: EUR\n  baseline: moon"), "power: there is no baseline"),
@@ -328,3 +344,25 @@ def test_the_defaults_of_the_ledger_are_its_own() -> None:
         retention.minute_days,
         retention.max_bytes,
     )
+
+
+@pytest.mark.parametrize(
+    ("tracing", "said"),
+    [
+        ("{endpoint: 127.0.0.1:4318}", "tracing.endpoint"),
+        ("{endpoint: 'ftp://127.0.0.1/v1/traces'}", "tracing.endpoint"),
+        ("{endpoint: 'http://a b/v1/traces'}", "tracing.endpoint"),
+        ("{endpoint: 'http://127.0.0.1:4318/v1/traces', sample_ratio: 2}", "tracing.sample_ratio"),
+        ("{sample_ratio: 1}", "tracing.endpoint"),
+    ],
+)
+def test_tracing_needs_an_endpoint_and_a_share(file: Path, tracing: str, said: str) -> None:
+    assert f"{file}: {said}" in wrong(_of(file, f"tracing: {tracing}\n"))
+
+
+def test_nothing_is_traced_unless_asked_for(file: Path) -> None:
+    assert load_config(None, {}, {}).tracing is None
+    endpoint = "http://127.0.0.1:4318/v1/traces"
+    config = load_config(None, {"FARM_TRACING__ENDPOINT": endpoint}, {})
+    assert config.tracing is not None
+    assert (config.tracing.endpoint, config.tracing.sample_ratio) == (endpoint, 0.01)

@@ -1,5 +1,6 @@
 """The demo notices a wrong answer and says so: its exit code is what a script believes."""
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -120,7 +121,7 @@ def test_no_answer_at_all_is_not_ok() -> None:
 # -- the command ----------------------------------------------------------------------
 
 
-def run_demo(monkeypatch: pytest.MonkeyPatch, outcome: Outcome) -> Result:
+def run_demo(monkeypatch: pytest.MonkeyPatch, outcome: Outcome, *more: str) -> Result:
     stopped = []
 
     @contextmanager
@@ -143,7 +144,7 @@ def run_demo(monkeypatch: pytest.MonkeyPatch, outcome: Outcome) -> Result:
 
     monkeypatch.setattr(demo, "send_digits", send_digits)
     monkeypatch.setattr(demo, "settled_usage", settled_usage)
-    result = CliRunner().invoke(app, ["demo", "--nodes", "2", "--requests", "5"])
+    result = CliRunner().invoke(app, ["demo", "--nodes", "2", "--requests", "5", *more])
     assert stopped == [2], "the farm ends before the report"
     return result
 
@@ -167,6 +168,19 @@ def test_a_demo_that_went_well_ends_with_0(monkeypatch: pytest.MonkeyPatch) -> N
     # 10 J of 50 were idle: 40 for 5 digits.
     for words in ("8e+03 J", "assumed", "0.1598 USD/kWh", "AWS Lambda, arm64", "EC2 c7g.medium"):
         assert words in result.stdout
+
+
+def test_a_demo_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = run_demo(monkeypatch, answered(), "-o", "json")
+    assert result.stderr == ""
+    document = json.loads(result.stdout)
+    assert document["schema_version"] == 1
+    told = document["demo"]
+    assert (told["answered"], told["nodes"], told["latency_s"]["p99"]) == (5, {"local-1": 5}, 0.01)
+    assert told["per_1000"]["joules"] == pytest.approx(8_000)
+    assert [each["name"] for each in told["per_1000"]["baselines"]] == list(demo.BASELINES)
+    failed = json.loads(run_demo(monkeypatch, Outcome(), "-o", "json").stdout)["demo"]
+    assert (failed["answered"], failed["per_1000"]) == (0, None)
 
 
 def test_a_wrong_answer_ends_the_demo_with_1(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,6 +37,11 @@ def test_health_and_reflection_run_beside_tritonclient() -> None:
     assert all(version.startswith("6.") for version in head["protobuf"])
 
 
+def test_a_gateway_can_trace_and_nodes_need_not() -> None:
+    assert "opentelemetry-sdk" in pins("head.txt")
+    assert "opentelemetry-sdk" not in pins("node.txt")
+
+
 def test_onnxruntime_is_chosen_by_cpu_class() -> None:
     classes = tomllib.loads((LOCKS / "onnxruntime.toml").read_text())
     assert classes["default"][0] in pins("dev.txt")["onnxruntime"]
@@ -48,4 +53,4 @@ def test_onnxruntime_is_chosen_by_cpu_class() -> None:
 
 def test_the_locks_name_no_registry() -> None:
     for file in LOCKS.iterdir():
-        assert "http" not in file.read_text(), file.name
+        assert "://" not in file.read_text(), file.name

@@ -172,7 +172,8 @@ def _throttled(reading: NodeReading) -> str | None:
     if not holds or vitals is None:
         return None
     told = [hold for hold in holds if hold is not Hold.THROTTLED]
-    slowed = [f"at {fraction(vitals.speed)} of its clock"] if vitals.speed < 1 else []
+    # A gateway that does not tell the speed leaves it 0.
+    slowed = [f"at {fraction(vitals.speed)} of its clock"] if 0 < vitals.speed < 1 else []
     return ", ".join([*told, *slowed])
 
 

@@ -145,7 +145,7 @@ def _node(old: NodeWork, new: NodeWork, seconds: float) -> NodeRates:
 
 def _answered(old: ModelSnapshot | None, new: ModelSnapshot) -> Sequence[int]:
     """Return the answers between two snapshots, by latency."""
-    if old is None or not old.latencies or _began_anew(old, new):
+    if old is None or not (old.latencies and new.latencies) or _began_anew(old, new):
         return new.latencies
     return [after - before for before, after in zip(old.latencies, new.latencies, strict=True)]
 

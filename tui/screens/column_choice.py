@@ -39,7 +39,7 @@ class ColumnChoice(ModalScreen[Sequence[Column]]):
             for column in COLUMNS[1:]
         ]
         with Vertical():
-            yield Static("space chooses, escape goes back")
+            yield Static("space chooses, escape goes back; what finds no room is not shown")
             yield SelectionList[str](*choices, compact=True)
 
     def action_done(self) -> None:

@@ -99,7 +99,9 @@ class Overview(FarmScreen):
         looked_at = [
             index for index, alert in enumerate(self._alerts) if self._place in alert.places
         ]
-        self.query_one(AlertLine).show(self._alerts, looked_at[0] if looked_at else None)
+        self.query_one(AlertLine).show(
+            self._alerts if self._shown else None, looked_at[0] if looked_at else None
+        )
 
     def _show_nodes(self) -> None:
         reading, table = self._shown, self.query_one(NodeTable)

@@ -137,9 +137,10 @@ class _Session:
             self._ended = f"{self._connection.address} cannot be understood: {error!r}"
 
     def _watch(self) -> None:
+        client = self._connection.client()
+        # Not before: who dials says first how loud gRPC may be on this terminal.
         from farm.client.snapshots import of_snapshot
 
-        client = self._connection.client()
         self._heard_at = monotonic()
         self._notes.extend(self._greet(client))
         for message in client.watch(self._interval_s):
@@ -182,12 +183,12 @@ class _Session:
 
     def _listen(self) -> None:
         """Tell events, once there are snapshots."""
-        from farm.client.operations import of_event
-
         while self._client is None:
             if self._over.is_set():
                 return
             self.up.wait(_LOOK_S)
+        from farm.client.operations import of_event
+
         try:
             for message in self._client.watch_events(self._known.number):
                 if self._over.is_set():

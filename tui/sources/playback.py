@@ -1,9 +1,11 @@
 """How time runs in what is played: at a speed, paused, wound on and back."""
 
+from collections.abc import Callable
 from threading import Lock
+from time import monotonic
 from typing import Final
 
-from tui.sources.source import Playhead
+from tui.sources.source import Playhead, Update
 
 SLOWEST: Final = 0.25
 FASTEST: Final = 64.0
@@ -12,10 +14,13 @@ FASTEST: Final = 64.0
 class Playback:
     """A playhead between two moments, in Unix nanoseconds; threads may share it.
 
-    `now` is in seconds of a clock of the caller's, the same in every call.
+    `now` is in seconds of a clock of the caller's, the same in every call. The end may be None as
+    long as nobody knows it.
     """
 
-    def __init__(self, begins_unix_ns: int, ends_unix_ns: int, *, speed: float, now: float) -> None:
+    def __init__(
+        self, begins_unix_ns: int, ends_unix_ns: int | None, *, speed: float, now: float
+    ) -> None:
         self._lock = Lock()
         self._begins_ns, self._ends_ns = begins_unix_ns, ends_unix_ns
         self._speed = min(max(speed, SLOWEST), FASTEST)
@@ -37,10 +42,21 @@ class Playback:
             )
             return playhead, jumped
 
+    def hold(self, unix_ns: int, now: float) -> None:
+        """Go on from a moment that it has not got beyond, because what is played is slower."""
+        with self._lock:
+            if not self._jumped:
+                self._from_ns, self._since = unix_ns, now
+
+    def end(self, unix_ns: int) -> None:
+        """Take a moment for the end."""
+        with self._lock:
+            self._ends_ns = unix_ns
+
     def pause(self, now: float) -> None:
         """Stand still, or go on; at the end begin anew."""
         with self._lock:
-            if self._at(now) >= self._ends_ns:
+            if self._at(now) == self._ends_ns:
                 self._jumped, self._paused = True, False
                 self._from_ns, self._since = self._begins_ns, now
                 return
@@ -60,14 +76,55 @@ class Playback:
     def seek(self, unix_ns: int, now: float) -> None:
         """Go to a moment, or to the nearest there is."""
         with self._lock:
-            self._from_ns = min(max(unix_ns, self._begins_ns), self._ends_ns)
+            self._from_ns = self._within(max(unix_ns, self._begins_ns))
             self._since, self._jumped = now, True
 
     def _at(self, now: float) -> int:
         if self._paused:
-            return self._from_ns
+            return self._within(self._from_ns)
         played_ns = round((now - self._since) * self._speed * 1e9)
-        return min(self._from_ns + played_ns, self._ends_ns)
+        return self._within(self._from_ns + played_ns)
+
+    def _within(self, unix_ns: int) -> int:
+        return unix_ns if self._ends_ns is None else min(unix_ns, self._ends_ns)
 
     def _steer(self, now: float) -> None:
         self._from_ns, self._since = self._at(now), now
+
+
+class Steered:
+    """A source whose time is that of a playback, as soon as it has one."""
+
+    def __init__(self) -> None:
+        self._playback: Playback | None = None
+
+    def pause(self) -> None:
+        """Stand still, or go on; at the end begin anew."""
+        if self._playback is not None:
+            self._playback.pause(monotonic())
+
+    def slower(self) -> None:
+        if self._playback is not None:
+            self._playback.slower(monotonic())
+
+    def faster(self) -> None:
+        if self._playback is not None:
+            self._playback.faster(monotonic())
+
+    def seek(self, unix_ns: int) -> None:
+        """Go to a moment, or to the nearest there is."""
+        if self._playback is not None:
+            self._playback.seek(unix_ns, monotonic())
+
+
+class News:
+    """Tells an update where it is another one than the last of its kind."""
+
+    def __init__(self, tell: Callable[[Update], None]) -> None:
+        self._tell = tell
+        self._last: dict[type[Update], Update] = {}
+
+    def tell(self, update: Update) -> None:
+        if self._last.get(type(update)) != update:
+            self._last[type(update)] = update
+            self._tell(update)

@@ -43,7 +43,7 @@ class Reel:
 
     def link(self, playhead: Playhead) -> LinkChanged:
         """Return what the link is where nothing but the recording is known."""
-        if playhead.at_unix_ns >= playhead.ends_unix_ns:
+        if playhead.at_unix_ns == playhead.ends_unix_ns:
             state, detail = LinkState.ENDED, "the recording ends here"
         elif playhead.at_unix_ns - self._snapshot_ns > STALE_S * 1e9:
             state, detail = LinkState.DOWN, "nothing was recorded here"

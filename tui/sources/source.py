@@ -52,11 +52,14 @@ class EventsCame:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Playhead:
-    """Where a recording is: moments in Unix nanoseconds, `speed` as a multiple of life's."""
+    """Where a recording or a simulation is: moments in Unix nanoseconds.
+
+    `speed` is a multiple of life's. Of a simulation nobody knows where it ends before it does.
+    """
 
     at_unix_ns: int
     begins_unix_ns: int
-    ends_unix_ns: int
+    ends_unix_ns: int | None
     speed: float
     paused: bool
 

@@ -44,8 +44,11 @@ class AlertLine(Lines):
         self._alerts: Sequence[Alert] = ()
         self._first = 0
 
-    def show(self, alerts: Sequence[Alert], looked_at: int | None) -> None:
-        """Show alerts, the one that is looked at among them."""
+    def show(self, alerts: Sequence[Alert] | None, looked_at: int | None) -> None:
+        """Show alerts, the one that is looked at among them; None where nothing is known."""
+        if alerts is None:
+            self.show_lines([])
+            return
         self._alerts = alerts
         height = max(1, min(len(alerts), self.app.size.height // _SHARE))
         self.styles.height = height

@@ -12,8 +12,8 @@ from tui.glyphs import Glyphs
 from tui.readings import quantities
 from tui.widgets.aligned import aligned
 
-# Slots that have a mark of their own; a Raspberry Pi has four at most.
-_MARKS: Final = 32
+# A node has as many slots as cores at most; what tells of more is not to fill the screen.
+_MAX_MARKS: Final = 64
 
 
 def slot_line(node: NodeSnapshot, symbols: Glyphs) -> Content:
@@ -21,7 +21,7 @@ def slot_line(node: NodeSnapshot, symbols: Glyphs) -> Content:
     profile, vitals = node.profile, node.vitals
     if profile is None or vitals is None:
         return Content("slots: waiting for the first sample")
-    slots = min(profile.slots, _MARKS)
+    slots = min(profile.slots, _MAX_MARKS)
     busy = min(vitals.slots_busy, slots)
     given = f"{symbols.separator} {node.inflight_batches} in flight from this gateway"
     return Content.assemble(

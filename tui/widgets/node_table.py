@@ -33,8 +33,8 @@ _Look: TypeAlias = tuple[tuple[Cell, ...], bool]
 class NodeTable(ScrollView, can_focus=True):
     """Nodes as rows, by any column. The cursor stays on its node wherever that row moves.
 
-    A line of its own API for each row: what `DataTable` does for 200 rows of 20 columns every
-    second takes several times as long (docs/benchmarks/screen.md).
+    Lines are painted by hand: `DataTable` takes several times as long for as many rows
+    (docs/benchmarks/README.md).
     """
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
@@ -75,13 +75,6 @@ class NodeTable(ScrollView, can_focus=True):
 
         node_id: str
 
-    @dataclass
-    class Sorted(Message):
-        """Rows are by another column now, or the other way round."""
-
-        column: Column
-        reverse: bool
-
     def __init__(self, glyphs: Glyphs, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._glyphs = glyphs
@@ -98,7 +91,7 @@ class NodeTable(ScrollView, can_focus=True):
         self._empty = ""
         # Of this reading, by the number of the row.
         self._cells: dict[int, tuple[Cell, ...]] = {}
-        # What is painted, by line; and the last strip of each look.
+        # What is painted, by line.
         self._painted: dict[int, _Look] = {}
         self._styles: dict[str, Style] = {}
 
@@ -111,11 +104,6 @@ class NodeTable(ScrollView, can_focus=True):
     def rows(self) -> Sequence[NodeReading]:
         """The nodes in their order."""
         return self._rows
-
-    @property
-    def sorted_by(self) -> tuple[Column, bool]:
-        """The column that rows are sorted by, and whether it is the other way round."""
-        return self._by, self._reverse
 
     @property
     def chosen(self) -> Sequence[Column]:
@@ -142,7 +130,6 @@ class NodeTable(ScrollView, can_focus=True):
         self._painted.clear()
         self._arrange()
         self._reveal()
-        self.post_message(self.Sorted(column, reverse))
 
     def sort_by_next(self) -> None:
         """Sort rows by the next column that is shown, from left to right and round again."""

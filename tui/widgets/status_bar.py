@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
+from textual.style import Style
 from textual.widgets import Static
 
 from tui.readings.quantities import age, clock_time
@@ -34,6 +35,9 @@ class StatusBar(Vertical):
     def __init__(self) -> None:
         super().__init__()
         self._keys: tuple[int, Content] | None = None
+        # What is painted: nothing is painted again for nothing.
+        self._line = Content()
+        self._detail = ""
 
     def compose(self) -> ComposeResult:
         yield Static(id="link-detail")
@@ -44,17 +48,23 @@ class StatusBar(Vertical):
 
     def _bindings_changed(self, _: Any) -> None:
         self._keys = None
+        top = cast("FarmTop", self.app)
+        self.show(top.store, top.now())
 
     def show(self, store: Store, now: float) -> None:
         """Show how things are at a moment."""
         status = self._status(store, now)
         room = max(self.screen.size.width - status.cell_length - 2, 0)
         keys = self._hints(room)
-        gap = " " * (room - keys.cell_length)
-        self.query_one("#status", Static).update(Content.assemble(status, gap, keys))
-        detail = self.query_one("#link-detail", Static)
-        detail.update(Content(store.link.detail))
-        detail.display = bool(store.link.detail)
+        line = Content.assemble(status, " " * (room - keys.cell_length), keys)
+        if not line.is_same(self._line):
+            self._line = line
+            self.query_one("#status", Static).update(line, layout=False)
+        if store.link.detail != self._detail:
+            self._detail = store.link.detail
+            detail = self.query_one("#link-detail", Static)
+            detail.update(Content(self._detail))
+            detail.display = bool(self._detail)
         self.set_class(self.screen.size.height < _LOW, "low")
 
     def _status(self, store: Store, now: float) -> Content:
@@ -85,7 +95,9 @@ class StatusBar(Vertical):
             if not binding.show or not active.enabled or binding.action in shown:
                 continue
             key = self.app.get_key_display(binding)
-            hint = Content.assemble((key, "bold $primary"), (f" {binding.description}  ", _MUTED))
+            click = Style.from_meta({"@click": f"app.simulate_key('{binding.key}')"})
+            hint = Content.assemble((key, "bold $primary"), (f" {binding.description}", _MUTED))
+            hint = Content.assemble(hint.stylize(click), "  ")
             room -= hint.cell_length
             if room < 0:
                 break
@@ -95,4 +107,6 @@ class StatusBar(Vertical):
 
 def _played(playhead: Playhead) -> str:
     how = "paused" if playhead.paused else f"at {playhead.speed:g}x"
-    return f"{clock_time(playhead.at_unix_ns)} {how}, ends {clock_time(playhead.ends_unix_ns)}"
+    ends = playhead.ends_unix_ns
+    told = f"{clock_time(playhead.at_unix_ns)} {how}"
+    return told if ends is None else f"{told}, ends {clock_time(ends)}"

@@ -11,11 +11,11 @@ from typing import Any, Final
 import yaml
 
 from farm.core.errors import ConfigurationError
+from farm.core.suggestions import nearest
 from farm.core.text import printable
 from farm.inventory.ansible.groups import ALL, UNGROUPED, Member
 from farm.inventory.ansible.ini_form import parse_ini
 from farm.inventory.ansible.yaml_form import parse_yaml
-from farm.inventory.problems import nearest
 from farm.inventory.reading import parse_inventory
 from farm.inventory.words import name_problem
 

@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from farm.core.suggestions import nearest
 from farm.inventory.ansible.groups import ALL, Groups
-from farm.inventory.problems import nearest, refusal
+from farm.inventory.problems import refusal
 from farm.inventory.yaml_tree import Key, Tree, read_tree
 
 _PARTS = ("hosts", "children", "vars")

@@ -94,6 +94,7 @@ class FakeGateway:
 
     def __init__(self) -> None:
         self.address = ""
+        self.protocol = 1
         self.error: FarmError | None = None
         self.load_error: FarmError | None = None
         self.infer_error: FarmError | None = None
@@ -111,7 +112,9 @@ class FakeGateway:
 
     def Version(self, _request: Any, context: Any) -> admin.VersionResponse:  # noqa: N802
         self._check(self.error, context)
-        return admin.VersionResponse(farm_version="9.9", protocol=1, farm_name="test farm")
+        return admin.VersionResponse(
+            farm_version="9.9", protocol=self.protocol, farm_name="test farm"
+        )
 
     def WatchSnapshots(  # noqa: N802
         self, request: admin.WatchSnapshotsRequest, context: Any

@@ -1,5 +1,7 @@
 """A command whose extra is not installed says which one to install."""
 
+import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +9,8 @@ from pathlib import Path
 import pytest
 from fake_gateway import running_gateway
 from PIL import Image
+
+from farm.contexts import Context, FarmHome
 
 RUN = """
 import importlib.abc, sys
@@ -44,6 +48,17 @@ def test_farm_up_names_the_extra(missing: str, extra: str) -> None:
     assert "Traceback" not in ended.stderr
 
 
+def test_a_farm_that_is_to_be_traced_names_the_extra(tmp_path: Path) -> None:
+    file = tmp_path / "farm.yaml"
+    file.write_text("tracing: {endpoint: http://127.0.0.1:9/v1/traces}\n")
+    ended = run({"opentelemetry"}, "up", "--nodes", "1", "--config", str(file))
+    assert ended.returncode == 2
+    assert ended.stderr == (
+        f"farm: {file}: tracing: needs OpenTelemetry, which is not installed here: pip install"
+        " 'bramble-farm[tracing]'\n"
+    )
+
+
 def test_farm_up_without_ray_names_the_extra() -> None:
     ended = run({"ray"}, "up", "--nodes", "1", "--grpc", "127.0.0.1:0", "--metrics", "127.0.0.1:0")
     assert ended.returncode == 1
@@ -78,6 +93,17 @@ def test_the_screen_names_the_extra(missing: str, arguments: list[str]) -> None:
     assert ended.stderr == (
         f"farm: this command needs {missing}: pip install 'bramble-farm[tui]'\n"
     )
+
+
+def test_a_support_bundle_needs_no_extra(tmp_path: Path) -> None:
+    heavy = {"ray", "onnxruntime", "structlog", "psutil", "cryptography", "fabric", "keyring"}
+    path = tmp_path / "bundle.tar.gz"
+    FarmHome.of(os.environ).write(Context(farm="shelf", address="127.0.0.1:9"))
+    (FarmHome.of(os.environ).folder("shelf").path / "operator.pem").write_text("a certificate")
+    ended = run(heavy, "support-bundle", "--to", str(path), "-o", "json")
+    assert ended.returncode == 0, ended.stderr
+    files = [each["name"] for each in json.loads(ended.stdout)["bundle"]["files"]]
+    assert {"contexts.json", "machine.json", "versions.json"} <= set(files)
 
 
 def test_a_missing_module_of_no_extra_is_a_defect_and_shown_as_one() -> None:

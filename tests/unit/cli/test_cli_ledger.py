@@ -149,6 +149,11 @@ def test_export_writes_csv(gateway: LedgerGateway) -> None:
     assert (lines[1]["cost"], lines[1]["currency"], len(lines)) == ("", "", 2)
 
 
+def test_an_export_that_breaks_off_is_no_half_document(gateway: LedgerGateway) -> None:
+    gateway.infer_error = UnreachableError("the gateway went")
+    assert "the gateway went" in fails(4, "ledger", "export", "-o", "json")
+
+
 def test_export_writes_json(gateway: LedgerGateway) -> None:
     document = json.loads(ok("ledger", "export", "-o", "json"))
     assert document["schema_version"] == 1

@@ -18,6 +18,7 @@ from farm.core.nodes import NodeVitals
 from farm.core.requests import LedgerEntry, Receipt
 from farm.core.snapshots import GatewayState
 from farm.core.tensors import Datatype, Tensor
+from farm.core.tracing import Tracer
 from farm.energy.economics import Economics
 from farm.energy.fx import Exchange
 from farm.energy.power import PowerModel
@@ -66,6 +67,7 @@ class Notes:
     errors: list[ErrorCode] = field(default_factory=list)
     settled: list[LedgerEntry] = field(default_factory=list)
     ejected: list[str] = field(default_factory=list)
+    retired: list[ModelKey] = field(default_factory=list)
 
     def request_finished(
         self, model: ModelKey, code: ErrorCode | None, latency_s: float, receipt: Receipt | None
@@ -81,6 +83,9 @@ class Notes:
 
     def node_ejected(self, node_id: str) -> None:
         self.ejected.append(node_id)
+
+    def version_retired(self, model: ModelKey) -> None:
+        self.retired.append(model)
 
 
 @dataclass(slots=True)
@@ -234,6 +239,8 @@ class LittleFarm:
         polled: bool = False,
         unloaded: Sequence[str] = (),
         curves_dir: Path | None = None,
+        tracer: Tracer | None = None,
+        verbose: bool = False,
     ) -> None:
         self.pool = FakePool(node_ids or ("a",))
         self.notes = Notes()
@@ -251,6 +258,8 @@ class LittleFarm:
             clock=clock,
             observer=self.notes,
             accounting=self.accounting,
+            tracer=tracer,
+            verbose=lambda: verbose,
         )
         known = KnownCurves(catalog=self.catalog, store=CurveStore(curves_dir))
         self.fleet = Fleet(
@@ -355,6 +364,7 @@ class LittleFarm:
         priority: int = 0,
         timeout_s: float | None = None,
         queue_timeout_s: float | None = None,
+        given_id: str = "",
     ) -> asyncio.Task[InferenceResult]:
         """Send a request as a client would; the task is the caller."""
         call = InferenceCall(
@@ -366,6 +376,7 @@ class LittleFarm:
             priority=priority,
             timeout_s=timeout_s,
             queue_timeout_s=queue_timeout_s,
+            given_id=given_id,
         )
         return asyncio.create_task(self.dataplane.infer(call))
 

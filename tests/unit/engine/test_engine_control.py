@@ -76,6 +76,8 @@ async def test_a_version_that_the_policy_drops_is_retired() -> None:
         with pytest.raises(ModelNotFoundError, match="has no version '1'"):
             await farm.infer(version="1")
         assert farm.engine.statistics(ModelKey("echo", 1)).success.count == 0
+        assert farm.notes.retired == [ModelKey("echo", 1)]
+        assert [counts.model for counts in farm.snapshots.counts()] == [ModelKey("echo", 2)]
 
 
 async def test_an_unload_does_not_refuse_what_came_in_the_same_turn() -> None:

@@ -20,6 +20,7 @@ from farm.core.errors import (
     QueueTimeoutError,
 )
 from farm.core.nodes import NodeState
+from farm.core.requests import InferenceRequest, Receipt
 from farm.core.snapshots import GatewayState
 from farm.engine.dataplane import InferenceResult
 from farm.scheduling.effects import Effect
@@ -57,7 +58,49 @@ async def test_a_request_is_answered_with_a_receipt() -> None:
         assert [(code, told) for _, code, told in farm.notes.finished] == [(None, receipt)]
 
 
-async def test_requests_that_come_turn_by_turn_leave_together() -> None:
+async def test_what_a_version_did_is_counted_as_triton_counts() -> None:
+    async with LittleFarm("a") as farm:
+        await farm.start_nodes()
+        await result(farm.infer(b"ab", b"cd"))
+        (counts,) = farm.snapshots.counts()
+        assert (counts.success, counts.failure, counts.pending) == (1, 0, 0)
+        assert (counts.inferences, counts.executions) == (2, 1)
+        compute_ns = counts.compute_input_ns + counts.compute_infer_ns + counts.compute_output_ns
+        assert compute_ns == 6_000
+        assert counts.request_ns >= counts.queue_ns > 0
+
+
+async def test_who_draws_requests_is_told_of_each_once_it_is_over() -> None:
+    told: list[tuple[str, ErrorCode | None, int]] = []
+
+    class Drawing:
+        def request_ended(
+            self,
+            request: InferenceRequest,
+            code: ErrorCode | None,
+            receipt: Receipt | None,
+            latency_s: float,
+        ) -> None:
+            assert latency_s >= 0
+            told.append((request.given_id, code, receipt.batch_id if receipt else 0))
+
+    async with LittleFarm("a", tracer=Drawing()) as farm:
+        await farm.start_nodes()
+        await result(farm.infer(given_id="answered"))
+        farm.pool.nodes["a"].auto = False
+        await failure(farm.infer(given_id="late", timeout_s=0.01))
+        assert told == [
+            ("answered", None, farm.pool.flights[0].batch.id),
+            ("late", ErrorCode.DEADLINE_EXCEEDED, 0),
+        ]
+
+
+async def test_requests_that_come_turn_by_turn_leave_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # By turns of the loop alone, however long they take here.
+    monkeypatch.setattr("farm.engine.engine.GATHERING_S", WAIT_S)
+    monkeypatch.setattr("farm.engine.engine.LONE_S", WAIT_S)
     async with LittleFarm("a", "b") as farm:
         await farm.start_nodes()
         for node in farm.pool.nodes.values():

@@ -431,6 +431,7 @@ def make_frontend(
     control: FakeControl | None = None,
     cordons: FakeCordons | None = None,
     calibrator: FakeCalibrator | None = None,
+    traced: bool = False,
 ) -> Frontend:
     observer = cast(Observer, notes or ErrorNotes())
     return Frontend(
@@ -442,7 +443,7 @@ def make_frontend(
             connection_age_s=connection_age_s,
             max_receive_bytes=max_receive_bytes,
         ),
-        inference=inference_service(dataplane, observer),
+        inference=inference_service(dataplane, observer, traced=traced),
         repository=RepositoryService(
             control=cast(ModelControl, control or FakeControl()),
             snapshots=cast(Snapshots, FakeSnapshots()),
@@ -454,8 +455,10 @@ def make_frontend(
     )
 
 
-def inference_service(dataplane: FakeDataPlane, observer: Observer) -> InferenceService:
-    return InferenceService(cast(DataPlane, dataplane), observer=observer)
+def inference_service(
+    dataplane: FakeDataPlane, observer: Observer, *, traced: bool = False
+) -> InferenceService:
+    return InferenceService(cast(DataPlane, dataplane), observer=observer, traced=traced)
 
 
 def admin_service(calibrator: FakeCalibrator | None = None) -> AdminService:
@@ -478,7 +481,7 @@ def node_service(cordons: FakeCordons | None = None) -> NodeService:
 
 @asynccontextmanager
 async def running_frontend(
-    tls: TlsSettings | None = None, *, operators: Listening | None = None
+    tls: TlsSettings | None = None, *, operators: Listening | None = None, traced: bool = False
 ) -> AsyncIterator[RunningFrontend]:
     dataplane = FakeDataPlane()
     notes = ErrorNotes()
@@ -493,6 +496,7 @@ async def running_frontend(
         control=control,
         cordons=cordons,
         calibrator=calibrator,
+        traced=traced,
     )
     await frontend.start()
     running = RunningFrontend(frontend, dataplane, notes, control, cordons, calibrator)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import grpc
+import numpy as np
 import pytest
 import pytest_asyncio
 from fake_dataplane import (
@@ -23,6 +24,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from farm import __version__
+from farm.client import AsyncFarmClient, FarmClient
 from farm.client.operations import of_details
 from farm.core.errors import (
     ConfigurationError,
@@ -99,6 +101,32 @@ async def test_a_connection_of_this_machine_is_a_client_unary_or_streamed(
     first, same, other = (call.client for call in farm.dataplane.calls)
     assert first == same != other
     assert first.startswith("ipv4:127.0.0.1:")
+
+
+@pytest.mark.parametrize("traced", [False, True])
+async def test_where_requests_are_traced_a_call_says_of_which_trace_it_is(traced: bool) -> None:
+    header = f"00-{'a' * 32}-{'b' * 16}-01"
+    async with running_frontend(traced=traced) as farm:
+        unary, streamed = (
+            f"/{INFERENCE_SERVICE}/{name}" for name in ("ModelInfer", "ModelStreamInfer")
+        )
+        raw = request(id="mine").SerializeToString()
+        metadata = (("other", "x"), ("traceparent", header))
+        await farm.channel.unary_unary(unary)(raw, metadata=metadata)
+        async for _ in farm.channel.stream_stream(streamed)(iter([raw]), metadata=metadata):
+            pass
+        await farm.channel.unary_unary(unary)(raw)
+        inputs = {"x": np.zeros((1, 2), np.uint8)}
+        async with AsyncFarmClient(farm.address) as client:
+            await client.infer("echo", inputs, request_id="mine", trace_parent=header)
+        with FarmClient(farm.address) as blocking:
+            await asyncio.to_thread(
+                blocking.infer, "echo", inputs, request_id="mine", trace_parent=header
+            )
+        wanted = header if traced else ""
+        told = [call.trace_parent for call in farm.dataplane.calls]
+        assert told == [wanted, wanted, "", wanted, wanted]
+        assert {call.given_id for call in farm.dataplane.calls} == {"mine"}
 
 
 async def test_a_request_without_a_deadline_has_none(farm: RunningFrontend) -> None:

@@ -2,12 +2,15 @@
 
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from urllib.request import urlopen
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from farm.core.clock import SystemClock
 from farm.core.errors import ConfigurationError, ErrorCode
+from farm.core.ledger import WasteKind
 from farm.core.models import ModelKey, ModelState
 from farm.core.nodes import NodeState
 from farm.core.requests import BatchTiming, LedgerEntry, Receipt
@@ -107,7 +110,8 @@ def test_batches_are_counted_by_node_and_outcome(observer: PrometheusObserver) -
     timing = BatchTiming(input_ns=1, infer_ns=2, output_ns=3)
     observer.batch_settled(entry("completed", timing=timing))
     observer.batch_settled(entry("completed", timing=timing, wasted=1))
-    observer.batch_settled(entry("node_lost", wasted=2))
+    lost_rows = {WasteKind.RETRIED: 3, WasteKind.CANCELLED: 1}
+    observer.batch_settled(replace(entry("node_lost", wasted=2), waste=lost_rows))
     done = {**LABELS, "node": "a", "outcome": "completed"}
     lost = {**LABELS, "node": "a", "outcome": "node_lost"}
     assert value(observer, "farm_batches_total", **done) == 2
@@ -118,6 +122,8 @@ def test_batches_are_counted_by_node_and_outcome(observer: PrometheusObserver) -
     # Time that a lost batch spent in flight is no compute.
     assert value(observer, "farm_node_compute_seconds_total", **LABELS, node="a") == 1.0
     assert value(observer, "farm_requests_wasted_total", **LABELS) == 3
+    for kind, rows in lost_rows.items():
+        assert value(observer, "farm_rows_wasted_total", **LABELS, kind=kind) == rows
 
 
 def test_ejections_are_counted(observer: PrometheusObserver) -> None:
@@ -127,7 +133,7 @@ def test_ejections_are_counted(observer: PrometheusObserver) -> None:
 
 def test_gauges_are_the_farm_at_the_moment_of_the_scrape(observer: PrometheusObserver) -> None:
     taken = [snapshot(NodeState.READY, NodeState.READY, NodeState.LOST)]
-    observer.watch(lambda: taken[0])
+    observer.watch(lambda: taken[0], clock=SystemClock())
     states = {state: value(observer, "farm_nodes", state=state) for state in NodeState}
     assert states == dict.fromkeys(NodeState, 0) | {NodeState.READY: 2, NodeState.LOST: 1}
     assert value(observer, "farm_batches_in_flight") == 2
@@ -138,6 +144,32 @@ def test_gauges_are_the_farm_at_the_moment_of_the_scrape(observer: PrometheusObs
     assert value(observer, "farm_nodes", state="ejected") == 1
 
 
+def test_answers_that_took_more_than_one_node_are_counted(observer: PrometheusObserver) -> None:
+    observer.request_finished(M, None, 0.03, RECEIPT)
+    assert value(observer, "farm_request_retries_total", **LABELS) is None
+    observer.request_finished(M, None, 0.03, replace(RECEIPT, attempts=3))
+    assert value(observer, "farm_request_retries_total", **LABELS) == 2
+
+
+def test_a_retired_version_leaves_no_series(observer: PrometheusObserver) -> None:
+    other = ModelKey("m", 4)
+    for model in (M, other):
+        observer.request_finished(model, None, 0.03, replace(RECEIPT, attempts=2))
+        observer.request_finished(model, ErrorCode.NODE_LOST, 0.03, None)
+        timing = BatchTiming(input_ns=1, infer_ns=2, output_ns=3)
+        observer.batch_settled(replace(entry("completed", wasted=1, timing=timing), model=model))
+    observer.version_retired(M)
+    versions = {
+        sample.labels["version"]
+        for family in observer.registry.collect()
+        for sample in family.samples
+        if "version" in sample.labels
+    }
+    assert versions == {"4"}
+    observer.request_finished(M, None, 0.03, RECEIPT)
+    assert value(observer, "farm_requests_total", **LABELS, outcome="ok") == 1
+
+
 def test_two_gateways_in_a_process_count_apart(observer: PrometheusObserver) -> None:
     other = PrometheusObserver()
     observer.node_ejected("a")
@@ -145,7 +177,7 @@ def test_two_gateways_in_a_process_count_apart(observer: PrometheusObserver) -> 
 
 
 def test_prometheus_can_scrape(observer: PrometheusObserver, server: MetricsServer) -> None:
-    observer.watch(lambda: snapshot(NodeState.READY))
+    observer.watch(lambda: snapshot(NodeState.READY), clock=SystemClock())
     observer.request_finished(M, None, 0.03, RECEIPT)
     with urlopen(f"http://127.0.0.1:{server.port}/metrics", timeout=10) as answer:
         assert answer.status == 200

@@ -66,6 +66,16 @@ def test_a_gateway(tmp_path: Path, tls: str, clients: str | None) -> None:
     assert known == {"pi-1": (4, 1), "pi-2": (3, 1), "pi-3": (2, 2)}, "pi-4 never ran"
 
 
+def test_a_gateway_is_told_what_it_exports(tmp_path: Path) -> None:
+    tracing = {"endpoint": "http://198.18.0.9:4318/v1/traces", "sample_ratio": 0.5}
+    inventory = shelf(host("pi-1", role="both"), metrics_triton=True, tracing=tracing)
+    text = gateway_settings(inventory, address="198.18.0.10", cluster="a", cores={"pi-1": 4})
+    config = load_run_config(GatewayRunConfig, kept(tmp_path, text)).farm
+    assert config.metrics_triton
+    assert config.tracing is not None
+    assert config.tracing.model_dump() == tracing
+
+
 def test_a_gateway_is_told_what_power_and_boards_cost_and_a_node_its_meter(tmp_path: Path) -> None:
     power = {
         "currency": "EUR",

@@ -1,5 +1,7 @@
 """What the screen says is wrong."""
 
+from dataclasses import replace
+
 import pytest
 from farm_readings import model, node, snapshot
 
@@ -20,6 +22,12 @@ def lines(*snapshots: FarmSnapshot) -> list[str]:
     return [f"{alert.subject} {alert.text}" for alert in told(*snapshots)]
 
 
+def slowed(name: str, speed: float) -> NodeSnapshot:
+    throttled = node(name, throttle_flags=0b0100)
+    assert throttled.vitals is not None
+    return replace(throttled, vitals=replace(throttled.vitals, speed=speed))
+
+
 def test_a_farm_that_is_well_has_none() -> None:
     assert not told(snapshot(nodes=(node(),), models=(model(),)))
 
@@ -38,6 +46,8 @@ def test_a_farm_that_is_well_has_none() -> None:
         (node("b", throttle_flags=0b0100), Severity.WARNING, "b throttled"),
         (node("b", throttle_flags=0b1010),
          Severity.WARNING, "b throttled: clock capped, soft temperature limit"),
+        (slowed("b", 0.6), Severity.WARNING, "b throttled: at 60% of its clock"),
+        (slowed("b", 0.0), Severity.WARNING, "b throttled"),
         (node("b", temperature_c=80.0), Severity.WARNING, "b hot: 80 °C"),
         (node("b", meter_fault="no route to it"),
          Severity.WARNING, "b meter lost: no route to it"),

@@ -1,6 +1,6 @@
 """A gateway of another version, or gone mad: legible, never a traceback."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 
 import pytest
@@ -26,12 +26,25 @@ NAME = "pi-1"
 SIZES = [(40, 12), (120, 30)]
 
 
+VIEWS: Sequence[Callable[[StillTop], None]] = (
+    lambda app: app.action_go("overview"),
+    lambda app: app.action_go("models"),
+    lambda app: app.action_go("events"),
+    lambda app: app.action_go("cost"),
+    lambda app: app.open_node(NAME),
+    lambda app: app.open_model("pi-2"),
+)
+
+
 @pytest.mark.parametrize("size", SIZES)
-async def test_whatever_a_gateway_says_is_shown(size: tuple[int, int]) -> None:
-    random = Random(7)
+@pytest.mark.parametrize("view", range(len(VIEWS)))
+async def test_whatever_a_gateway_says_is_shown(size: tuple[int, int], view: int) -> None:
+    random = Random(view)
     app = StillTop(LinkChanged(state=LinkState.UP))
     async with app.run_test(size=size) as pilot:
-        for _ in range(60):
+        VIEWS[view](app)
+        await pilot.pause()
+        for _ in range(25):
             snapshot = message(random, admin.FarmSnapshot)
             event = message(random, admin.FarmEvent)
             await tell(

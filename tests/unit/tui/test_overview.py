@@ -5,6 +5,7 @@ from farm_readings import node, snapshot
 from overview_farms import UP, overview
 from screen_text import screen_lines, screen_text
 from still_top import StillTop, tell
+from textual.events import MouseScrollDown
 from textual.widgets import SelectionList
 
 from farm.core.nodes import NodeState
@@ -97,6 +98,19 @@ async def test_keys_go_through_200_nodes() -> None:
             await pilot.press(*keys)
             await pilot.pause()
             assert seen in screen_text(app)
+
+
+async def test_the_wheel_scrolls_and_leaves_the_cursor_where_it_is() -> None:
+    app = overview("200_nodes")
+    async with app.run_test(size=(80, 24)) as pilot:
+        table = app.screen.query_one(NodeTable)
+        await pilot._post_mouse_events([MouseScrollDown], table, offset=(5, 5), button=0)
+        await pilot.pause()
+        assert "pi-01" not in screen_text(app)
+        assert table.node_id == "pi-01"
+        await pilot.press("down")
+        await pilot.pause()
+        assert "▌pi-02" in screen_text(app)
 
 
 async def test_a_filter_as_it_is_typed() -> None:

@@ -59,6 +59,25 @@ def test_at_the_end_it_begins_anew() -> None:
     assert (playhead.at_unix_ns, playhead.paused, jumped) == (101 * SECOND, False, True)
 
 
+def test_without_an_end_it_goes_on_until_there_is_one() -> None:
+    played = Playback(100 * SECOND, None, speed=1.0, now=0.0)
+    assert at_s(played, 1_000.0) == 1_100
+    assert played.look(1_000.0)[0].ends_unix_ns is None
+    played.end(500 * SECOND)
+    assert at_s(played, 1_000.0) == 500
+
+
+def test_what_is_played_more_slowly_holds_it_back() -> None:
+    played = Playback(100 * SECOND, None, speed=64.0, now=0.0)
+    played.hold(110 * SECOND, 1.0)
+    assert at_s(played, 1.0) == 110
+    played.seek(400 * SECOND, 2.0)
+    # What it was wound to is not forgotten for what is late.
+    played.hold(120 * SECOND, 2.0)
+    playhead, jumped = played.look(2.0)
+    assert (playhead.at_unix_ns, jumped) == (400 * SECOND, True)
+
+
 @given(
     steps=st.lists(
         st.tuples(
@@ -80,5 +99,5 @@ def test_however_it_is_steered_it_stays_within_the_recording(
         else:
             getattr(played, step)(now)
         playhead, _ = played.look(now)
-        assert playhead.begins_unix_ns <= playhead.at_unix_ns <= playhead.ends_unix_ns
+        assert playhead.begins_unix_ns <= playhead.at_unix_ns <= (playhead.ends_unix_ns or 0)
         assert SLOWEST <= playhead.speed <= FASTEST

@@ -1,63 +1,15 @@
 """A recording as a source: what it tells, wherever it is wound to, whatever is left of it."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from threading import Event, Thread
-from time import monotonic, sleep
+from time import monotonic
 
 import pytest
+from followed_source import followed
 from recorded import BEGINS, SECOND, recorded
 
 from farm.core.errors import ConfigurationError
 from tui.sources.replay import Replay
-from tui.sources.source import Jumped, LinkChanged, LinkState, Player, SnapshotCame
-from tui.store import Store
-
-BOUND_S = 10.0
-
-
-class Watched:
-    """A screen's store, and all that it was told."""
-
-    def __init__(self) -> None:
-        self.store = Store()
-        self.links: list[LinkChanged] = []
-        self.snapshots: list[int] = []
-        self.jumps = 0
-
-    def take(self, update: object) -> None:
-        self.store.take(update, monotonic())  # type: ignore[arg-type]
-        if isinstance(update, LinkChanged):
-            self.links.append(update)
-        elif isinstance(update, SnapshotCame):
-            self.snapshots.append((update.snapshot.taken_unix_ns - BEGINS) // SECOND)
-        elif isinstance(update, Jumped):
-            self.jumps += 1
-            self.snapshots.clear()
-
-    def until(self, condition: Callable[[], bool]) -> None:
-        ends = monotonic() + BOUND_S
-        while not condition():
-            assert monotonic() < ends, (self.links, self.snapshots)
-            sleep(0.01)
-
-    @property
-    def ended(self) -> bool:
-        return self.store.link.state is LinkState.ENDED
-
-
-@contextmanager
-def followed(replay: Replay) -> Iterator[Watched]:
-    watched, stop = Watched(), Event()
-    thread = Thread(target=replay.follow, args=(watched.take, stop))
-    thread.start()
-    try:
-        yield watched
-    finally:
-        stop.set()
-        thread.join(BOUND_S)
-        assert not thread.is_alive()
+from tui.sources.source import LinkState, Player
 
 
 def test_it_plays_to_its_end(tmp_path: Path) -> None:

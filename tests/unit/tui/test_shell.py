@@ -159,6 +159,15 @@ async def test_help_tells_the_keys_that_are_in_force() -> None:
         assert app.theme == "farm-light"
 
 
+async def test_a_key_that_is_told_can_be_clicked() -> None:
+    app = StillTop(UP, CAME)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        await pilot.click("#status", offset=(status(app).index("? help"), 0))
+        await until(pilot, lambda: "farm top" in screen_text(app))
+        assert len(app.screen_stack) == 2
+
+
 async def test_q_in_the_help_closes_the_help_alone() -> None:
     app = StillTop(UP, CAME)
     async with app.run_test() as pilot:
