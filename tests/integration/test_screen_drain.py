@@ -67,7 +67,7 @@ async def test_a_node_is_drained_from_the_screen_and_its_traffic_goes_elsewhere(
 @asynccontextmanager
 async def traffic(load: Load) -> AsyncIterator[None]:
     done = asyncio.Event()
-    running = asyncio.create_task(load.run(concurrency=16, go_on=lambda: not done.is_set()))
+    running = asyncio.create_task(load.run(concurrency=6, go_on=lambda: not done.is_set()))
     try:
         yield
     finally:
