@@ -42,11 +42,11 @@ def measure(nodes: int, folder: Path) -> dict[str, float]:
         for second in range(HOURS * _HOUR_S):
             message = messages[second % _SNAPSHOTS].SerializeToString()
             file.write(frame(FrameKind.SNAPSHOT, second * _SECOND_NS, message))
-    with path.open("rb") as file:
-        size = os.fstat(file.fileno()).st_size
+    with path.open("rb") as recording:
+        size = os.fstat(recording.fileno()).st_size
 
         def read(size_bytes: int, offset: int) -> bytes:
-            return os.pread(file.fileno(), size_bytes, offset)
+            return os.pread(recording.fileno(), size_bytes, offset)
 
         index, looked_s = _timed(partial(index_of, read, size))
         reel = Reel(read, index)
