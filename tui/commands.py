@@ -2,15 +2,13 @@
 
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 
 from tui.theme import theme_names
-
-if TYPE_CHECKING:
-    from tui.app import FarmTop
+from tui.top import Top
 
 
 class _Command(NamedTuple):
@@ -52,7 +50,7 @@ class FarmCommands(Provider):
             yield _Command(binding.description, run, self.app.get_key_display(binding))
 
     def _names(self) -> Iterator[_Command]:
-        top = cast("FarmTop", self.app)
+        top = cast(Top, self.app)
         reading = top.store.reading
         if reading is not None:
             for node_id in reading.nodes:

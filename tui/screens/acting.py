@@ -1,6 +1,6 @@
 """Screens on which something can be done to the farm."""
 
-from typing import TYPE_CHECKING, Final, cast
+from typing import Final, cast
 
 from textual.content import Content
 from textual.widgets import Static
@@ -10,10 +10,8 @@ from tui.errands import Errand, ErrandState, Subject, Work
 from tui.readings import quantities
 from tui.readings.questions import Question
 from tui.screens.farm_screen import FarmScreen
+from tui.top import Top
 from tui.widgets.confirm import Confirm
-
-if TYPE_CHECKING:
-    from tui.app import FarmTop
 
 _LOOK_S: Final = 0.25
 # Characters of what came of an errand.
@@ -48,7 +46,7 @@ class OutcomeLine(Static):
 
     def _look(self) -> None:
         """Show the latest errand where that has changed."""
-        errand = cast("FarmTop", self.app).errands.latest(self._subject)
+        errand = cast(Top, self.app).errands.latest(self._subject)
         if errand is not None and errand != self._shown:
             self._shown = errand
             self.add_class("told")
@@ -76,11 +74,11 @@ class ActingScreen(FarmScreen):
         if top.store.stale(now):
             consequence += f" That was so {quantities.age(top.store.age_s(now))} ago."
         asked = Confirm(question.text, consequence, yes=question.yes)
-        if not await top.push_screen_wait(asked) or top.operator is None:
+        if not await self.app.push_screen_wait(asked) or top.operator is None:
             return
         errand = await top.errands.run(subject, name, work, top.operator)
         failed = errand.state is ErrandState.FAILED
-        top.notify(_words(errand), severity="error" if failed else "information", markup=False)
+        self.app.notify(_words(errand), severity="error" if failed else "information", markup=False)
 
 
 def _words(errand: Errand) -> str:

@@ -4,7 +4,7 @@ from asyncio import to_thread
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import Any, ClassVar, cast
 
 from textual.binding import BindingType
 from textual.screen import Screen
@@ -14,10 +14,8 @@ from tui.export import Exported, ExportFormat, picture, written
 from tui.keys import bound
 from tui.screens.export_choice import ExportChoice
 from tui.store import Store
+from tui.top import Top
 from tui.widgets.status_bar import StatusBar
-
-if TYPE_CHECKING:
-    from tui.app import FarmTop
 
 
 class FarmScreen(Screen[None]):
@@ -29,9 +27,9 @@ class FarmScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [bound("back"), bound("export")]
 
     @property
-    def top(self) -> "FarmTop":
+    def top(self) -> Top:
         """The app, with what screens ask of it."""
-        return cast("FarmTop", self.app)
+        return cast(Top, self.app)
 
     def on_mount(self) -> None:
         self.mount(StatusBar())

@@ -1,7 +1,7 @@
 """What the keys do, and what the symbols mean."""
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar, cast
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -14,9 +14,7 @@ from textual.widgets import Static
 from tui.glyphs import Glyphs
 from tui.key_help import key_sections
 from tui.keys import bound
-
-if TYPE_CHECKING:
-    from tui.app import FarmTop
+from tui.top import Top
 
 _KEYS_WIDTH = 18
 
@@ -52,7 +50,7 @@ class HelpScreen(ModalScreen[None]):
             yield Content("")
 
     def _symbols(self) -> Iterable[Content]:
-        for of, meanings in _meanings(cast("FarmTop", self.app).glyphs).items():
+        for of, meanings in _meanings(cast(Top, self.app).glyphs).items():
             yield Content.styled(f"symbols of {of}", "bold $primary")
             for symbol, meaning in meanings:
                 yield Content.assemble("  ", (f"{symbol:<{_KEYS_WIDTH}} ", "bold"), meaning)

@@ -1,6 +1,6 @@
 """The last line of every screen."""
 
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final, cast
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
@@ -11,9 +11,7 @@ from textual.widgets import Static
 from tui.readings.quantities import age, clock_time
 from tui.sources.source import LinkState, Playhead
 from tui.store import Store
-
-if TYPE_CHECKING:
-    from tui.app import FarmTop
+from tui.top import Top
 
 _STYLES: Final = {
     LinkState.CONNECTING: "$warning",
@@ -48,7 +46,7 @@ class StatusBar(Vertical):
 
     def _bindings_changed(self, _: Any) -> None:
         self._keys = None
-        top = cast("FarmTop", self.app)
+        top = cast(Top, self.app)
         self.show(top.store, top.now())
 
     def show(self, store: Store, now: float) -> None:
@@ -68,7 +66,7 @@ class StatusBar(Vertical):
         self.set_class(self.screen.size.height < _LOW, "low")
 
     def _status(self, store: Store, now: float) -> Content:
-        top, link = cast("FarmTop", self.app), store.link
+        top, link = cast(Top, self.app), store.link
         mark = top.glyphs.links[link.state]
         parts = [Content.styled(f" {mark} {link.state}", _STYLES[link.state])]
         if store.stale(now):
