@@ -98,6 +98,7 @@ bench: bench-serving  ## measure, and write docs/benchmarks/
 	$(BIN)/python -m benchmarks.machine_cost
 	$(BIN)/python -m benchmarks.simulated_shelf
 	$(BIN)/python -m benchmarks.screen
+	$(BIN)/python -m benchmarks.recordings
 
 bench-shelf:  ## bootstrap in the lab, as root; about 20 minutes
 	$(BIN)/python -m benchmarks.shelf

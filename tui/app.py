@@ -1,9 +1,10 @@
 """The operator's screen."""
 
 from asyncio import get_running_loop
+from os import getppid
 from pathlib import Path
 from signal import SIGTERM
-from threading import Event
+from threading import Event, Thread
 from time import monotonic
 from typing import Any, ClassVar, Final
 
@@ -71,6 +72,7 @@ class FarmTop(App[None]):
         self._inbox = Inbox()
         self._stop = Event()
         self._published_at = 0.0
+        self._started_by = 0
         # Every paint travels over SSH: nothing glides or blinks.
         self.animation_level = "none"
         self.no_color = self.no_color or options.no_color
@@ -105,9 +107,11 @@ class FarmTop(App[None]):
     def on_mount(self) -> None:
         # The terminal is put in order before the process ends.
         get_running_loop().add_signal_handler(SIGTERM, self.exit)
+        self._started_by = getppid()
         self.set_keymap(self.options.keys)
-        # The first paint goes first; what a source imports takes a while.
-        self.call_after_refresh(self.run_worker, self._follow, thread=True, exit_on_error=False)
+        # The first paint goes first; what a source imports takes a while. Not a worker: nobody
+        # stops those if the screen breaks, and the process would stay.
+        self.call_after_refresh(Thread(target=self._follow, daemon=True).start)
         self.set_interval(1 / self.options.frames_per_s, self._frame)
 
     def on_unmount(self) -> None:
@@ -117,6 +121,9 @@ class FarmTop(App[None]):
         self.source.follow(self._inbox.put, self._stop)
 
     def _frame(self) -> None:
+        if self.is_web and getppid() != self._started_by:
+            # The page's server is gone, and with it whoever looked.
+            self.exit()
         now = self.now()
         updates = self._inbox.take()
         for update in updates:

@@ -20,7 +20,7 @@ class Glyphs:
 
     `levels` rise from the least value of a sparkline to the greatest, `shades` fill the last
     cell of a bar by eighths, the whole cell being the last of them; `bar_rest` is what is left of
-    it. `sources` go with figures. `track` and `head` draw where a recording is.
+    it. `sources` go with figures.
     """
 
     nodes: Mapping[NodeState, str]
@@ -35,15 +35,8 @@ class Glyphs:
     falling: str
     marked: str
     warning: str
-    bolt: str
     cut: str
     separator: str
-    play: str
-    pause: str
-    track: str
-    head: str
-    left: str
-    right: str
 
 
 def glyphs(ascii_only: bool) -> Glyphs:
@@ -85,15 +78,8 @@ _UNICODE = Glyphs(
     falling="▼",
     marked="▌",
     warning="▲",
-    bolt="↯",
     cut="…",
     separator="·",
-    play="►",
-    pause="‖",
-    track="─",
-    head="┃",
-    left="←",
-    right="→",
 )
 
 _ASCII = Glyphs(
@@ -130,13 +116,6 @@ _ASCII = Glyphs(
     falling="v",
     marked=">",
     warning="!",
-    bolt="!",
     cut="~",
     separator="|",
-    play=">",
-    pause="=",
-    track="-",
-    head="|",
-    left="<",
-    right=">",
 )

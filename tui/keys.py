@@ -66,7 +66,7 @@ KEYS: Final[Mapping[str, Key]] = {
     "load": Key("L", Place.MODEL, "load"),
     "unload": Key("U", Place.MODEL, "unload"),
     "period": Key("z", Place.COST, "how far back"),
-    "follow": Key("f", Place.EVENTS, "follow what happens, or stand still"),
+    "follow": Key("f", Place.EVENTS, "follow, or stand still"),
     "pause": Key("space", Place.REPLAY, "pause or go on"),
     "slower": Key("[", Place.REPLAY, "slower"),
     "faster": Key("]", Place.REPLAY, "faster"),

@@ -39,7 +39,9 @@ class ScreenPage:
         self._title = title
         # Browsers send cookies to every port of a host.
         self._cookie = f"farm_top_{port}"
-        self._screens = Server(shlex.join(command), host=HOST, port=port, title=title)
+        # Without a shell between, so that a screen sees when this process is gone.
+        line = f"exec {shlex.join(command)}"
+        self._screens = Server(line, host=HOST, port=port, title=title)
         self.address = f"http://{HOST}:{port}/?{_QUERY}={self.token}"
 
     def app(self) -> web.Application:

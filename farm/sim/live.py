@@ -93,16 +93,10 @@ class LiveFarm:
         version.answered(rows=rows, latency_s=latency_s, receipt=receipt)
         self._answers[receipt.node_id] += 1
 
-    def error_answered(self, code: ErrorCode) -> None:
-        """Tell nothing: requests of a simulation all reach the scheduler."""
-
     def batch_settled(self, entry: LedgerEntry) -> None:
         self._versions[entry.model].settled(entry, unix_ns=self._began_unix_ns)
         if entry.timing is None and entry.outcome != ErrorCode.NODE_BUSY:
             self._failures[entry.node_id] += 1
-
-    def node_ejected(self, node_id: str) -> None:
-        """Tell nothing: the machine knows a node's standing."""
 
     # -- parts of a snapshot ----------------------------------------------------------
 

@@ -4,11 +4,11 @@ import gc
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from math import inf
-from typing import Any
+from typing import Any, Protocol
 
 from farm.core.errors import ErrorCode, InternalError
-from farm.core.observer import Observer
-from farm.core.requests import InferenceRequest, Receipt
+from farm.core.models import ModelKey
+from farm.core.requests import InferenceRequest, LedgerEntry, Receipt
 from farm.scheduling.effects import (
     AppendLedger,
     CancelBatch,
@@ -61,6 +61,16 @@ def _seldom_collected() -> Iterator[None]:
         gc.set_threshold(*before)
 
 
+class Observer(Protocol):
+    """Is told what becomes of requests and batches, as `farm.core.observer` has it."""
+
+    def request_finished(
+        self, model: ModelKey, code: ErrorCode | None, latency_s: float, receipt: Receipt | None
+    ) -> None: ...
+
+    def batch_settled(self, entry: LedgerEntry) -> None: ...
+
+
 class Simulation:
     """Does for the scheduler in virtual time what the engine does in real time.
 
@@ -92,7 +102,7 @@ class Simulation:
             RejectRequest: self._reject,
             WakeAt: self._wake_at,
             CancelBatch: lambda e: self._pool.cancel(e.batch_id, e.node_id),
-            EjectNode: self._eject,
+            EjectNode: lambda e: self._tally.ejected(e.node_id),
             ProbeNode: self._pool.probe,
             ReplaceNode: self._replace,
             AppendLedger: self._settle,
@@ -236,11 +246,6 @@ class Simulation:
             self._observer.batch_settled(effect.entry)
         if self._energy is not None:
             self._energy.returned(effect.entry, self._timeline.now)
-
-    def _eject(self, effect: EjectNode) -> None:
-        self._tally.ejected(effect.node_id)
-        if self._observer is not None:
-            self._observer.node_ejected(effect.node_id)
 
     def _replace(self, effect: ReplaceNode) -> None:
         self._tally.replaced(effect.node_id)

@@ -115,10 +115,10 @@ async def test_the_page_opens_and_keys_reach_the_screen(tmp_path: Path) -> None:
     gateway.snapshot = admin.FarmSnapshot(
         farm_name="shelf", nodes=[admin.NodeSnapshot(node_id="pi-07", state="joining")]
     )
-    with served(gateway) as farm, top_page("--connect", farm) as address:
+    with served(gateway) as farm, top_page("--connect", farm) as served_page:
         async with tab(tmp_path) as page:
             await page.call("Log.enable")
-            await page.open(address)
+            await page.open(served_page.url)
             assert await page.evaluate("location.search") == ""
             await page.until_body_has("-first-byte")
             await page.evaluate("document.querySelector('.xterm-helper-textarea').focus()")

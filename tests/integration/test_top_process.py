@@ -7,8 +7,8 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from fcntl import ioctl
 from select import select
 from urllib.parse import urlsplit
@@ -18,7 +18,7 @@ import psutil
 import pytest
 from free_ports import free_address
 from screen_gateway import ScreenGateway, served
-from top_page import top_page
+from top_page import TopPage, top_page
 
 from farm.pb import farm_admin_pb2 as admin
 
@@ -109,20 +109,32 @@ def test_without_a_terminal_it_says_what_to_do() -> None:
     assert ended.stderr.count("\n") == 1
 
 
+@asynccontextmanager
+async def visiting(page: TopPage) -> AsyncIterator[list[psutil.Process]]:
+    """Open a page; yield the processes of its screen, once that is there."""
+    here = f"http://{urlsplit(page.url).netloc}"
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as visitor:
+        async with visitor.get(f"{here}/") as response:
+            assert response.status == 403
+        async with visitor.get(page.url) as response:
+            assert response.status == 200
+            assert str(response.url) == f"{here}/"
+        shown = ""
+        async with visitor.ws_connect(f"{here}/ws?width=80&height=24") as socket:
+            while "gateway 127.0.0.1" not in shown:
+                shown += (await socket.receive_bytes(timeout=WAIT_S)).decode()
+            yield psutil.Process(page.process.pid).children(recursive=True)
+
+
 async def test_a_page_has_a_process_to_itself_that_ends_with_it() -> None:
-    with top_page("--connect", free_address()) as address:
-        parts = urlsplit(address)
-        here = f"http://{parts.netloc}"
-        async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as visitor:
-            async with visitor.get(f"{here}/") as response:
-                assert response.status == 403
-            async with visitor.get(address) as response:
-                assert response.status == 200
-                assert str(response.url) == f"{here}/"
-            shown = ""
-            async with visitor.ws_connect(f"{here}/ws?width=80&height=24") as socket:
-                while "gateway 127.0.0.1" not in shown:
-                    shown += (await socket.receive_bytes(timeout=WAIT_S)).decode()
-                screens = psutil.Process().children(recursive=True)
-                assert any("--web" not in screen.cmdline() for screen in screens)
-    assert psutil.wait_procs(screens, WAIT_S)[1] == []
+    with top_page("--connect", free_address()) as page:
+        async with visiting(page) as screens:
+            assert len(screens) == 1
+        assert psutil.wait_procs(screens, WAIT_S)[1] == []
+
+
+async def test_a_screen_ends_when_its_server_is_killed() -> None:
+    with top_page("--connect", free_address()) as page:
+        async with visiting(page) as screens:
+            page.process.kill()
+            assert psutil.wait_procs(screens, WAIT_S)[1] == []

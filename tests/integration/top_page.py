@@ -6,22 +6,32 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 WAIT_S = 30
 
 
+@dataclass(frozen=True)
+class TopPage:
+    """The process that serves a page, and the page's address with its token."""
+
+    process: "subprocess.Popen[str]"
+    url: str
+
+
 @contextmanager
-def top_page(*arguments: str) -> Iterator[str]:
-    """Serve a screen; yield its address, with the token."""
+def top_page(*arguments: str) -> Iterator[TopPage]:
+    """Serve a screen; end it in order, unless a test has ended it otherwise."""
     process = subprocess.Popen(
         [sys.executable, "-m", "farm", "top", "--web", *arguments],
         stdout=subprocess.PIPE, text=True, env={**os.environ, "FARM_HOME": "/nonexistent"},
     )  # fmt: skip
     try:
         assert process.stdout is not None
-        yield process.stdout.readline().strip()
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(WAIT_S) == 0
+        yield TopPage(process, process.stdout.readline().strip())
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(WAIT_S) == 0
     finally:
         process.kill()
         process.wait()

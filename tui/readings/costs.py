@@ -1,14 +1,15 @@
 """What a farm cost beside clouds, as its operator reads it: figures, baselines, lines over time."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, tzinfo
+from datetime import datetime, tzinfo
 from typing import Final
 
 from textual.content import Content
 
 from farm.core.energy import EnergySource
+from farm.core.errors import UnsupportedError
 from farm.core.ledger import LedgerAnswer, LedgerQuery
 from farm.core.terms import FarmTerms
 from farm.core.text import printable
@@ -18,7 +19,7 @@ from farm.energy.comparison import Comparison
 from farm.energy.cost_over_time import CostStep, cost_over_time
 from farm.energy.figures import Figure, Section
 from farm.energy.pricing_rules import DAY_S
-from farm.energy.report import Report, report
+from farm.energy.report import LedgerReading, Report, report
 from farm.energy.report_reading import read
 from farm.energy.report_words import UNKNOWN, amount, band, figure, moment
 from tui.export import Exported
@@ -40,11 +41,22 @@ BASELINE_COLUMNS: Final = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """A baseline beside the farm: its row, what each step cost here and there, break-even."""
+
+    name: str
+    row: tuple[str, ...]
+    over_time: Pair
+    break_even: Pair
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Costs:
-    """A report, and the steps of its time beside the baselines that it compares."""
+    """What a time cost, ready to be shown."""
 
     report: Report
-    steps: tuple[CostStep, ...] = ()
+    lines: tuple[Content, ...]
+    compared: tuple[Compared, ...]
 
 
 def read_costs(
@@ -54,26 +66,63 @@ def read_costs(
     until_unix_ns: int,
     *,
     farm: str,
-    today: date,
+    now: datetime,
+    marks: Mapping[EnergySource, str],
 ) -> Costs:
-    """Ask what a time cost; both questions block, and what they raise is raised here."""
+    """Ask what a time cost; both questions block, and what they raise is raised here.
+
+    Moments are told in the time zone of `now`.
+
+    Raises:
+        UnsupportedError: nothing can be made of the answers.
+    """
+    try:
+        reading = read(ledger, since_unix_ns, until_unix_ns)
+        asked = terms(since_unix_ns, until_unix_ns)
+        return _costs(reading, asked, farm=farm, now=now, marks=marks)
+    except (ValueError, ArithmeticError) as error:
+        raise UnsupportedError(
+            f"what the gateway tells of money cannot be reckoned with: {error}"
+        ) from error
+
+
+def _costs(
+    reading: LedgerReading,
+    terms: FarmTerms,
+    *,
+    farm: str,
+    now: datetime,
+    marks: Mapping[EnergySource, str],
+) -> Costs:
     catalogue = shipped_catalogue()
-    reading = read(ledger, since_unix_ns, until_unix_ns)
     found = report(
         reading,
-        terms(since_unix_ns, until_unix_ns),
+        terms,
         farm=farm,
         baselines=catalogue.by_time,
         egress=catalogue.egress,
-        today=today,
+        today=now.date(),
     )
-    if found.operation is None:
-        return Costs(report=found)
-    compared = [each.baseline for each in found.comparisons]
-    return Costs(report=found, steps=cost_over_time(reading.steps, found.operation.terms, compared))
+    steps: tuple[CostStep, ...] = ()
+    if found.operation is not None:
+        baselines = [each.baseline for each in found.comparisons]
+        steps = cost_over_time(reading.steps, found.operation.terms, baselines)
+    return Costs(
+        report=found,
+        lines=tuple(_lines(found, marks)),
+        compared=tuple(
+            Compared(
+                name=each.baseline.name,
+                row=_row(each),
+                over_time=_over_time(found, steps, each, now.tzinfo),
+                break_even=_break_even(found, each),
+            )
+            for each in found.comparisons
+        ),
+    )
 
 
-def figure_lines(found: Report, marks: Mapping[EnergySource, str]) -> Iterator[Content]:
+def _lines(found: Report, marks: Mapping[EnergySource, str]) -> Iterator[Content]:
     """Yield what is to be said of a time, and its figures, each with where it comes from.
 
     What is nothing is left out, and nothing is said twice.
@@ -84,7 +133,8 @@ def figure_lines(found: Report, marks: Mapping[EnergySource, str]) -> Iterator[C
         if key in sections:
             yield from _section(sections[key], marks, said)
             yield Content("")
-    for warning in found.warnings:
+    unsaved = dict.fromkeys(each.unsaved for each in found.comparisons if each.unsaved)
+    for warning in (*unsaved, *found.warnings):
         yield Content.assemble((printable(warning, _MOST), "$text-warning"))
 
 
@@ -110,25 +160,26 @@ def _figure(shown: Figure, marks: Mapping[EnergySource, str], said: set[str]) ->
         told, mark, details = UNKNOWN, " ", [note]
     else:
         told, mark = figure(shown), marks[shown.source]
-        details = [str(shown.source), band(shown.band, shown.unit), note]
+        details = [str(shown.source), printable(band(shown.band, shown.unit)), note]
     return Content.assemble(
-        (f"{told:>14} {mark} ", "bold"),
+        (f"{printable(told):>14} {mark} ", "bold"),
         shown.label,
         (f"  {', '.join(filter(None, details))}", "$text-muted"),
     )
 
 
-def baseline_row(comparison: Comparison) -> tuple[str, ...]:
+def _row(comparison: Comparison) -> tuple[str, ...]:
     """Return what the table of baselines tells of one, in the order of its columns."""
     baseline = comparison.baseline
-    return (
+    cells = (
         baseline.name,
         figure(comparison.figure("saved_share")),
         figure(comparison.figure("price_per_1000")),
-        comparison.figure("break_even_per_day").note,
+        "not claimed" if comparison.unsaved else comparison.figure("break_even_per_day").note,
         f"{baseline.read.isoformat()}{' (stale)' * baseline.stale(comparison.today)}",
         figure(comparison.figure("converted_per_1000")),
     )
+    return tuple(printable(cell, _MOST) for cell in cells)
 
 
 def exported(found: Report) -> Exported:
@@ -141,17 +192,17 @@ def exported(found: Report) -> Exported:
     )
 
 
-def over_time(costs: Costs, comparison: Comparison, zone: tzinfo | None) -> Pair:
+def _over_time(
+    found: Report, steps: Sequence[CostStep], comparison: Comparison, zone: tzinfo | None
+) -> Pair:
     """Return what each step of the time cost here and there."""
-    found = costs.report
     name = comparison.baseline.name
-    title = f"{found.currency or 'cost'} in {age(found.step_s)}: this farm (line), {name} (dashed)"
     ours: list[tuple[float, float | None]] = []
     theirs: list[tuple[float, float | None]] = []
     length_ns = max(found.until_unix_ns - found.since_unix_ns, 1)
     step_ns = found.step_s * 1_000_000_000
     last_ns: int | None = None
-    for step in costs.steps:
+    for step in steps:
         middle_ns = step.start_unix_ns + step_ns / 2 - found.since_unix_ns
         at = min(max(middle_ns / length_ns, 0.0), 1.0)
         if last_ns is not None and step.start_unix_ns - last_ns > step_ns:
@@ -161,8 +212,15 @@ def over_time(costs: Costs, comparison: Comparison, zone: tzinfo | None) -> Pair
         last_ns = step.start_unix_ns
         ours.append((at, step.cost))
         theirs.append((at, step.prices.get(name)))
+    here, there = (any(value is not None for _, value in line) for line in (ours, theirs))
+    said = ", ".join(
+        (
+            "this farm (line)" if here else "this farm's is not known",
+            f"{name} (dashed)" if there else f"{name}'s is not known",
+        )
+    )
     return Pair(
-        title=title if any(value is not None for _, value in ours) else f"{title}: not known",
+        title=f"{found.currency or 'cost'} in {age(found.step_s)}: {said}",
         ours=ours,
         theirs=theirs,
         left=moment(found.since_unix_ns, zone),
@@ -170,9 +228,9 @@ def over_time(costs: Costs, comparison: Comparison, zone: tzinfo | None) -> Pair
     )
 
 
-def break_even(costs: Costs, comparison: Comparison) -> Pair:
+def _break_even(report: Report, comparison: Comparison) -> Pair:
     """Return what a day of so many requests costs here and there."""
-    found, operation = comparison.break_even, costs.report.operation
+    found, operation = comparison.break_even, report.operation
     name, note = comparison.baseline.name, comparison.figure("break_even_per_day").note
     farm = None if operation is None else operation.farm_cost
     if found is None or operation is None or farm is None:

@@ -2,12 +2,15 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from farm.core.node_details import ModelOnNode
 
 if TYPE_CHECKING:
     from farm.pb.farm_admin_pb2 import ModelDescription, NodeReadiness
+
+# No batch takes less: what does was not measured.
+_LEAST_S: Final = 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +24,7 @@ class CurvePoint:
     @property
     def rows_per_s(self) -> float:
         """Rows a second of one slot, as measured."""
-        return self.rows / self.measured_s if self.measured_s > 0 else 0.0
+        return self.rows / self.measured_s if self.measured_s >= _LEAST_S else 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,11 +10,10 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
+from textual.coordinate import Coordinate
 from textual.widgets import DataTable, Static
 
-from farm.core.errors import UnsupportedError
 from farm.core.text import printable
-from farm.energy.comparison import Comparison
 from tui.export import Exported
 from tui.keys import bound
 from tui.readings import costs
@@ -53,7 +52,8 @@ class CostScreen(FarmScreen):
         self._span = 0
         self._costs: Costs | None = None
         self._chosen = ""
-        self._said = ""
+        self._as_of = ""
+        self._trouble = ""
 
     def compose(self) -> ComposeResult:
         ascii_only = self.top.options.ascii_only
@@ -86,7 +86,7 @@ class CostScreen(FarmScreen):
     def action_period(self) -> None:
         self._span = (self._span + 1) % len(_SPANS)
         self._costs = None
-        self._said = ""
+        self._as_of = self._trouble = ""
         self._show_span()
         self._ask()
 
@@ -99,29 +99,26 @@ class CostScreen(FarmScreen):
 
     def _read(self, operator: Operator) -> Costs:
         _, seconds = _SPANS[self._span]
-        reading = self.top.store.reading
-        until = self.unix_ns()
-        try:
-            return costs.read_costs(
-                operator.ledger,
-                operator.terms,
-                until - seconds * 1_000_000_000,
-                until,
-                farm="" if reading is None else reading.snapshot.farm_name,
-                today=datetime.fromtimestamp(until / 1e9).astimezone().date(),
-            )
-        except ValueError as error:
-            raise UnsupportedError(f"the gateway's terms cannot be read: {error}") from error
+        reading, until = self.top.store.reading, self.unix_ns()
+        return costs.read_costs(
+            operator.ledger,
+            operator.terms,
+            until - seconds * 1_000_000_000,
+            until,
+            farm="" if reading is None else reading.snapshot.farm_name,
+            now=datetime.fromtimestamp(until / 1e9).astimezone(),
+            marks=self.top.glyphs.sources,
+        )
 
     def _take(self, found: Costs) -> None:
-        self._costs, self._said = found, f"as of {clock_time(found.report.until_unix_ns)}"
-        lines = costs.figure_lines(found.report, self.top.glyphs.sources)
-        self.query_one("#figures", Static).update(Content("\n").join(lines))
+        self._costs, self._trouble = found, ""
+        self._as_of = f"as of {clock_time(found.report.until_unix_ns)}"
+        self.query_one("#figures", Static).update(Content("\n").join(found.lines))
         self._show_baselines(found)
         self._show_span()
 
     def _fail(self, why: str) -> None:
-        self._said = why
+        self._trouble = why
         if self._costs is None:
             told = Content.assemble((printable(why, 300), "$text-warning"))
             self.query_one("#figures", Static).update(told)
@@ -132,21 +129,27 @@ class CostScreen(FarmScreen):
             (f"[{words}]", "bold $primary") if number == self._span else f" {words} "
             for number, (words, _) in sorted(enumerate(_SPANS), key=lambda each: each[1][1])
         ]
-        said = printable(self._said, 200) or "asking the gateway"
+        said = ", ".join(filter(None, (self._as_of, printable(self._trouble, 200))))
         self.query_one("#span", Static).update(
-            Content.assemble(" Cost ", *spans, (f"  {said}", "$text-muted"))
+            Content.assemble(" Cost ", *spans, (f"  {said or 'asking the gateway'}", "$text-muted"))
         )
 
     def _show_baselines(self, found: Costs) -> None:
         """Fill the table, the cursor where it was: at first on the baseline of receipts."""
-        chosen = self._chosen or self._usual()
-        self._table.clear()
-        for comparison in found.report.comparisons:
-            row = costs.baseline_row(comparison)
-            self._table.add_row(*map(Text, row), key=comparison.baseline.name)
-        names = [each.baseline.name for each in found.report.comparisons]
-        if chosen in names:
-            self._table.move_cursor(row=names.index(chosen))
+        names = [compared.name for compared in found.compared]
+        if names == [key.value for key in self._table.rows]:
+            for row, compared in enumerate(found.compared):
+                for column, cell in enumerate(compared.row):
+                    self._table.update_cell_at(
+                        Coordinate(row, column), Text(cell), update_width=True
+                    )
+        else:
+            self._chosen = self._chosen or self._usual()
+            self._table.clear()
+            for compared in found.compared:
+                self._table.add_row(*map(Text, compared.row), key=compared.name)
+            if self._chosen in names:
+                self._table.move_cursor(row=names.index(self._chosen))
         self._draw()
 
     def _usual(self) -> str:
@@ -159,14 +162,9 @@ class CostScreen(FarmScreen):
         self._draw()
 
     def _draw(self) -> None:
-        comparison = self._comparison()
-        if self._costs is not None and comparison is not None:
-            self._over_time.draw(costs.over_time(self._costs, comparison, None))
-            self._break_even.draw(costs.break_even(self._costs, comparison))
-
-    def _comparison(self) -> Comparison | None:
-        compared = () if self._costs is None else self._costs.report.comparisons
-        for each in compared:
-            if each.baseline.name == self._chosen:
-                return each
-        return compared[0] if compared else None
+        """Draw the farm beside the baseline that is chosen."""
+        known = () if self._costs is None else self._costs.compared
+        chosen = [compared for compared in known if compared.name == self._chosen]
+        for compared in (chosen or list(known))[:1]:
+            self._over_time.draw(compared.over_time)
+            self._break_even.draw(compared.break_even)

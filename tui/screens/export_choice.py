@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Horizontal, VerticalScroll
+from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Button, Static
@@ -22,6 +22,13 @@ _WORDS = {
 class ExportChoice(ModalScreen[ExportFormat | None]):
     """Answers with a format, or with None if nothing is to be exported."""
 
+    DEFAULT_CSS = """
+    ExportChoice {
+        align: center middle;
+        & Vertical { height: auto; margin-top: 1; }
+        & Button { width: 100%; content-align: left middle; text-align: left; }
+    }
+    """
     BINDINGS: ClassVar[list[BindingType]] = [
         bound("export_csv", "export('csv')"),
         bound("export_json", "export('json')"),
@@ -33,7 +40,7 @@ class ExportChoice(ModalScreen[ExportFormat | None]):
         with VerticalScroll(id="question"):
             yield Static(Content.styled("Export what this screen shows", "bold"))
             yield Static(Content("into a new file in the working directory"))
-            with Horizontal():
+            with Vertical():
                 for form, words in _WORDS.items():
                     yield Button(Content(words), id=form, compact=True)
 

@@ -31,14 +31,16 @@ async def inquire(
         wait_s = every_s
         if screen.is_current:
             try:
-                answer = await asyncio.to_thread(ask, operator)
+                take(await asyncio.to_thread(ask, operator))
             except UnsupportedError:
                 wait_s = _AFTER_ERROR_S
                 fail("this gateway is of another version and does not tell this")
             except FarmError as error:
                 wait_s = _AFTER_ERROR_S
                 fail(error.message)
-            else:
-                take(answer)
+            except Exception as error:
+                # A gateway of another version may say what this one does not foresee.
+                wait_s = _AFTER_ERROR_S
+                fail(f"what the gateway says cannot be understood: {error!r}")
         await asyncio.sleep(wait_s)
     fail(f"{screen.top.source.title} does not hold this")

@@ -67,13 +67,13 @@ class GatewaySource:
         return f"gateway {self._connection.address}{recorded}"
 
     def follow(self, tell: Callable[[Update], None], stop: Event) -> None:
-        """Tell snapshots and events until `stop` is set."""
+        """Tell snapshots and events until `stop` is set; then end the operator's calls too."""
         wait_s = self._first_wait_s
         while not stop.is_set():
             session = _Session(self._connection, tell, self._known, self._tap, self._interval_s)
             why = session.attend(stop, self._silent_s)
             if stop.is_set():
-                return
+                break
             if session.up.is_set():
                 wait_s = self._first_wait_s
             # Shortened by up to half, so that screens do not come back together.
@@ -81,6 +81,7 @@ class GatewaySource:
             tell(LinkChanged(state=LinkState.DOWN, detail=f"{why}; next try in {pause_s:.1f} s"))
             stop.wait(pause_s)
             wait_s = min(2 * wait_s, LONGEST_WAIT_S)
+        self._connection.drop()
 
 
 class _Session:

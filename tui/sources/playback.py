@@ -1,9 +1,11 @@
 """How time runs in what is played: at a speed, paused, wound on and back."""
 
+from collections.abc import Callable
 from threading import Lock
+from time import monotonic
 from typing import Final
 
-from tui.sources.source import Playhead
+from tui.sources.source import Playhead, Update
 
 SLOWEST: Final = 0.25
 FASTEST: Final = 64.0
@@ -88,3 +90,41 @@ class Playback:
 
     def _steer(self, now: float) -> None:
         self._from_ns, self._since = self._at(now), now
+
+
+class Steered:
+    """A source whose time is that of a playback, as soon as it has one."""
+
+    def __init__(self) -> None:
+        self._playback: Playback | None = None
+
+    def pause(self) -> None:
+        """Stand still, or go on; at the end begin anew."""
+        if self._playback is not None:
+            self._playback.pause(monotonic())
+
+    def slower(self) -> None:
+        if self._playback is not None:
+            self._playback.slower(monotonic())
+
+    def faster(self) -> None:
+        if self._playback is not None:
+            self._playback.faster(monotonic())
+
+    def seek(self, unix_ns: int) -> None:
+        """Go to a moment, or to the nearest there is."""
+        if self._playback is not None:
+            self._playback.seek(unix_ns, monotonic())
+
+
+class News:
+    """Tells an update where it is another one than the last of its kind."""
+
+    def __init__(self, tell: Callable[[Update], None]) -> None:
+        self._tell = tell
+        self._last: dict[type[Update], Update] = {}
+
+    def tell(self, update: Update) -> None:
+        if self._last.get(type(update)) != update:
+            self._last[type(update)] = update
+            self._tell(update)

@@ -8,16 +8,16 @@ from time import monotonic
 from typing import Final
 
 from farm.core.errors import ConfigurationError
-from tui.sources.playback import Playback
+from tui.sources.playback import News, Playback, Steered
 from tui.sources.recording import check_header, index_of
 from tui.sources.reel import Reel
-from tui.sources.source import LinkChanged, LinkState, Playhead, Update
+from tui.sources.source import LinkChanged, LinkState, Update
 
 # How soon what was steered is seen. Of the snapshots between two looks the last one is told.
 _LOOK_S: Final = 0.1
 
 
-class Replay:
+class Replay(Steered):
     """A recording as a source whose time can be steered."""
 
     def __init__(self, path: Path, *, speed: float = 1.0) -> None:
@@ -26,9 +26,9 @@ class Replay:
         Raises:
             ConfigurationError: it cannot be read, or is no recording that can be played here.
         """
+        super().__init__()
         self._path = path
         self._speed = speed
-        self._playback: Playback | None = None
         try:
             self._file = path.open("rb")
             self._size = os.fstat(self._file.fileno()).st_size
@@ -44,24 +44,6 @@ class Replay:
     @property
     def title(self) -> str:
         return f"recording {self._path.name}"
-
-    def pause(self) -> None:
-        """Stand still, or go on; at the end begin anew."""
-        if self._playback is not None:
-            self._playback.pause(monotonic())
-
-    def slower(self) -> None:
-        if self._playback is not None:
-            self._playback.slower(monotonic())
-
-    def faster(self) -> None:
-        if self._playback is not None:
-            self._playback.faster(monotonic())
-
-    def seek(self, unix_ns: int) -> None:
-        """Go to a moment, or to the nearest there is."""
-        if self._playback is not None:
-            self._playback.seek(unix_ns, monotonic())
 
     def follow(self, tell: Callable[[Update], None], stop: Event) -> None:
         """Play until `stop` is set; at its end the recording can be wound back."""
@@ -85,17 +67,12 @@ class Replay:
         self._playback = Playback(
             index.unix_ns[0], index.unix_ns[-1], speed=self._speed, now=monotonic()
         )
-        link: LinkChanged | None = None
-        shown: Playhead | None = None
+        news = News(tell)
         while not stop.is_set():
             playhead, jumped = self._playback.look(monotonic())
             at = playhead.at_unix_ns
             for update in reel.wound(at) if jumped else reel.until(at):
                 tell(update)
-            if playhead != shown:
-                shown = playhead
-                tell(playhead)
-            if (now := reel.link(playhead)) != link:
-                link = now
-                tell(now)
+            news.tell(playhead)
+            news.tell(reel.link(playhead))
             stop.wait(_LOOK_S)

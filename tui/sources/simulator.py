@@ -12,7 +12,7 @@ from farm.core.errors import FarmError
 from farm.core.events import FarmEvent
 from farm.core.snapshots import FarmSnapshot
 from tui.readings.rates import WINDOW_S
-from tui.sources.playback import Playback
+from tui.sources.playback import News, Playback, Steered
 from tui.sources.source import (
     EventsCame,
     Jumped,
@@ -32,7 +32,7 @@ _LOOK_S: Final = 0.1
 _SECOND_NS: Final = 1_000_000_000
 
 
-class Simulator:
+class Simulator(Steered):
     """A scenario as a source whose time can be steered.
 
     Wound back it is simulated again from its beginning: the same scenario is always the same.
@@ -48,33 +48,15 @@ class Simulator:
         # Only those who simulate need it.
         from farm.sim.from_scenario import read_scenario, setup_of
 
+        super().__init__()
         self._path = path
         self._scenario = read_scenario(path)
         self._setup = setup_of(self._scenario, file=path)
         self._speed = speed
-        self._playback: Playback | None = None
 
     @property
     def title(self) -> str:
         return f"simulation {self._path.name}"
-
-    def pause(self) -> None:
-        """Stand still, or go on; at the end begin anew."""
-        if self._playback is not None:
-            self._playback.pause(monotonic())
-
-    def slower(self) -> None:
-        if self._playback is not None:
-            self._playback.slower(monotonic())
-
-    def faster(self) -> None:
-        if self._playback is not None:
-            self._playback.faster(monotonic())
-
-    def seek(self, unix_ns: int) -> None:
-        """Go to a moment, or to the nearest there is."""
-        if self._playback is not None:
-            self._playback.seek(unix_ns, monotonic())
 
     def follow(self, tell: Callable[[Update], None], stop: Event) -> None:
         """Simulate until `stop` is set."""
@@ -82,14 +64,16 @@ class Simulator:
             self._play(tell, stop)
         except FarmError as error:
             tell(LinkChanged(state=LinkState.DOWN, detail=error.message))
+        except Exception as error:
+            detail = f"the simulation failed, which is a defect to be reported: {error!r}"
+            tell(LinkChanged(state=LinkState.DOWN, detail=detail))
 
     def _play(self, tell: Callable[[Update], None], stop: Event) -> None:
         began_ns = time.time_ns()
         playback = Playback(began_ns, None, speed=self._speed, now=monotonic())
         self._playback = playback
         run = _Run(self._setup, self._scenario, began_ns)
-        link: LinkChanged | None = None
-        shown: Playhead | None = None
+        news = News(tell)
         goal_ns, slow_at = 0, 0.0
         while not stop.is_set():
             playhead, jumped = playback.look(monotonic())
@@ -108,12 +92,8 @@ class Simulator:
             if goal_ns and (run.ended or run.at_unix_ns + _SECOND_NS > goal_ns):
                 playback.hold(goal_ns, monotonic())
                 goal_ns = 0
-            if playhead != shown:
-                shown = playhead
-                tell(playhead)
-            if (now := _link(playhead, slow=slow_at == playhead.speed)) != link:
-                link = now
-                tell(now)
+            news.tell(playhead)
+            news.tell(_link(playhead, slow=slow_at == playhead.speed))
             stop.wait(_LOOK_S)
 
 

@@ -1,6 +1,5 @@
 """An operator whose ledger has a day of a farm, for tests of what it cost."""
 
-from collections.abc import Generator
 from dataclasses import dataclass, field, replace
 from datetime import date
 
@@ -75,11 +74,15 @@ def steps(day: LedgerFigures, count: int) -> tuple[LedgerFigures, ...]:
 
 @dataclass
 class Books:
-    """An operator that can be asked of money alone; `asked` are the queries."""
+    """An operator that can be asked of money alone; `asked` are the queries.
+
+    In the steps that are `off` the gateway did not run.
+    """
 
     day: LedgerFigures | None = DAY
     terms_told: FarmTerms = TERMS
     error: FarmError | None = None
+    off: range = range(0)
     asked: list[LedgerQuery] = field(default_factory=list)
 
     def ledger(self, query: LedgerQuery) -> LedgerAnswer:
@@ -88,7 +91,7 @@ class Books:
             raise self.error
         figures: tuple[LedgerFigures, ...] = ()
         if self.day is not None and query.group is GroupBy.TOTAL:
-            figures = steps(self.day, DAY_S // query.step_s) if query.step_s else (self.day,)
+            figures = self._steps(self.day, query.step_s) if query.step_s else (self.day,)
         return LedgerAnswer(
             figures=figures,
             incidents=(),
@@ -98,10 +101,11 @@ class Books:
             drops=0,
         )
 
+    def _steps(self, day: LedgerFigures, step_s: int) -> tuple[LedgerFigures, ...]:
+        every = steps(day, max(DAY_S // step_s, 1))
+        return tuple(each for number, each in enumerate(every) if number not in self.off)
+
     def terms(self, since_unix_ns: int, until_unix_ns: int = 0) -> FarmTerms:
         if self.error is not None:
             raise self.error
         return self.terms_told
-
-    def log(self, *_: object, **__: object) -> Generator[object, None, None]:
-        yield from ()

@@ -69,7 +69,7 @@ class ScriptedOperator:
     def __init__(self) -> None:
         self.told: list[tuple[str, str]] = []
         self.refusal: FarmError | None = None
-        self.trouble: FarmError | None = None
+        self.trouble: Exception | None = None
         self.leave = Event()
         self.leave.set()
         self.details = DETAILS

@@ -10,6 +10,7 @@ from textual.pilot import Pilot
 from farm.core.errors import UnreachableError
 from farm.core.ledger import GroupBy
 from farm.core.snapshots import AnswerPrices
+from tui.screens import cost
 from tui.screens.cost import CostScreen
 from tui.sources.source import SnapshotCame
 
@@ -45,10 +46,12 @@ async def test_it_tells_what_a_thousand_requests_cost(size: tuple[int, int]) -> 
 async def test_wide_it_shows_all_parts_and_the_baseline_of_receipts() -> None:
     async with top(Books()).run_test(size=(200, 60)) as pilot:
         await opened(pilot, "0.000259 EUR")
-        told = screen_text(pilot.app)
-        assert "this farm (line), gcp-cloud-run (dashed)" in told
-        assert "cheaper than gcp-cloud-run from" in told
-        assert "now: 1,000,000 ^" in told
+        for told in (
+            "this farm (line), gcp-cloud-run (dashed)",
+            "cheaper than gcp-cloud-run from",
+            "now: 1,000,000 ^",
+        ):
+            await until(pilot, lambda told=told: told in screen_text(pilot.app))  # type: ignore[misc]
 
 
 async def test_the_baseline_under_the_cursor_is_drawn() -> None:
@@ -71,6 +74,25 @@ async def test_a_key_changes_how_far_back_it_looks() -> None:
             assert (whole.group, whole.until_unix_ns) == (GroupBy.TOTAL, NOW_NS)
             assert whole.until_unix_ns - whole.since_unix_ns == seconds * 1_000_000_000
             await until(pilot, lambda words=words: words in screen_text(pilot.app))  # type: ignore[misc]
+
+
+async def test_what_is_asked_again_moves_no_cursor_and_is_kept_while_the_gateway_is_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cost, "_EVERY_S", 0.2)
+    books = Books()
+    async with top(books).run_test(size=(200, 60)) as pilot:
+        screen = await opened(pilot, "gcp-cloud-run (dashed)")
+        await pilot.press("tab", "down")
+        await until(pilot, lambda: "azure-functions (dashed)" in screen_text(pilot.app))
+        books.asked.clear()
+        await until(pilot, lambda: len(books.asked) > 8)
+        assert "azure-functions (dashed)" in screen_text(pilot.app)
+        books.error = UnreachableError("pi-head:8001 cannot be reached")
+        await until(pilot, lambda: "pi-head:8001 cannot be reached" in screen_text(pilot.app))
+        assert "as of" in screen_text(pilot.app)
+        assert "0.000259 EUR" in screen_text(pilot.app)
+        assert screen.is_current
 
 
 async def test_a_gateway_that_is_away_is_told_in_words() -> None:

@@ -10,7 +10,7 @@ from free_ports import free_address
 from screen_gateway import WAIT_S, ScreenGateway, served
 
 from farm.client import AdminClient
-from farm.core.errors import ConfigurationError
+from farm.core.errors import ConfigurationError, FarmError
 from farm.pb import farm_admin_pb2 as admin
 from tui.sources.connection import Connection
 from tui.sources.gateway import GatewaySource
@@ -215,3 +215,33 @@ def test_the_operator_acts_over_the_same_connection(gateway: ScreenGateway) -> N
         connection.drop()
     assert isinstance(node, admin.NodeSnapshot)
     assert (node.node_id, node.reason) == ("pi-01", "restart")
+
+
+def test_no_call_of_the_operator_outlives_the_screen(gateway: ScreenGateway) -> None:
+    asked, over = Event(), Event()
+
+    def act(*_: object) -> admin.NodeActionResponse:
+        asked.set()
+        assert over.wait(WAIT_S)
+        return admin.NodeActionResponse()
+
+    gateway.NodeAction = act  # type: ignore[attr-defined]
+    failures: list[FarmError] = []
+
+    def cordon() -> None:
+        try:
+            GatewayOperator(connection).cordon("pi-01")
+        except FarmError as error:
+            failures.append(error)
+
+    with served(gateway) as address:
+        connection = connection_to(address)
+        with following(connection) as told:
+            told.link(LinkState.UP)
+            call = Thread(target=cordon)
+            call.start()
+            assert asked.wait(WAIT_S)
+        call.join(WAIT_S)
+        assert not call.is_alive()
+        over.set()
+    assert len(failures) == 1

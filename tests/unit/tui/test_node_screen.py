@@ -137,6 +137,14 @@ async def test_what_was_known_stays_when_a_gateway_goes_away() -> None:
         assert text(pilot)("812")()
 
 
+async def test_what_cannot_be_understood_is_said_so() -> None:
+    operator = ScriptedOperator()
+    operator.trouble = ValueError("odd")
+    async with node_screen(operator) as pilot:
+        await pilot.press("tab")
+        await until(pilot, text(pilot)("what the gateway says cannot be understood"))
+
+
 async def test_a_node_that_is_gone_or_not_yet_known() -> None:
     async with node_screen(None, farm(node("pi-02"))) as pilot:
         assert text(pilot)(f"{NAME}: the farm has no such node")()

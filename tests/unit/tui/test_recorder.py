@@ -4,11 +4,14 @@ import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
+from typing import cast
 
 import pytest
 from recorded import SteppedClock, recorded, snapshot_message
 
 from farm.core.errors import ConfigurationError
+from farm.pb.farm_admin_pb2 import FarmSnapshot
 from tui.sources.recorder import Recorder
 from tui.sources.recording import Index, index_of
 
@@ -16,6 +19,17 @@ from tui.sources.recording import Index, index_of
 def index_of_file(path: Path) -> Index:
     content = path.read_bytes()
     return index_of(lambda size, offset: content[offset : offset + size], len(content))
+
+
+class SlowMessage:
+    """Takes as long to be written as a disk hangs."""
+
+    def __init__(self, goes_on: Event) -> None:
+        self._goes_on = goes_on
+
+    def SerializeToString(self) -> bytes:  # noqa: N802
+        assert self._goes_on.wait(10)
+        return b""
 
 
 @contextmanager
@@ -56,6 +70,18 @@ def test_a_full_disk_ends_the_recording_and_nothing_else(tmp_path: Path) -> None
         recorder.close()
     assert recorder.fault == "the recording ended: File too large"
     assert index_of_file(tmp_path / "a").cut
+
+
+def test_a_disk_that_hangs_holds_nobody_up_and_leaves_a_gap(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path / "a")
+    goes_on = Event()
+
+    for _ in range(300):
+        recorder.snapshot(cast(FarmSnapshot, SlowMessage(goes_on)))
+    goes_on.set()
+    recorder.close()
+    assert recorder.fault == "the disk is too slow: the recording has gaps"
+    assert not index_of_file(tmp_path / "a").cut
 
 
 def test_a_clock_that_is_set_back_turns_nothing_round(tmp_path: Path) -> None:
