@@ -139,7 +139,8 @@ class _Session:
 
     def _watch(self) -> None:
         client = self._connection.client()
-        # Not before: who dials says first how loud gRPC may be on this terminal.
+        # Not before: who dials says first how loud gRPC may be on this terminal, and imports the
+        # client while others wait: threads that import parts of it at once see it half made.
         from farm.client.snapshots import of_snapshot
 
         self._heard_at = monotonic()

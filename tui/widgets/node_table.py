@@ -38,10 +38,8 @@ class NodeTable(ScrollView, can_focus=True):
     """
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "node-table--header",
-        "node-table--cursor",
-        *ROLE_CLASSES,
-    }
+        *ROLE_CLASSES, "node-table--header", "node-table--cursor",
+    }  # fmt: skip
     DEFAULT_CSS = """
     NodeTable {
         height: 1fr;
@@ -277,9 +275,7 @@ class NodeTable(ScrollView, can_focus=True):
                 text, last = "", role
             text += fitted(told, width, cut, right=column.right) + " "
         segments.append(Segment(text, self._style(last, cursor)))
-        strip = Strip(segments).simplify()
-        width = self.size.width
-        return strip.adjust_cell_length(width, self._style(Role.PLAIN, cursor))
+        return Strip(segments).adjust_cell_length(self.size.width, self._style(Role.PLAIN, cursor))
 
     def _header(self) -> Strip:
         arrow = (
