@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 KSERVE := .venv-kserve
 LOADGEN := benchmarks/.build/unary_load
 
-.PHONY: demo test test-unit test-integration fuzz stress test-faults test-browser test-observability test-kserve \
+.PHONY: demo test test-unit test-integration fuzz stress test-faults test-screen test-browser test-observability test-kserve \
   lab-install lab-up lab-down test-lab test-pi check format lint types contracts generated \
   bench bench-shelf bench-serving bench-peers zoo screenshots lock clean
 .DEFAULT_GOAL := test
@@ -32,6 +32,9 @@ stress: $(STAMP)  ## hundreds of loads and unloads under traffic
 
 test-faults: $(STAMP)  ## processes that die, hang and slow down; gateways that hand over
 	$(BIN)/pytest -q -m faults tests/integration
+
+test-screen: $(STAMP)  ## the operator's screen before a real farm, in terminals, before gateways that talk nonsense
+	$(BIN)/pytest -q -m screen tests
 
 test-browser: $(STAMP)  ## the report's page in headless Chromium; as root installs that where it is missing
 	@command -v chromium chromium-browser >/dev/null || \

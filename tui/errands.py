@@ -74,4 +74,6 @@ class Errands:
             )
         except FarmError as error:
             return tell(ErrandState.FAILED, error.message)
+        except Exception as error:
+            return tell(ErrandState.FAILED, f"this screen has a defect: {error!r}")
         return tell(ErrandState.DONE, text)

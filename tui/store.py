@@ -46,7 +46,7 @@ class Store:
             case Playhead():
                 self.playhead = update
             case Jumped():
-                self._reader = Reader()
+                self.reading, self._reader = None, Reader()
                 self.events.clear()
                 self.missed_events = 0
 

@@ -78,7 +78,7 @@ class ScreenPage:
         if origin is not None and origin != f"http://{host}":
             return "Another page asks for this one. Only this page itself may."
         given = request.query.get(_QUERY) or request.cookies.get(self._cookie) or ""
-        if not compare_digest(given.encode(), self.token.encode()):
+        if not compare_digest(given.encode("utf-8", "surrogateescape"), self.token.encode()):
             return (
                 "The address lacks the right token. Open the one that farm top --web printed; it"
                 " is new each time that it starts."

@@ -26,7 +26,7 @@ _COMMAND_S: Final = 10.0
 _JOURNAL_LINES: Final = 3_000
 
 # Variables that change what commands do; of all others not even the names are told.
-_PREFIXES: Final = ("FARM_", "RAY_", "GRPC_", "OTEL_", "PYTHON", "TEXTUAL", "XDG_", "LC_")
+_PREFIXES: Final = ("FARM_", "RAY_", "GRPC_", "PYTHON", "TEXTUAL", "XDG_", "LC_")
 _VARIABLES: Final = frozenset(
     ("COLORTERM", "COLUMNS", "HTTPS_PROXY", "HTTP_PROXY", "LANG", "LINES", "NO_COLOR", "NO_PROXY",
      "PATH", "SHELL", "TERM", "TERM_PROGRAM", "TZ", "VIRTUAL_ENV", "http_proxy", "https_proxy",

@@ -34,9 +34,9 @@ _KEYS_OF: Final = frozenset(
 
 # Patterns begin where a word does and bound its length: a line may be megabytes of base64.
 _NAME: Final = (
-    r"[\w.-]*(?:passw(?:or)?d|passphrase|(?<![a-z])pass(?![a-z])|pwd|psk|secret|token|credential"
+    r"[\w.-]{0,100}(?:passw(?:or)?d|passphrase|(?<![a-z])pass(?![a-z])|pwd|psk|secret|token|credential"
     r"|api[_-]?key|(?:access|account|auth|encryption|private|shared)[_-]?key|cookie|authorization)"
-    r"[\w.-]*"
+    r"[\w.-]{0,100}"
 )
 # In quotes, which stay, up to their end; else up to a space.
 _VALUE: Final = (
@@ -58,7 +58,14 @@ _LOOKS: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     # The end of one whose beginning was cut off, with all before it.
     (re.compile(r"\A.*-----END [A-Z0-9 ]*PRIVATE KEY-----", re.S), MASK),
     (re.compile(r"\$ANSIBLE_VAULT;[^\n]*(?:\n\s*[0-9a-f]{8,})*"), MASK),
-    (re.compile(r"\b(bearer|basic|digest)\s+(?=\S{8})[^\s\"',]+", re.I), rf"\1 {MASK}"),
+    (
+        re.compile(
+            r"\b((?:bearer|basic|digest)|authorization[\"']?\s*[:=]\s*[\"']?[\w-]{1,20})"
+            r"\s+(?=\S{8})[^\s\"',]+",
+            re.I,
+        ),
+        rf"\1 {MASK}",
+    ),
     (_URL, rf"\1{MASK}@"),
     (
         re.compile(r"(?<![^\s\"'<>/@:])[^\s\"'<>/@:]{1,99}:[^\s\"'<>/]{1,199}@(?=[\w.\[-])"),

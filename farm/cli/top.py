@@ -201,9 +201,8 @@ def _play(replay: Path, speed: float, options: "TopOptions") -> "FarmTop":
 
 
 def _simulate(scenario: Path, speed: float, options: "TopOptions") -> "FarmTop":
-    from tui.sources.simulator import Simulator
-
     from tui.app import FarmTop
+    from tui.sources.simulator import Simulator
 
     app = FarmTop(Simulator(scenario, speed=speed), options=options)
     app.run()

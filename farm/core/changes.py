@@ -37,7 +37,7 @@ _THROTTLED: Final[Mapping[int, str]] = {
 
 
 def changes(before: FarmSnapshot | None, after: FarmSnapshot) -> Iterator[Happening]:
-    """Yield what happened between two snapshots, in the order of severity that a reader expects.
+    """Yield what happened between two snapshots: to the gateway, to nodes, to models.
 
     Without a `before` that is how the farm is found. What came and went in between is not seen.
     """

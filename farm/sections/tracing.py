@@ -5,13 +5,14 @@ from typing import Annotated
 from pydantic import Field
 
 from farm.sections.section import Section
+from farm.sections.words import Url
 
 
 class Tracing(Section):
     """Where a gateway sends traces, and of which requests."""
 
     endpoint: Annotated[
-        str,
+        Url,
         Field(
             pattern=r"^https?://[^\s/]+(/\S*)?$",
             description="OTLP over HTTP, as http://127.0.0.1:4318/v1/traces",

@@ -21,7 +21,7 @@ from tui.sources.connection import Connection
 from tui.sources.gateway import GatewaySource
 from tui.sources.gateway_operator import GatewayOperator
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.screen]
 
 BOUND_S = 60.0
 NODE = "local-2"

@@ -22,7 +22,7 @@ from top_page import TopPage, top_page
 
 from farm.pb import farm_admin_pb2 as admin
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.screen]
 
 WAIT_S = 30.0
 

@@ -9,7 +9,7 @@ from farm.core.text import printable
 from tui.glyphs import Glyphs
 from tui.readings.cell_text import Cell, Role
 from tui.readings.names import natural
-from tui.readings.quantities import UNKNOWN, rate, seconds
+from tui.readings.quantities import UNKNOWN, count, rate, seconds
 from tui.readings.reading import ModelReading, Reading
 
 # Characters of a digest that tell it from all others of a farm.
@@ -68,6 +68,10 @@ def _why(version: ModelReading, _nodes: int, _glyphs: Glyphs) -> Cell:
     return printable(model.reason or model.batching_reason, 200), role
 
 
+def _whole(number: float | None) -> str:
+    return count(None if number is None else round(number))
+
+
 def _if_any(number: float | None) -> Role:
     return Role.ERROR if number else Role.PLAIN
 
@@ -97,9 +101,9 @@ COLUMNS: Final = (
     _number("p50", lambda version: version.rates.p50_s, seconds),
     _number("p95", lambda version: version.rates.p95_s, seconds),
     _number("err/s", lambda version: version.rates.failures_per_s, rate, _if_any),
-    _number("queue", lambda version: version.model.queued_requests, rate),
+    _number("queue", lambda version: version.model.queued_requests, _whole),
     _number("batch", lambda version: version.rates.batch_rows, rate),
-    _number("failed", lambda version: version.model.failures_total, rate),
+    _number("failed", lambda version: version.model.failures_total, _whole),
     ModelColumn(
         title="digest",
         cell=lambda version, _nodes, _glyphs: (

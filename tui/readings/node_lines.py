@@ -45,8 +45,8 @@ def troubles(reading: NodeReading) -> tuple[str, ...]:
     now = holds_now(flags)
     told.extend(now)
     told.extend(f"{hold} since it booted" for hold in holds_since_start(flags) if hold not in now)
-    if vitals.meter_fault:
-        meter, fault = printable(vitals.meter), printable(vitals.meter_fault, _LONGEST)
+    if node.meter_fault:
+        meter, fault = printable(vitals.meter), printable(node.meter_fault, _LONGEST)
         told.append(f"its meter ({meter}) tells nothing: {fault}")
     return tuple(told)
 
@@ -59,7 +59,6 @@ def condition(reading: NodeReading, marks: Mapping[EnergySource, str]) -> tuple[
 def _condition(reading: NodeReading, marks: Mapping[EnergySource, str]) -> Iterator[str]:
     node, vitals, rates = reading.node, reading.node.vitals, reading.rates
     if vitals is not None:
-        used = vitals.memory_total_bytes - vitals.memory_available_bytes
         yield f"load {quantities.fraction(vitals.cpu_fraction)}"
         if vitals.temperature_c is not None:
             yield quantities.celsius(vitals.temperature_c)
@@ -77,7 +76,8 @@ def _condition(reading: NodeReading, marks: Mapping[EnergySource, str]) -> Itera
         yield f"{rows} rows in {quantities.seconds(rates.batch_s)} a batch"
     if rates.joules_per_request is not None:
         yield f"{quantities.joules(rates.joules_per_request)}/request"
-    if vitals is not None:
+    if vitals is not None and vitals.memory_total_bytes:
+        used = vitals.memory_total_bytes - vitals.memory_available_bytes
         total = quantities.data(vitals.memory_total_bytes)
         yield f"memory {quantities.data(used)} of {total}"
     failed = node.work.failures_total

@@ -82,7 +82,8 @@ class _Counts:
 class RateMeter:
     """Turns snapshots, as they come, into rates over the last `WINDOW_S` seconds.
 
-    Another gateway counts from nothing, and a recording may be wound back: then it begins anew.
+    Another gateway counts from nothing, a recording may be wound back, and what happened while
+    nothing was told for long is not of the last seconds: then it begins anew.
     """
 
     def __init__(self) -> None:
@@ -99,7 +100,7 @@ class RateMeter:
         )
         counts = self._counts
         if snapshot.gateway_began_unix_ns != self._began_unix_ns or (
-            counts and new.taken_unix_ns <= counts[-1].taken_unix_ns
+            counts and not 0 < new.taken_unix_ns - counts[-1].taken_unix_ns <= WINDOW_S * 1e9
         ):
             self._began_unix_ns = snapshot.gateway_began_unix_ns
             counts.clear()

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Final
 
+from farm.core.nodes import NodeState
 from farm.core.snapshots import FarmSnapshot, NodeSnapshot
 from tui.readings.rates import FarmRates, NodeRates
 
@@ -26,12 +27,13 @@ class Trends:
         self._batch_s: deque[float | None] = deque(maxlen=LENGTH)
 
     def take(self, unix_ns: int, node: NodeSnapshot, rates: NodeRates) -> None:
-        """Add what a snapshot says of the node."""
-        vitals = node.vitals
+        """Add what a snapshot says of the node; what was last heard of a lost one is no value."""
+        lost = node.state is NodeState.LOST
+        vitals, power = (None, None) if lost else (node.vitals, node.power)
         self._unix_ns.append(unix_ns)
         self._cpu_fraction.append(vitals.cpu_fraction if vitals else None)
         self._temperature_c.append(vitals.temperature_c if vitals else None)
-        self._watts.append(node.power.watts.typical if node.power else None)
+        self._watts.append(power.watts.typical if power else None)
         self._requests_per_s.append(rates.requests_per_s)
         self._batch_s.append(rates.batch_s)
 

@@ -15,6 +15,9 @@ from farm.core.nodes import NodeState
 from tui.screens.cost import CostScreen
 from tui.sources.source import EventsCame, SnapshotCame
 
+# By its own target: pages of screens take a while to paint.
+pytestmark = pytest.mark.screen
+
 FARM = SnapshotCame(
     snapshot=snapshot(
         nodes=(node("pi-01"), node("pi-02", state=NodeState.LOST, reason="it is silent, =1+1")),

@@ -22,6 +22,9 @@ from tui.sources.source import EventsCame, LinkChanged, LinkState, SnapshotCame
 from tui.widgets.batches import batch_lines
 from tui.widgets.curves import curve_lines
 
+# By its own target: pages of screens take a while to paint.
+pytestmark = pytest.mark.screen
+
 NAME = "pi-1"
 SIZES = [(40, 12), (120, 30)]
 
