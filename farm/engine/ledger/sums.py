@@ -2,7 +2,8 @@
 
 A batch's usage is its clients' by the rows that each had in it. What answered nobody is waste:
 all of a batch that failed, else the share of the rows whose requests were gone when it came back;
-it is summed up by its kind as well. A node that was too full for a batch did no work.
+it is summed up by its kind as well. A node that was too full for a batch did no work; only where a
+window closed before it said so was anything charged.
 """
 
 from collections.abc import Iterable, Mapping
@@ -166,7 +167,7 @@ class MinuteSums:
 
     def _add_waste(self, record: BatchRecord, minute: int) -> float:
         """Add what of a batch answered nobody, by its kind; return which share of it that is."""
-        if record.outcome == ErrorCode.NODE_BUSY:
+        if record.outcome == ErrorCode.NODE_BUSY and not record.usage.joules:
             return 0.0
         wasted = 0.0
         for kind, rows in record.waste.items():
