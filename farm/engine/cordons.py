@@ -2,7 +2,7 @@
 
 import asyncio
 
-from farm.core.errors import InvalidRequestError, NodeLostError, UnreachableError
+from farm.core.errors import NodeLostError, UnreachableError
 from farm.core.pool import WorkerPool
 from farm.engine.engine import Engine
 from farm.engine.fleet import Fleet
@@ -26,10 +26,7 @@ class Cordons:
             NodeLostError: it is not up.
             UnreachableError: it did not answer.
         """
-        member = self._fleet.members.get(node_id)
-        if member is None:
-            known = ", ".join(self._fleet.members)
-            raise InvalidRequestError(f"the farm has no node '{node_id}'; it has {known}")
+        member = self._fleet.member(node_id)
         try:
             async with asyncio.timeout(_ANSWER_S):
                 await self._pool.set_cordon(node_id, cordoned=cordoned)

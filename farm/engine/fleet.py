@@ -8,7 +8,13 @@ from contextlib import contextmanager
 import structlog
 
 from farm.core.clock import Clock
-from farm.core.errors import FarmError, IntegrityError, ModelUnavailableError, NodeLostError
+from farm.core.errors import (
+    FarmError,
+    IntegrityError,
+    InvalidRequestError,
+    ModelUnavailableError,
+    NodeLostError,
+)
 from farm.core.ledger import IncidentKind
 from farm.core.models import ModelArtifact, ModelReport
 from farm.core.nodes import NodeProfile, NodeState, NodeVitals
@@ -83,6 +89,18 @@ class Fleet:
         if all(member.losses >= _HOPELESS_LOSSES for member in members):
             return True
         return self.any_ready() and all(m.state is not NodeState.JOINING for m in members)
+
+    def member(self, node_id: str) -> Member:
+        """Return a node that an operator names.
+
+        Raises:
+            InvalidRequestError: the farm has no such node.
+        """
+        member = self.members.get(node_id)
+        if member is None:
+            known = ", ".join(self.members)
+            raise InvalidRequestError(f"the farm has no node '{node_id[:64]}'; it has {known}")
+        return member
 
     def ready_nodes(self, digest: str) -> tuple[str, ...]:
         """Return the nodes that serve a model now."""

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from farm.core.clock import Clock
-from farm.core.errors import InvalidRequestError
 from farm.core.models import ModelKey
 from farm.core.node_details import BatchInFlight, NodeFailure
 from farm.core.snapshots import NodeSnapshot
@@ -47,10 +46,7 @@ class NodeDescriptions:
         Raises:
             InvalidRequestError: the farm has no such node.
         """
-        member = self._fleet.members.get(node_id)
-        if member is None:
-            known = ", ".join(self._fleet.members)
-            raise InvalidRequestError(f"the farm has no node '{node_id[:64]}'; it has {known}")
+        member = self._fleet.member(node_id)
         now = self._clock.monotonic()
         return NodeDescription(
             node=self._snapshots.node(node_id),

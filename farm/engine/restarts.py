@@ -5,7 +5,7 @@ from typing import Final
 
 import structlog
 
-from farm.core.errors import InvalidRequestError, NodeLostError, UnreachableError
+from farm.core.errors import NodeLostError, UnreachableError
 from farm.core.nodes import NodeState
 from farm.core.pool import WorkerPool
 from farm.engine.engine import Engine
@@ -39,10 +39,7 @@ class Restarts:
             NodeLostError: it is not up, so it is being started anyway.
             UnreachableError: no new process came up in time.
         """
-        member = self._fleet.members.get(node_id)
-        if member is None:
-            known = ", ".join(self._fleet.members)
-            raise InvalidRequestError(f"the farm has no node '{node_id}'; it has {known}")
+        member = self._fleet.member(node_id)
         old = member.incarnation
         if member.state is NodeState.LOST or not old:
             raise NodeLostError(
