@@ -1,5 +1,6 @@
 """What a gateway's ledger answers, in the farm's own terms."""
 
+from farm.client.fields import known
 from farm.core.errors import UnsupportedError
 from farm.core.ledger import (
     LATENCY_BOUNDS_S,
@@ -108,8 +109,8 @@ def _usage(usage: pb.LedgerUsage) -> Usage:
         marginal_j=usage.marginal_j,
         node_s=usage.node_ns / _NS,
         reference_s=usage.reference_ns / _NS,
-        cost=usage.cost if usage.HasField("cost") else None,
-        power_cost=usage.power_cost if usage.HasField("power_cost") else None,
+        cost=known(usage, "cost"),
+        power_cost=known(usage, "power_cost"),
     )
 
 

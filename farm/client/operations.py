@@ -1,5 +1,6 @@
 """What an operator is told of nodes and events, in the farm's own terms."""
 
+from farm.client.fields import known, word
 from farm.client.snapshots import of_node
 from farm.core.events import FarmEvent, Severity
 from farm.core.histories import HistoryPoint, LogLine
@@ -12,12 +13,11 @@ _NS = 1e9
 
 def of_event(message: pb.FarmEvent) -> FarmEvent:
     """Return an event; of a severity that is unknown here it is a warning."""
-    known = message.severity in Severity.__members__.values()
     return FarmEvent(
         number=message.number,
         unix_ns=message.unix_ns,
         kind=message.kind,
-        severity=Severity(message.severity) if known else Severity.WARNING,
+        severity=word(message.severity, Severity.WARNING),
         subject=message.subject,
         detail=message.detail,
     )
@@ -25,17 +25,13 @@ def of_event(message: pb.FarmEvent) -> FarmEvent:
 
 def of_point(message: pb.HistoryPoint) -> HistoryPoint:
     """Return a point of a history."""
-
-    def known(name: str) -> float | None:
-        return getattr(message, name) if message.HasField(name) else None
-
-    latency_ns = known("latency_ns")
+    latency_ns = known(message, "latency_ns")
     return HistoryPoint(
         unix_ns=message.unix_ns,
-        cpu_fraction=known("cpu_fraction"),
-        temperature_c=known("temperature_c"),
-        watts=known("watts"),
-        requests_per_s=known("requests_per_s"),
+        cpu_fraction=known(message, "cpu_fraction"),
+        temperature_c=known(message, "temperature_c"),
+        watts=known(message, "watts"),
+        requests_per_s=known(message, "requests_per_s"),
         latency_s=None if latency_ns is None else latency_ns / _NS,
     )
 
@@ -82,5 +78,5 @@ def _on_node(message: pb.ModelOnNode) -> ModelOnNode:
         ready=told.ready,
         reason=told.reason,
         curve=LatencyCurve(points=points) if points else None,
-        correction=told.correction if told.HasField("correction") else None,
+        correction=known(told, "correction"),
     )

@@ -4,9 +4,9 @@ A gateway of another version may know states and sources that this one does not:
 named here is told as what it most resembles, and nothing raises.
 """
 
-from enum import StrEnum
-from typing import Final, TypeVar
+from typing import Final
 
+from farm.client.fields import known, word
 from farm.core.energy import Band, EnergySource, Power
 from farm.core.ledger import LATENCY_BOUNDS_S
 from farm.core.models import ModelKey, ModelState
@@ -25,8 +25,6 @@ from farm.pb import farm_admin_pb2 as pb
 _NS: Final = 1e9
 _BUCKETS: Final = len(LATENCY_BOUNDS_S) + 1
 
-_State = TypeVar("_State", bound=StrEnum)
-
 
 def of_snapshot(message: pb.FarmSnapshot) -> FarmSnapshot:
     """Return a gateway's snapshot."""
@@ -34,7 +32,7 @@ def of_snapshot(message: pb.FarmSnapshot) -> FarmSnapshot:
     return FarmSnapshot(
         taken_unix_ns=message.taken_unix_ns,
         farm_name=message.farm_name,
-        gateway_state=_known(message.gateway_state, GatewayState.STARTING),
+        gateway_state=word(message.gateway_state, GatewayState.STARTING),
         nodes=tuple(map(of_node, message.nodes)),
         models=tuple(map(of_model, message.models)),
         queued_requests=message.queued_requests,
@@ -43,15 +41,15 @@ def of_snapshot(message: pb.FarmSnapshot) -> FarmSnapshot:
             measured_j=energy.measured_j,
             modelled_j=energy.modelled_j,
             assumed_j=energy.assumed_j,
-            cost=energy.cost if energy.HasField("cost") else None,
+            cost=known(energy, "cost"),
             currency=energy.currency,
         ),
         prices=AnswerPrices(
             answers=prices.answers,
-            cost=prices.cost if prices.HasField("cost") else None,
+            cost=known(prices, "cost"),
             currency=prices.currency,
             baseline=prices.baseline,
-            baseline_cost=prices.baseline_cost if prices.HasField("baseline_cost") else None,
+            baseline_cost=known(prices, "baseline_cost"),
             baseline_currency=prices.baseline_currency,
         ),
         gateway_began_unix_ns=message.gateway_began_unix_ns,
@@ -64,7 +62,7 @@ def of_node(message: pb.NodeSnapshot) -> NodeSnapshot:
     came_up = bool(message.incarnation)
     return NodeSnapshot(
         node_id=message.node_id,
-        state=_known(message.state, NodeState.SUSPECT),
+        state=word(message.state, NodeState.SUSPECT),
         reason=message.reason,
         profile=_profile(message) if came_up else None,
         # Every machine that told of itself has memory.
@@ -89,7 +87,7 @@ def of_model(message: pb.ModelSnapshot) -> ModelSnapshot:
     """Return a version of a model."""
     return ModelSnapshot(
         key=ModelKey(message.name, message.version),
-        state=_known(message.state, ModelState.UNAVAILABLE),
+        state=word(message.state, ModelState.UNAVAILABLE),
         reason=message.reason,
         digest=message.digest,
         max_batch_size=message.max_batch_size,
@@ -129,13 +127,13 @@ def _vitals(message: pb.NodeSnapshot) -> NodeVitals:
         cpu_fraction=message.cpu_fraction,
         memory_total_bytes=message.memory_total_bytes,
         memory_available_bytes=message.memory_available_bytes,
-        temperature_c=message.temperature_c if message.HasField("temperature_c") else None,
-        clock_hz=message.clock_hz if message.HasField("clock_hz") else None,
+        temperature_c=known(message, "temperature_c"),
+        clock_hz=known(message, "clock_hz"),
         batches_total=message.batches_total,
         rows_total=message.rows_total,
         failures_total=message.failures_total,
         digests=tuple(message.model_digests),
-        throttle_flags=message.throttle_flags if message.HasField("throttle_flags") else None,
+        throttle_flags=known(message, "throttle_flags"),
         speed=message.speed,
         meter=message.meter,
     )
@@ -144,12 +142,5 @@ def _vitals(message: pb.NodeSnapshot) -> NodeVitals:
 def _power(message: pb.PowerReading) -> Power:
     return Power(
         watts=Band(message.low_w, message.watts, message.high_w),
-        source=_known(message.source, EnergySource.ASSUMED),
+        source=word(message.source, EnergySource.ASSUMED),
     )
-
-
-def _known(text: str, otherwise: _State) -> _State:
-    try:
-        return type(otherwise)(text)
-    except ValueError:
-        return otherwise

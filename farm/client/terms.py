@@ -2,6 +2,7 @@
 
 from datetime import date
 
+from farm.client.fields import known
 from farm.core.terms import FarmTerms, FxRate
 from farm.pb import farm_admin_pb2 as pb
 
@@ -12,20 +13,16 @@ def of_response(response: pb.TermsResponse) -> FarmTerms:
     Raises:
         ValueError: the day of a rate is no date.
     """
-
-    def known(name: str) -> float | None:
-        return getattr(response, name) if response.HasField(name) else None
-
     return FarmTerms(
         nodes=response.nodes,
         currency=response.currency or None,
-        price_per_kwh=known("price_per_kwh"),
-        capital_per_s=known("capital_per_s"),
+        price_per_kwh=known(response, "price_per_kwh"),
+        capital_per_s=known(response, "capital_per_s"),
         unpriced_hosts=tuple(response.unpriced_hosts),
         overhead_w=response.overhead_w,
-        grid_gco2e_per_kwh=known("grid_gco2e_per_kwh"),
+        grid_gco2e_per_kwh=known(response, "grid_gco2e_per_kwh"),
         grid_source=response.grid_source,
-        embodied_g_per_s=known("embodied_g_per_s"),
+        embodied_g_per_s=known(response, "embodied_g_per_s"),
         untold_hosts=tuple(response.untold_hosts),
         fx=tuple(
             FxRate(
