@@ -11,13 +11,10 @@ from farm.core.models import ModelKey, ModelSpec
 from farm.core.requests import InferenceRequest
 from farm.core.tensors import Tensor, TensorSpec
 from farm.core.tensors import fits as shape_fits
+from farm.scheduling.lateness import SURE, told
 from farm.scheduling.limits import SchedulingLimits
 from farm.scheduling.queue import Queues
 from farm.scheduling.roster import Outlook
-
-# A prediction refuses a request only if it would be late by so much that even this part of
-# the predicted time is too long.
-_CERTAIN = 0.8
 
 # A model's requests that the quickest node is said to be too slow for are let in again, one
 # at a time, after so many seconds: only a run shows that the node is quicker than was measured.
@@ -31,8 +28,7 @@ class Admission:
     """Judges requests by the bounds, by what waits already and by what the farm can do.
 
     A prediction is used only where every node that may run the model is known. It counts
-    what goes before the request in its own queue, nothing of other models: it errs on the
-    side of letting a request in, which costs a place in the queue until its deadline.
+    what goes before the request in its own queue, nothing of other models.
     """
 
     def __init__(self, queues: Queues, limits: SchedulingLimits) -> None:
@@ -123,25 +119,26 @@ class Admission:
             return DeadlineExceededError("the deadline had passed when the request arrived")
         if outlook is None or not outlook.complete:
             return None
-        if outlook.best_s * _CERTAIN > left_s:
+        if outlook.best_s * SURE > left_s:
             if self._is_trial(spec.key, now):
                 return None
             return DeadlineExceededError(
-                f"model '{spec.key.name}' takes {_seconds(outlook.best_s)} on the quickest node,"
-                f" and the request has {_seconds(left_s)} left; give it more time"
+                f"model '{spec.key.name}' takes {told(outlook.best_s)} on the quickest node,"
+                f" and the request has {told(left_s)} left; give it more time"
             )
         self._doubted_at.pop(spec.key, None)
         # What waits in all is known at once, and mostly enough.
-        if self._queues.waiting_rows(spec.key) <= (left_s - outlook.best_s) * outlook.rows_per_s:
+        room = outlook.rows_within(left_s) * SURE
+        if self._queues.waiting_rows(spec.key) <= room:
             return None
         ahead = self._queues.rows_ahead(request, batched=spec.shares_batches)
-        done_s = ahead / outlook.rows_per_s + outlook.best_s
-        if not ahead or done_s * _CERTAIN <= left_s:
+        if ahead <= room:
             return None
-        after_s = self._pushback_s(done_s - left_s)
+        done_s = ahead / outlook.rows_per_s + outlook.best_s
+        after_s = self._pushback_s((ahead - room) / outlook.rows_per_s)
         return OverloadedError(
             f"the farm is too busy: this request of model '{spec.key.name}' would be done in about"
-            f" {_seconds(done_s)} and has {_seconds(left_s)} left; retry after {after_s:.2g} s, or"
+            f" {told(done_s)} and has {told(left_s)} left; retry after {after_s:.2g} s, or"
             " give it more time",
             retry_after_s=after_s,
         )
@@ -181,7 +178,3 @@ def fits(request: InferenceRequest, spec: ModelSpec) -> bool:
 def _matches(tensor: Tensor, wanted: TensorSpec) -> bool:
     pattern = wanted.shape if wanted.model_shape is None else wanted.model_shape
     return tensor.datatype is wanted.datatype and shape_fits(tensor.shape, pattern)
-
-
-def _seconds(seconds: float) -> str:
-    return f"{seconds:.3g} s" if seconds >= 1 else f"{seconds * 1000:.3g} ms"

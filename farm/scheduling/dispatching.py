@@ -1,8 +1,10 @@
 """Forms the batches that the planner chose and sends them on their way."""
 
+from farm.core.errors import DeadlineExceededError
 from farm.core.models import ModelSpec
 from farm.core.requests import Batch, Placement
 from farm.scheduling.effects import DispatchBatch
+from farm.scheduling.lateness import Hopeless, told
 from farm.scheduling.nodes import Flight, Node
 from farm.scheduling.placement import PlacementPolicy
 from farm.scheduling.planning import Planner, Wait
@@ -29,6 +31,9 @@ class Dispatcher:
             plan = self._planner.next(state.specs, state.queues.by_model, state.demands, now)
             if isinstance(plan, Wait):
                 return plan.until
+            if isinstance(plan, Hopeless):
+                state.abandon(plan.entry, _too_late(plan))
+                continue
             entries = state.queues.take(
                 plan.spec.key,
                 plan.lane,
@@ -89,3 +94,10 @@ class Dispatcher:
         )
         self._state.effects.append(DispatchBatch(batch, placement))
         return flight
+
+
+def _too_late(late: Hopeless) -> DeadlineExceededError:
+    return DeadlineExceededError(
+        f"the farm is too busy: a node would take {told(late.takes_s)} for this request, which"
+        f" has {told(late.left_s)} left; give it more time, or send less"
+    )

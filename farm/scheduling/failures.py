@@ -6,7 +6,7 @@ from farm.core.requests import BatchFailed
 from farm.scheduling.accounting import ledger_entry
 from farm.scheduling.effects import AppendLedger
 from farm.scheduling.health import Health
-from farm.scheduling.nodes import Flight
+from farm.scheduling.nodes import Flight, Node
 from farm.scheduling.retries import RetryBudget
 from farm.scheduling.state import State
 from farm.scheduling.tickets import Ticket
@@ -49,6 +49,15 @@ class Failures:
             self._retry(flight, ErrorCode.NODE_LOST, f"node '{node_id}' was lost ({reason})")
             self._account(flight, ErrorCode.NODE_LOST, now)
 
+    def recall(self, node: Node) -> None:
+        """Take back what waits at a node that is not trusted any more: it has not begun there.
+
+        What runs there may be what the node suffers from, and stays.
+        """
+        for flight in list(node.flights.values()):
+            if flight.started_at is None and flight.twin is None and flight.wanted:
+                self._state.recall(flight)
+
     def _is_at(self, failed: BatchFailed) -> bool:
         """Whether a batch is in flight at the incarnation of its node that is known now."""
         node = self._state.nodes.get(failed.node_id)
@@ -69,15 +78,12 @@ class Failures:
         if node is not None:
             self._health.pause(node, now)
         for entry in self._outstanding(flight):
-            entry.attempts -= 1
             if entry.batch_id is not None:
+                entry.attempts -= 1
                 continue
             entry.refusals += 1
             if entry.refusals < limits.max_refusals:
-                self._state.requeue(entry)
-                if entry.attempts == 0 and entry.request.queue_deadline is not None:
-                    # Its time in the queue may have ended where it did not matter.
-                    self._state.deadlines.push(entry.request.queue_deadline, entry.request.id)
+                self._state.return_to_queue(entry)
                 continue
             error = NodeBusyError(
                 f"nodes were too busy for the request {entry.refusals} times; try again later",

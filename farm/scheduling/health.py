@@ -28,6 +28,8 @@ class Health:
         # Before this nothing is held against a node that depends on time.
         self._excused_until = -inf
         self._standing_changed = False
+        # Nodes that ceased to be trusted since somebody asked.
+        self._doubted: dict[str, Node] = {}
         self.panicking = False
 
     def alarm_at(self) -> float:
@@ -165,6 +167,16 @@ class Health:
                 self._state.effects.append(ReplaceNode(*node.identity, reason))
         return hanging
 
+    def doubted(self) -> list[Node]:
+        """Return the nodes that are newly suspect or ejected, once, but for pardoned ones."""
+        doubted, self._doubted = self._doubted, {}
+        nodes = self._state.nodes
+        return [
+            node
+            for node_id, node in doubted.items()
+            if nodes.get(node_id) is node and not node.standing.usable
+        ]
+
     def _look_at_due(self, now: float) -> Iterable[Node]:
         for node_id in self._alarms.due(now):
             if self._looks_at.get(node_id, inf) > now:
@@ -263,6 +275,8 @@ class Health:
 
     def _changed(self, node: Node, now: float) -> None:
         self._standing_changed = True
+        if not node.standing.trusted:
+            self._doubted[node.node_id] = node
         self._state.nodes.reconsider(node, now)
 
     def _look_again(self, node: Node, at: float) -> None:

@@ -62,6 +62,11 @@ class Lane:
         """Bytes of what could go now."""
         return self._size_bytes if self._joined else self.head().size_bytes
 
+    @property
+    def crowded(self) -> bool:
+        """Whether others wait behind the one that goes first."""
+        return len(self.live) > 1
+
     def head(self) -> Ticket:
         """Return the ticket that goes first. The lane is never empty."""
         if len(self._flows) == 1:

@@ -104,6 +104,10 @@ class Machine:
         node = self._state.nodes.get(node_id)
         return tuple(node.flights.values()) if node is not None else ()
 
+    def serves(self, key: ModelKey) -> bool:
+        """Whether requests of a version are accepted."""
+        return key in self._state.specs
+
     def queued(self, key: ModelKey) -> int:
         """Return how many requests wait in a model's queue."""
         return self._state.queues.waiting(key)
@@ -145,6 +149,8 @@ class Machine:
         while hanging := self._health.judge(now):
             for node, reason in hanging:
                 self._failures.lose(node.node_id, reason, now)
+        for node in self._health.doubted():
+            self._failures.recall(node)
         self._expire(now)
         opens_at = self._dispatcher.dispatch(now)
         if self._hedger.hedge(now):

@@ -210,6 +210,11 @@ class Node:
             return ends[0] if ends else inf
         return self._next_of(ends) - horizon_s
 
+    def is_late(self, now: float) -> bool:
+        """Whether a batch should have ended here by now."""
+        ends = self.ends
+        return bool(ends) and ends[0] < now
+
     def backlog_s(self, now: float, threads: int) -> float:
         """Return the predicted seconds until a batch on so many threads could start.
 

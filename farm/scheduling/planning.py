@@ -9,6 +9,7 @@ from farm.core.requests import InferenceRequest
 from farm.scheduling.batching import Sizing, target_rows
 from farm.scheduling.company import departure
 from farm.scheduling.lanes import Lane
+from farm.scheduling.lateness import Hopeless, share
 from farm.scheduling.limits import SchedulingLimits
 from farm.scheduling.nodes import Node
 from farm.scheduling.patience import Choice, Demand, Hold, hold
@@ -66,8 +67,11 @@ class Planner:
         queues: Mapping[ModelKey, ModelQueue],
         demands: Mapping[ModelKey, Demand],
         now: float,
-    ) -> Plan | Wait:
-        """Return the next batch: for the most urgent request that some node can take."""
+    ) -> Plan | Hopeless | Wait:
+        """Return the next batch: for the most urgent request that some node can take.
+
+        Or a request that none can answer in time: nothing goes before it is put out.
+        """
         self._reservations.review(specs, queues)
         if not queues:
             return Wait(inf)
@@ -103,7 +107,9 @@ class Planner:
                     # What is open to the others is another matter now.
                     return self.next(specs, queues, demands, now)
                 continue
-            plan = self._place(lane, spec, nodes, now)
+            plan = self._place(lane, spec, nodes, soon, now)
+            if isinstance(plan, Hopeless):
+                return plan
             if isinstance(plan, Plan):
                 known = demands.get(spec.key)
                 demand = known.rows_per_s(now) if known is not None else 0.0
@@ -168,11 +174,28 @@ class Planner:
             if spec.digest in node.ready and node.accepts
         )
 
-    def _place(self, lane: Lane, spec: ModelSpec, nodes: list[Node], now: float) -> Plan | Wait:
-        head = lane.head().request
+    def _place(
+        self,
+        lane: Lane,
+        spec: ModelSpec,
+        nodes: list[Node],
+        soon: list[tuple[float, Node]],
+        now: float,
+    ) -> Plan | Hopeless | Wait:
+        entry = lane.head()
+        head, crowded = entry.request, lane.crowded
+        left_s = inf if head.deadline is None else head.deadline - now
         sizing = self._sizing(lane, spec, head.rows)
-        candidates = [self._candidate(node, head, sizing, spec.digest, now) for node in nodes]
-        chosen, reason = self._policy.choose(candidates)
+        usable_s = left_s * share(crowded=crowded)
+        candidates = [
+            self._candidate(node, head, sizing, spec.digest, usable_s, now) for node in nodes
+        ]
+        timely = [candidate for candidate in candidates if candidate.in_time]
+        if not timely:
+            late = self._late(entry, spec, nodes, soon, crowded=crowded, now=now)
+            if late is not None:
+                return late
+        chosen, reason = self._policy.choose(timely or candidates)
         node = nodes[candidates.index(chosen)]
         pace = node.ready[spec.digest]
         trigger = "lookahead"
@@ -190,6 +213,42 @@ class Planner:
             trigger=trigger,
             reason=reason,
         )
+
+    def _late(
+        self,
+        entry: Ticket,
+        spec: ModelSpec,
+        nodes: list[Node],
+        soon: list[tuple[float, Node]],
+        *,
+        crowded: bool,
+        now: float,
+    ) -> Hopeless | Wait | None:
+        """Return what becomes of a request that no open node is likely to answer in time.
+
+        It waits for one that is, if there is one: on any other its work would be for nobody.
+        Else it makes room for those behind it; without any, None: it is tried all the same.
+        """
+        head = entry.request
+        outlook = self._roster.outlook(spec.digest, now)
+        if head.deadline is None or outlook is None or not outlook.complete:
+            return None
+        if entry.alone or _is_choosy(entry, spec):
+            return None
+        left_s, part = head.deadline - now, share(crowded=crowded)
+        soonest_s = inf
+        for node in (*nodes, *(node for _, node in soon)):
+            pace = node.ready.get(spec.digest)
+            if pace is None:
+                continue
+            takes_s = pace.completion_s(max(head.rows, 1))
+            # A batch that should have ended may end at any moment.
+            backlog_s = 0.0 if node.is_late(now) else node.backlog_s(now, pace.threads)
+            latest = head.deadline - takes_s / part
+            if backlog_s + takes_s <= left_s * part and now < latest:
+                return Wait(latest)
+            soonest_s = min(soonest_s, backlog_s + takes_s)
+        return Hopeless(entry, left_s, soonest_s) if crowded else None
 
     def _better_later(
         self, plan: Plan, soon: list[tuple[float, Node]], waiting: int, demand: float, now: float
@@ -233,12 +292,18 @@ class Planner:
         )
 
     def _candidate(
-        self, node: Node, head: InferenceRequest, sizing: Sizing | None, digest: str, now: float
+        self,
+        node: Node,
+        head: InferenceRequest,
+        sizing: Sizing | None,
+        digest: str,
+        usable_s: float,
+        now: float,
     ) -> Candidate:
         pace = node.ready[digest]
         free = node.has_room(pace.threads)
         backlog_s = 0.0 if free else node.backlog_s(now, pace.threads)
-        time_left_s = inf if head.deadline is None else head.deadline - now - backlog_s
+        time_left_s = usable_s - backlog_s
         rows = head.rows or 1 if sizing is None else pace.best_rows(sizing)
         run_s = pace.completion_s(rows)
         if run_s > time_left_s and sizing is not None:

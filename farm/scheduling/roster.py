@@ -1,7 +1,7 @@
 """The nodes, indexed so that placing a batch costs the same among 4 of them and 256."""
 
 import heapq
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import accumulate, islice
@@ -10,6 +10,7 @@ from math import inf
 from farm.scheduling.limits import SchedulingLimits
 from farm.scheduling.nodes import Node, NodeClass
 from farm.scheduling.pace import Pace
+from farm.scheduling.placement import INDIFFERENCE
 
 # Nodes of one class are alike, so a few of those that rested longest stand for all of them.
 SHORTLIST = 2
@@ -47,6 +48,21 @@ class Outlook:
         """Return the rows per second of the nodes that take less than this for one row."""
         count = bisect_left(self.quickest_s, seconds)
         return self.rates[count - 1] if count else 0.0
+
+    def rows_within(self, seconds: float) -> float:
+        """Return how many rows are done so early that one more can be done in time.
+
+        That one gets whichever node is free next: the time of the slowest is set aside for
+        it. Where that is long, only the quicker nodes count: those that take at most half of
+        the seconds, or are about as quick as the quickest.
+        """
+        quick_s = max(seconds / 2, self.best_s * INDIFFERENCE)
+        count = bisect_right(self.quickest_s, quick_s)
+        return max(
+            (seconds - self.quickest_s[-1]) * self.rates[-1],
+            (seconds - self.quickest_s[count - 1]) * self.rates[count - 1],
+            0.0,
+        )
 
 
 class Roster:

@@ -55,6 +55,23 @@ class State:
                 self._disembark(entry, self.flights[flight.twin], kind)
         self.reject(entry, error)
 
+    def recall(self, flight: Flight) -> None:
+        """Queue the members of a batch again that waits at its node, as if it had never left.
+
+        It has no twin. Whatever becomes of it is for nobody.
+        """
+        for entry in [entry for entry in flight.tickets if entry is not None]:
+            self._disembark(entry, flight, WasteKind.RETRIED)
+            self.return_to_queue(entry)
+
+    def return_to_queue(self, entry: Ticket) -> None:
+        """Queue a request again whose batch was never begun."""
+        entry.attempts -= 1
+        self.requeue(entry)
+        if entry.attempts == 0 and entry.request.queue_deadline is not None:
+            # Its time in the queue may have ended where it did not matter.
+            self.deadlines.push(entry.request.queue_deadline, entry.request.id)
+
     def _disembark(self, entry: Ticket, flight: Flight, kind: WasteKind) -> None:
         flight.tickets[flight.tickets.index(entry)] = None
         flight.forfeit(entry, kind)

@@ -75,13 +75,20 @@ class Referee:
         self._suspect: set[int] = set()
         self._refusals: Counter[int] = Counter()
         self._cancelled: set[int] = set()
+        # Batches that waited at a node when it was suspected: their members wait again.
+        self._recalled: set[int] = set()
         self._delayed: set[int] = set()
         self._alarm = inf
 
     @property
     def waiting(self) -> set[int]:
         """Requests that are accepted, not answered and at no node."""
-        flying = {member.id for batch, _ in self.flights.values() for member in batch.members}
+        flying = {
+            member.id
+            for batch_id, (batch, _) in self.flights.items()
+            if batch_id not in self._recalled
+            for member in batch.members
+        }
         return self.unanswered - flying
 
     def judge(self, now: float, events: Iterable[Event], effects: Iterable[Effect]) -> None:
@@ -97,6 +104,11 @@ class Referee:
         self._left: set[int] = set()
         self._given_up: set[Identity] = set()
         events, effects = list(events), list(effects)
+        self._replied = {
+            effect.request_id
+            for effect in effects
+            if isinstance(effect, RejectRequest | ResolveRequest)
+        }
         self._rule_admission(events, effects)
         if now > self._alarm + self.limits.stall_s:
             self.seats.excuse(now)
@@ -146,10 +158,11 @@ class Referee:
                 self._see_loss(event.node_id)
             case BatchFinished(completed):
                 if completed.batch_id in self.flights:
-                    for member in self.flights[completed.batch_id][0].members:
-                        self._winner.setdefault(member.id, completed.batch_id)
+                    if completed.batch_id not in self._recalled:
+                        for member in self.flights[completed.batch_id][0].members:
+                            self._winner.setdefault(member.id, completed.batch_id)
+                        self._answers[completed.batch_id] = completed
                     self._land(completed.batch_id)
-                    self._answers[completed.batch_id] = completed
             case BatchFailed():
                 self._see_failure(event)
             case TimerFired():
@@ -189,6 +202,11 @@ class Referee:
             self._see_loss(self.flights[failed.batch_id][1])
             return
         batch, node_id = self.flights[failed.batch_id]
+        if failed.batch_id in self._recalled:
+            if failed.code is ErrorCode.NODE_BUSY:
+                self.seats[node_id].paused_until = self._now + self.limits.busy_pause_s
+            self._land(failed.batch_id)
+            return
         if failed.retryable and failed.code is ErrorCode.NODE_BUSY:
             self.seats[node_id].paused_until = self._now + self.limits.busy_pause_s
             self._land(failed.batch_id)
@@ -216,6 +234,9 @@ class Referee:
         seat = self.seats.get(node_id)
         if seat is not None:
             for batch_id in sorted(seat.flights):
+                if batch_id in self._recalled:
+                    self._land(batch_id)
+                    continue
                 ids = {member.id for member in self.flights[batch_id][0].members}
                 self._alone |= ids
                 self._suspect |= ids & self.unanswered
@@ -280,6 +301,7 @@ class Referee:
                 assert batch_id in self.flights or batch_id in self._settled
                 assert batch_id not in self._cancelled
                 self._cancelled.add(batch_id)
+                self._rule_recall(batch_id, node_id)
             case ReplaceNode(node_id, incarnation):
                 self._given_up.remove((node_id, incarnation))
             case AppendLedger(entry):
@@ -294,12 +316,37 @@ class Referee:
                 assert entry.queue_s >= 0
                 assert entry.compute_s >= 0
 
+    def _rule_recall(self, batch_id: int, node_id: str) -> None:
+        """A batch that somebody waits for is taken back only before it has begun."""
+        batch, _ = self.flights.get(batch_id, (None, ""))
+        members = {member.id for member in batch.members} & self.unanswered if batch else set()
+        if not members - self._replied - self._elsewhere(batch_id):
+            return
+        seat = self.seats[node_id]
+        assert not seat.trusted, "a batch is taken back from a node that nothing is held against"
+        assert batch_id not in seat.started, "a batch is taken back that has begun"
+        self._recalled.add(batch_id)
+        self._runs.subtract(members)
+        self._see_time(self._now)
+
+    def _elsewhere(self, batch_id: int) -> set[int]:
+        """Who is in another batch too: such a one was outrun."""
+        return {
+            member.id
+            for other, (batch, _) in self.flights.items()
+            if other != batch_id and other not in self._recalled
+            for member in batch.members
+        } | {id_ for id_, winner in self._winner.items() if winner != batch_id}
+
     def _rule_waste(self, entry: LedgerEntry) -> None:
         may_be = {WasteKind.CANCELLED, WasteKind.EXPIRED}
         if entry.outcome != "completed":
             may_be |= {WasteKind.FAILED, WasteKind.RETRIED}
         if self.limits.hedging is not None:
             may_be.add(WasteKind.HEDGED)
+        if entry.batch_id in self._cancelled:
+            # It may have been taken back.
+            may_be.add(WasteKind.RETRIED)
         assert entry.waste.keys() <= may_be
         assert bool(entry.waste) is (entry.wasted > 0)
 
@@ -401,6 +448,9 @@ class Referee:
             if isinstance(effect, RejectRequest)
             and effect.error.code is not ErrorCode.QUEUE_TIMEOUT
         }
+        if ErrorCode.DEADLINE_EXCEEDED in refused.values():
+            # Who was put out for that may have come in first, and have taken a place.
+            return
         queued = [self.requests[id_] for id_ in self.waiting]
         for event in events:
             assert isinstance(event, RequestArrived)
@@ -491,7 +541,9 @@ class Referee:
         for completed in self._answers.values():
             self._conserves(completed)
         for batch_id, (batch, _) in self.flights.items():
-            unwanted = all(member.id not in self.unanswered for member in batch.members)
+            unwanted = batch_id in self._recalled or all(
+                member.id not in self.unanswered for member in batch.members
+            )
             assert unwanted == (batch_id in self._cancelled)
         waiting = self.waiting
         for request in (self.requests[id_] for id_ in self.unanswered):
@@ -522,14 +574,25 @@ class Referee:
         assert len(known) == len(shares)
         joules = sum(share.joules for share in known)
         if len(shares) == len(members):
-            assert isclose(joules, completed.energy.joules)
+            assert isclose(joules, completed.energy.joules, abs_tol=1e-12)
         else:
-            assert joules <= completed.energy.joules * (1 + 1e-9)
+            assert joules <= completed.energy.joules * (1 + 1e-9) + 1e-12
 
-    def _may_be_quicker(self, free: Collection[Seat], spec: ModelSpec, now: float) -> bool:
-        """Whether a full node may take less time than those with a free slot."""
-        full = [seat for seat in self.seats.usable(spec.digest, now) if seat not in free]
-        return self.policy.patient and any(seat.flights for seat in full)
+    def _may_be_quicker(
+        self,
+        lane: Collection[InferenceRequest],
+        request: InferenceRequest,
+        free: Collection[Seat],
+        now: float,
+    ) -> bool:
+        """Whether a full node may take less time than those with a free slot.
+
+        Where a deadline is at stake every policy waits for it, and so does who is behind.
+        """
+        digest = self.specs[request.model].digest
+        full = [seat for seat in self.seats.usable(digest, now) if seat not in free]
+        waits = self.policy.patient or any(mate.deadline is not None for mate in lane)
+        return waits and any(seat.flights for seat in full)
 
     def _cramped(self, waiting: set[int], now: float) -> dict[str, list[Seat]]:
         """By digest of a waiting request, the nodes that may be reserved for it.
@@ -561,7 +624,8 @@ class Referee:
             if len(free) == len(may_be_reserved) <= len(reserving):
                 continue
             lane = self._lane(request, waiting)
-            if request.id not in self._alone and self._may_be_quicker(free, spec, now):
+            may_be_quicker = self._may_be_quicker(lane, request, free, now)
+            if request.id not in self._alone and may_be_quicker:
                 assert self._alarm < inf, f"nobody will wake request {request.id}"
                 continue
             curves = [seat.ready[spec.digest] for seat in free]

@@ -118,8 +118,8 @@ def test_a_curve_that_was_too_slow_does_not_shut_the_door_for_good(driver: Drive
 def test_what_waits_ahead_makes_a_request_late(driver: Driver) -> None:
     busy(driver, waiting=0)
     refused = [error for id_ in range(10, 60) if (error := arrive(driver, id_, 2.0)) is not None]
-    # A second and a half of work in front, and a margin for errors of the prediction.
-    assert 18 <= driver.machine.queued(SCALE) <= 25
+    # Its own tenth of a second is set aside, and a margin for errors of the prediction.
+    assert 14 <= driver.machine.queued(SCALE) <= 17
     assert {error.code for error in refused} == {"overloaded"}
     assert "would be done in about" in refused[0].message
     assert "and has 2 s left" in refused[0].message
@@ -129,7 +129,7 @@ def test_whoever_is_refused_is_told_when_there_may_be_time(driver: Driver) -> No
     busy(driver, waiting=50, deadline_in=None)
     error = arrive(driver, 99, 2.0, priority=2)
     assert error is not None
-    assert error.retry_after_s == pytest.approx(3.1, abs=0.2)
+    assert error.retry_after_s == pytest.approx(3.5, abs=0.2)
 
 
 def test_what_waits_behind_does_not(driver: Driver) -> None:
@@ -167,7 +167,7 @@ def test_requests_of_an_unbatched_model_wait_for_each_other(driver: Driver) -> N
     )
     for id_ in range(1, 41):
         driver.send(RequestArrived(request(id_, model=SOLO, deadline=2.0)))
-    assert 20 <= driver.machine.queued(SOLO) <= 25
+    assert 14 <= driver.machine.queued(SOLO) <= 17
     assert {error.code for error in rejections(driver)} == {"overloaded"}
 
 

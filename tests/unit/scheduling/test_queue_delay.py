@@ -185,6 +185,8 @@ def test_a_batch_that_can_take_no_more_bytes_is_full(make_driver: MakeDriver) ->
 def test_where_time_presses_a_smaller_batch_goes_than_preferred(driver: Driver) -> None:
     slope = LatencyCurve(((1, 0.1), (4, 0.3)))
     driver.send(delayed(preferred=(4,)), joined(curve=slope))
-    hurried = [RequestArrived(request(id_, deadline=0.27)) for id_ in (1, 2, 3, 4)]
+    hurried = [
+        RequestArrived(request(id_, deadline=0.27 if id_ == 1 else 9.0)) for id_ in (1, 2, 3, 4)
+    ]
     assert driver.send(*hurried)[0] == "dispatch #1 [1] to a"
     assert triggers(driver) == ["deadline"]
