@@ -7,6 +7,8 @@ from typing import Any, NamedTuple, cast
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 
+from farm.core.text import printable
+from tui.keys import MOVING
 from tui.theme import theme_names
 from tui.top import Top
 
@@ -40,7 +42,7 @@ class FarmCommands(Provider):
                 yield Hit(score, command.shown(words), command.run, text=command.words)
 
     def _actions(self) -> Iterator[_Command]:
-        seen = {None, "palette", "back"}
+        seen = {None, "palette", *MOVING}
         for active in self.screen.active_bindings.values():
             binding = active.binding
             if binding.id in seen or not active.enabled:
@@ -54,8 +56,8 @@ class FarmCommands(Provider):
         reading = top.store.reading
         if reading is not None:
             for node_id in reading.nodes:
-                yield _Command(f"open node {node_id}", partial(top.open_node, node_id))
+                yield _Command(f"open node {printable(node_id)}", partial(top.open_node, node_id))
             for name in dict.fromkeys(model.model.key.name for model in reading.models):
-                yield _Command(f"open model {name}", partial(top.open_model, name))
+                yield _Command(f"open model {printable(name)}", partial(top.open_model, name))
         for name in theme_names():
             yield _Command(f"theme {name}", partial(top.use_theme, name))

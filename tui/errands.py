@@ -49,6 +49,12 @@ class Errands:
         known = self._latest.get(subject)
         return known[1] if known else None
 
+    @property
+    def running(self) -> list[str]:
+        """What is under way, in words."""
+        errands = [errand for _, errand in self._latest.values()]
+        return [errand.name for errand in errands if errand.state is ErrandState.RUNNING]
+
     async def run(self, subject: Subject, name: str, work: Work, operator: Operator) -> Errand:
         """Do an errand and return how it ended; a failure is told in it."""
         self._numbers += 1

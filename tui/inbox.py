@@ -6,9 +6,9 @@ from typing import Final
 
 from farm.core.events import FarmEvent
 from tui.sources.source import EventsCame, Jumped, LinkChanged, Playhead, SnapshotCame, Update
+from tui.store import MAX_EVENTS
 
-# More than a screen can show of one frame, and some megabytes at most.
-MAX_EVENTS: Final = 10_000
+# More than a screen can show of one frame.
 MAX_SNAPSHOTS: Final = 120
 
 

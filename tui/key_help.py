@@ -6,7 +6,7 @@ from typing import Final
 
 from textual.binding import Binding
 
-from tui.keys import KEYS, Place
+from tui.keys import KEYS, MOVING, Place
 
 HERE: Final = "here"
 
@@ -26,8 +26,8 @@ def key_sections(active: Iterable[Binding], overrides: Mapping[str, str]) -> Seq
     """
     here: dict[str, tuple[list[str], str]] = {}
     known = set()
-    # Those that can be bound otherwise go first.
-    for binding in sorted(active, key=lambda binding: binding.id is None):
+    # Those that can be bound otherwise go before Textual's, what everybody knows behind the rest.
+    for binding in sorted(active, key=lambda each: (each.id is None, each.id in MOVING)):
         if binding.id is None and (binding.system or not binding.description.islower()):
             # Textual's own, in title case: scrolling, focus, copying.
             continue

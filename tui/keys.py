@@ -7,7 +7,7 @@ from itertools import combinations
 from typing import Final
 
 from textual.binding import Binding
-from textual.keys import Keys, key_to_character
+from textual.keys import Keys, format_key, key_to_character
 
 from farm.core.errors import ConfigurationError
 
@@ -48,6 +48,12 @@ KEYS: Final[Mapping[str, Key]] = {
     "theme": Key("t", Place.EVERYWHERE, "light or dark"),
     "export": Key("e", Place.EVERYWHERE, "export"),
     "quit": Key("q", Place.EVERYWHERE, "quit"),
+    "up": Key("up,k", Place.TABLES, "up"),
+    "down": Key("down,j", Place.TABLES, "down"),
+    "page_up": Key("pageup", Place.TABLES, "page up"),
+    "page_down": Key("pagedown", Place.TABLES, "page down"),
+    "first": Key("home,g", Place.TABLES, "first"),
+    "last": Key("end,G", Place.TABLES, "last"),
     "open": Key("enter", Place.TABLES, "open"),
     "filter": Key("/", Place.TABLES, "filter"),
     "sort": Key("s", Place.TABLES, "sort"),
@@ -79,6 +85,9 @@ KEYS: Final[Mapping[str, Key]] = {
     "export_svg": Key("s", Place.QUESTION, "export as a picture"),
 }
 
+# What everybody knows: the last to be told, and nothing to look for by its name.
+MOVING: Final = frozenset({"up", "down", "page_up", "page_down", "first", "last", "back"})
+
 _MODIFIERS: Final = frozenset({"ctrl", "shift", "alt", "super"})
 _NAMES: Final = frozenset(key.value for key in Keys)
 # Only one of these is on the screen at a time; a question takes every key to itself.
@@ -92,6 +101,11 @@ def bound(name: str, action: str = "", *, show: bool = False, priority: bool = F
     """
     key = KEYS[name]
     return Binding(key.keys, action or name, key.words, show=show, priority=priority, id=name)
+
+
+def key_of(name: str, overrides: Mapping[str, str]) -> str:
+    """Return the first key of an action as it is shown; `overrides` are an operator's own keys."""
+    return format_key(overrides.get(name, KEYS[name].keys).split(",")[0])
 
 
 def checked_keys(given: Mapping[str, str]) -> Mapping[str, str]:

@@ -16,7 +16,7 @@ from tui.sources.source import (
 )
 
 # Events that are kept: some megabytes.
-_MAX_EVENTS: Final = 10_000
+MAX_EVENTS: Final = 10_000
 # Snapshots come every second; three that stay out are no hiccup.
 STALE_S: Final = 3.5
 
@@ -27,7 +27,7 @@ class Store:
     def __init__(self) -> None:
         self.reading: Reading | None = None
         self.link = LinkChanged(state=LinkState.CONNECTING)
-        self.events: deque[FarmEvent] = deque(maxlen=_MAX_EVENTS)
+        self.events: deque[FarmEvent] = deque(maxlen=MAX_EVENTS)
         self.missed_events = 0
         self.playhead: Playhead | None = None
         self._reader = Reader()
@@ -57,9 +57,11 @@ class Store:
     def stale(self, now: float) -> bool:
         """Whether what is shown may not be so any more: it is greyed, with its age.
 
-        In a recording time runs as it is played: its source says where there is nothing.
+        In a recording time runs as it is played: its source says where there is nothing, and
+        while it seeks what leads to another moment.
         """
         age_s = self.age_s(now)
-        if age_s is None or self.playhead is not None:
-            return age_s is not None and self.link.state is LinkState.DOWN
-        return self.link.state is LinkState.DOWN or age_s > STALE_S
+        if age_s is None:
+            return False
+        late = self.playhead is None and age_s > STALE_S
+        return late or self.link.state in {LinkState.CONNECTING, LinkState.DOWN}

@@ -4,6 +4,8 @@ from typing import Protocol
 
 from textual.signal import Signal
 
+from tui.choices import Choices
+from tui.defects import Defects
 from tui.errands import Errands
 from tui.glyphs import Glyphs
 from tui.options import TopOptions
@@ -15,15 +17,17 @@ class Top(Protocol):
     """The app. It knows its screens; they know no more of it than this.
 
     `updated` is published at most once a frame, when the store has changed. `operator` is None
-    where nothing can be done.
+    where nothing can be done. `choices` are kept for the next start.
     """
 
     source: Source
     operator: Operator | None
     options: TopOptions
+    choices: Choices
     glyphs: Glyphs
     store: Store
     errands: Errands
+    defects: Defects
     updated: Signal[Store]
 
     @property
@@ -33,6 +37,18 @@ class Top(Protocol):
 
     def now(self) -> float:
         """Return the moment by the screen's clock, in seconds."""
+        ...
+
+    def tell_defect(self, error: Exception) -> None:
+        """Say that something failed that should not, and keep what mends it."""
+        ...
+
+    def catch_up(self) -> None:
+        """Let the store have what came since the last frame."""
+        ...
+
+    def unix_ns(self) -> int:
+        """Return the moment by the operator's wall clock."""
         ...
 
     def open_node(self, node_id: str) -> None:

@@ -1,9 +1,10 @@
 """The screen in a browser of this machine.
 
 Whoever may open the page may do all that its screen can. It is on loopback alone, and wants a
-token that is new each time: first in the address, as it was printed, then as a cookie. Names
-other than loopback's are refused, so that no page of another site can reach it by a name that
-leads here (DNS rebinding), and so are its own requests (`Origin`).
+token that is new each time: first in the address, as it was printed, then as a cookie of a path
+that is new each time too. Names other than loopback's are refused, so that no page of another
+site can reach it by a name that leads here (DNS rebinding), and so are requests of other pages
+(`Origin`), those at other ports of this machine included.
 """
 
 import logging
@@ -12,19 +13,24 @@ import socket
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from hmac import compare_digest
+from pathlib import Path
 from secrets import token_urlsafe
 from typing import Final
 from urllib.parse import urlsplit
 
+import textual_serve
 from aiohttp import web
-from textual_serve.server import Server
 
 from farm.core.errors import ConfigurationError
 from tui.web_page import POLICY, refusal_page, screen_page
+from tui.web_screen import show
 
 HOST: Final = "127.0.0.1"
 _LOOPBACK: Final = frozenset({HOST, "localhost", "::1"})
 _QUERY: Final = "token"
+_COOKIE: Final = "farm_top"
+# Scripts and fonts of textual-serve's own page.
+_STATICS: Final = Path(textual_serve.__file__).parent / "static"
 # What the screens of a page have to end in when the server does.
 _SHUTDOWN_S: Final = 2.0
 
@@ -36,12 +42,11 @@ class ScreenPage:
 
     def __init__(self, command: Sequence[str], *, port: int, title: str = "farm top") -> None:
         self.token = token_urlsafe(32)
+        # Browsers send cookies to every port of a host, but to no path that nobody there knows.
+        self.path = f"/{token_urlsafe(16)}/"
         self._title = title
-        # Browsers send cookies to every port of a host.
-        self._cookie = f"farm_top_{port}"
         # Without a shell between, so that a screen sees when this process is gone.
-        line = f"exec {shlex.join(command)}"
-        self._screens = Server(line, host=HOST, port=port, title=title)
+        self._command = f"exec {shlex.join(command)}"
         self.address = f"http://{HOST}:{port}/?{_QUERY}={self.token}"
 
     def app(self) -> web.Application:
@@ -49,10 +54,10 @@ class ScreenPage:
         app = web.Application(middlewares=[self._guard])
         app.add_routes(
             [
-                web.get("/", self._page),
-                web.get("/ws", self._screens.handle_websocket),
-                web.get("/download/{key}", self._screens.handle_download),
-                web.static("/static", self._screens.statics_path),
+                web.get("/", self._enter),
+                web.get(self.path, self._page),
+                web.get(f"{self.path}ws", self._socket),
+                web.static(f"{self.path}static", _STATICS),
             ]
         )
         return app
@@ -74,25 +79,33 @@ class ScreenPage:
                 "This page is for browsers of the machine that it runs on, at 127.0.0.1 or"
                 " localhost; from elsewhere forward its port with ssh -L."
             )
-        origin = request.headers.get("Origin")
-        if origin is not None and origin != f"http://{host}":
+        # Browsers tell it with every socket; a page that is asked for may come without.
+        origin = request.headers.get("Origin", "" if "Upgrade" in request.headers else None)
+        if origin not in {None, f"http://{host}"}:
             return "Another page asks for this one. Only this page itself may."
-        given = request.query.get(_QUERY) or request.cookies.get(self._cookie) or ""
-        if not compare_digest(given.encode("utf-8", "surrogateescape"), self.token.encode()):
+        entered = request.path == "/"
+        given = request.query.get(_QUERY) if entered else request.cookies.get(_COOKIE)
+        if not compare_digest(
+            (given or "").encode("utf-8", "surrogateescape"), self.token.encode()
+        ):
             return (
                 "The address lacks the right token. Open the one that farm top --web printed; it"
                 " is new each time that it starts."
             )
         return ""
 
+    async def _enter(self, _: web.Request) -> web.StreamResponse:
+        """Send a visitor with the token on: it leaves the address, and with it the history."""
+        moved = web.Response(status=303, headers={**_HEADERS, "Location": self.path})
+        moved.set_cookie(_COOKIE, self.token, path=self.path, httponly=True, samesite="Strict")
+        return moved
+
     async def _page(self, request: web.Request) -> web.StreamResponse:
-        if _QUERY in request.query:
-            # The token leaves the address, and with it the history.
-            moved = web.Response(status=303, headers={**_HEADERS, "Location": "/"})
-            moved.set_cookie(self._cookie, self.token, httponly=True, samesite="Strict")
-            return moved
-        page = screen_page(self._title, f"ws://{request.host}/ws")
+        page = screen_page(self._title, f"ws://{request.host}{self.path}ws")
         return web.Response(text=page, content_type="text/html", headers=_HEADERS)
+
+    async def _socket(self, request: web.Request) -> web.StreamResponse:
+        return await show(request, self._command)
 
 
 def _name(host: str) -> str | None:

@@ -17,11 +17,11 @@ _SCREEN: Final = """<!doctype html>
 <meta charset="utf-8">
 <title>{title}</title>
 <link rel="icon" href="data:,">
-<link rel="stylesheet" href="/static/css/xterm.css">
+<link rel="stylesheet" href="static/css/xterm.css">
 <style>
 @font-face {{
   font-family: "Roboto Mono";
-  src: url("/static/fonts/RobotoMono-VariableFont_wght.ttf");
+  src: url("static/fonts/RobotoMono-VariableFont_wght.ttf");
 }}
 html, body {{ margin: 0; height: 100%; background: #0d1117; color: #e6edf3; }}
 body {{ font: 16px "Roboto Mono", monospace; overflow: hidden; }}
@@ -30,7 +30,7 @@ body {{ font: 16px "Roboto Mono", monospace; overflow: hidden; }}
 #closed, body.-first-byte #wait {{ display: none; }}
 body.-closed #closed {{ display: block; background: #0d1117; }}
 </style>
-<script src="/static/js/textual.js"></script>
+<script src="static/js/textual.js"></script>
 </head>
 <body>
 <p id="wait">Starting the screen. Should it not come, the terminal of farm top --web says why.</p>

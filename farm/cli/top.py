@@ -3,7 +3,8 @@
 import codecs
 import os
 import sys
-from collections.abc import Mapping
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,7 @@ import typer
 from farm.cli.connecting import screen_client, target_address
 from farm.cli.exits import Exit, farm_errors
 from farm.cli.options import Connect, Context
+from farm.cli.top_files import kept_choices, own_keys, state_file
 from farm.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -30,8 +32,14 @@ def top(
         typer.Option(metavar="FILE", help="Simulate a farm, such as those in docs/scenarios."),
     ] = None,
     speed: Annotated[
-        float, typer.Option(min=0.25, max=64.0, help="Of --replay and --scenario.")
-    ] = 1.0,
+        float | None,
+        typer.Option(
+            min=0.25,
+            max=64.0,
+            help="Of --replay and --scenario, a multiple of life's.",
+            show_default="1",
+        ),
+    ] = None,
     record: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Keep all that the gateway tells.")
     ] = None,
@@ -54,7 +62,10 @@ def top(
         ),
     ] = False,
     fps: Annotated[
-        float, typer.Option(min=0.2, max=30.0, help="Paint at most so often a second.")
+        float,
+        typer.Option(
+            min=0.2, max=30.0, help="Paint at most so often a second; keys are answered at once."
+        ),
     ] = 4.0,
     keys: Annotated[
         Path | None,
@@ -64,32 +75,63 @@ def top(
             show_default="top.toml in the folder of contexts",
         ),
     ] = None,
+    no_state: Annotated[
+        bool,
+        typer.Option(
+            "--no-state",
+            help="Neither take up nor keep what is chosen by hand, such as columns and order.",
+        ),
+    ] = False,
     web: Annotated[
         bool, typer.Option("--web", help="Show it in a browser of this machine instead.")
     ] = False,
-    port: Annotated[int, typer.Option(min=0, max=65_535, help="Of --web; 0 takes a free one.")] = 0,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=65_535, help="Of --web; 0 takes a free one.", show_default="a free one"
+        ),
+    ] = None,
 ) -> None:
     """Show what every node is doing, what is wrong and what it costs, until you quit."""
     with farm_errors():
-        _check_sources(connect or context, replay, scenario, record)
-        options = _options(read_only, theme, ascii_only, fps, keys)
-        if web:
-            _serve(port, record)
-            return
-        _check_terminal()
-        if replay is not None:
-            ended = _play(replay, speed, options)
-        elif scenario is not None:
-            ended = _simulate(scenario, speed, options)
-        else:
-            ended = _watch(connect, context, record, options)
-    if ended.return_code:
+        _check_sources(connect or context, replay, scenario)
+        played = replay is not None or scenario is not None
+        if record is not None and played:
+            raise ConfigurationError(
+                "--record keeps what a gateway tells, not a replay or simulation"
+            )
+        if record is not None and web:
+            raise ConfigurationError(
+                "--record is for one screen, and --web may show many; leave one of them"
+            )
+        if speed is not None and not played:
+            raise ConfigurationError(
+                "--speed is that of --replay or --scenario; what a gateway tells is live"
+            )
+        if port is not None and not web:
+            raise ConfigurationError("--port is that of --web; give that too, or leave it")
+        state = None if no_state else state_file(os.environ)
+        options = _options(read_only, theme, ascii_only, fps, keys, state)
+        if not web:
+            _check_terminal()
+        with ExitStack() as left_open:
+            if replay is not None:
+                app = _replayed(replay, speed or 1.0, options)
+            elif scenario is not None:
+                app = _simulated(scenario, speed or 1.0, options)
+            else:
+                app = _watched(connect, context, record, options, left_open)
+            if web:
+                _serve(port or 0)
+            else:
+                app.run()
+                if report := app.defects.report():
+                    sys.stderr.write(report)
+    if app.return_code:
         raise SystemExit(Exit.FAILED)
 
 
-def _check_sources(
-    gateway: str | None, replay: Path | None, scenario: Path | None, record: Path | None
-) -> None:
+def _check_sources(gateway: str | None, replay: Path | None, scenario: Path | None) -> None:
     given = {
         "--connect or --context": gateway,
         "--replay": replay,
@@ -98,8 +140,6 @@ def _check_sources(
     named = [name for name, value in given.items() if value is not None]
     if len(named) > 1:
         raise ConfigurationError(f"{' and '.join(named)} name different farms; give one of them")
-    if record is not None and (replay is not None or scenario is not None):
-        raise ConfigurationError("--record keeps what a gateway tells, not a replay or simulation")
 
 
 def _check_terminal() -> None:
@@ -112,18 +152,32 @@ def _check_terminal() -> None:
 
 
 def _options(
-    read_only: bool, theme: str, ascii_only: bool, fps: float, keys: Path | None
+    read_only: bool,
+    theme: str,
+    ascii_only: bool,
+    fps: float,
+    keys: Path | None,
+    state: Path | None,
 ) -> "TopOptions":
+    from tui.choices import write_choices
     from tui.options import TopOptions
-    from tui.theme import checked_theme, fitting
+    from tui.theme import checked_theme, fitting, theme_names
 
+    choices, notice = kept_choices(state)
+    no_color = bool(os.environ.get("NO_COLOR"))
+    if theme and no_color:
+        raise ConfigurationError("--theme asks for colours, and NO_COLOR is set; leave one of them")
+    usual = choices.theme if choices.theme in theme_names() else fitting(os.environ)
     return TopOptions(
         read_only=read_only,
         ascii_only=ascii_only or not _has_utf8(),
-        no_color=bool(os.environ.get("NO_COLOR")),
-        theme=checked_theme(theme) if theme else fitting(os.environ),
+        no_color=no_color,
+        theme=checked_theme(theme) if theme else usual,
+        choices=choices,
+        keep=(lambda _: None) if state is None else partial(write_choices, state),
+        notice=notice,
         frames_per_s=fps,
-        keys=_own_keys(keys),
+        keys=own_keys(keys, os.environ),
     )
 
 
@@ -137,40 +191,14 @@ def _has_utf8() -> bool:
     return _in_browser() or codecs.lookup(sys.stderr.encoding).name == "utf-8"
 
 
-def _own_keys(given: Path | None) -> Mapping[str, str]:
-    """Return the operator's keys, by action.
-
-    Raises:
-        ConfigurationError: the file cannot be read, or says what cannot be.
-    """
-    import tomllib
-
-    from farm.contexts import FarmHome
-    from tui.keys import checked_keys
-
-    path = given or FarmHome.of(os.environ).path / "top.toml"
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        if given is None:
-            return {}
-        raise ConfigurationError(f"--keys: there is no file {path}") from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigurationError(f"{path} cannot be read: {error}") from error
-    keys = content.pop("keys", {})
-    if content or not isinstance(keys, dict) or not all(isinstance(v, str) for v in keys.values()):
-        raise ConfigurationError(
-            f'{path} must hold a table [keys] of lines like quit = "ctrl+q", and nothing else'
-        )
-    try:
-        return checked_keys(keys)
-    except ConfigurationError as error:
-        raise ConfigurationError(f"{path}: {error.message}") from error
-
-
-def _watch(
-    connect: str | None, context: str | None, record: Path | None, options: "TopOptions"
+def _watched(
+    connect: str | None,
+    context: str | None,
+    record: Path | None,
+    options: "TopOptions",
+    left_open: ExitStack,
 ) -> "FarmTop":
+    """Return the screen of a gateway; `left_open` gets what is to be closed after it."""
     from tui.app import FarmTop
     from tui.sources.connection import Connection
     from tui.sources.gateway import GatewaySource
@@ -180,41 +208,31 @@ def _watch(
     address = target_address(connect, context)
     connection = Connection(address, lambda: screen_client(connect, context))
     recorder = None if record is None else Recorder(record)
+    if recorder is not None:
+        left_open.callback(recorder.close)
+    left_open.callback(connection.drop)
     source = GatewaySource(connection, tap=recorder)
-    app = FarmTop(source, operator=GatewayOperator(connection), options=options)
-    try:
-        app.run()
-    finally:
-        connection.drop()
-        if recorder is not None:
-            recorder.close()
-    return app
+    return FarmTop(source, operator=GatewayOperator(connection), options=options)
 
 
-def _play(replay: Path, speed: float, options: "TopOptions") -> "FarmTop":
+def _replayed(replay: Path, speed: float, options: "TopOptions") -> "FarmTop":
     from tui.app import FarmTop
     from tui.sources.replay import Replay
 
-    app = FarmTop(Replay(replay, speed=speed), options=options)
-    app.run()
-    return app
+    return FarmTop(Replay(replay, speed=speed), options=options)
 
 
-def _simulate(scenario: Path, speed: float, options: "TopOptions") -> "FarmTop":
+def _simulated(scenario: Path, speed: float, options: "TopOptions") -> "FarmTop":
     from tui.app import FarmTop
     from tui.sources.simulator import Simulator
 
-    app = FarmTop(Simulator(scenario, speed=speed), options=options)
-    app.run()
-    return app
+    return FarmTop(Simulator(scenario, speed=speed), options=options)
 
 
-def _serve(port: int, record: Path | None) -> None:
+def _serve(port: int) -> None:
     """Serve what the rest of this command line shows, to browsers of this machine."""
     from tui.web import serve
 
-    if record is not None:
-        raise ConfigurationError("--record is for one screen, and --web may show many; leave it")
     serve(_without_web(sys.argv[1:]), port=port)
 
 

@@ -296,7 +296,7 @@ def test_two_instances_take_two_slots(calls: Calls) -> None:
 @for_model("unbounded")
 def test_without_instances_the_slots_bound_a_model(calls: Calls) -> None:
     for position in range(5):
-        calls.send(f"{position}", 4 * LONG)
+        calls.send(f"{position}", 2 * LONG)
     seen = calls.watch()
     # Behind each of both slots one may wait at the node, once its turn is foreseen.
     assert 2 <= max(running for running, _ in seen) <= 4

@@ -10,7 +10,9 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from fcntl import ioctl
+from pathlib import Path
 from select import select
+from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -21,6 +23,7 @@ from screen_gateway import ScreenGateway, served
 from top_page import TopPage, top_page
 
 from farm.pb import farm_admin_pb2 as admin
+from tui.choices import read_choices
 
 pytestmark = [pytest.mark.integration, pytest.mark.screen]
 
@@ -38,14 +41,18 @@ class Terminal:
     def press(self, keys: str) -> None:
         os.write(self._descriptor, keys.encode())
 
+    def read(self) -> None:
+        """Take what is written within a moment, so that its writer can go on."""
+        ready, _, _ = select([self._descriptor], [], [], 0.1)
+        if ready:
+            self.written += os.read(self._descriptor, 65536).decode(errors="replace")
+
     def wait_for(self, text: str) -> None:
         """Wait until something is written; forget what came before it."""
         until = time.monotonic() + WAIT_S
         while text not in self.written:
             assert time.monotonic() < until, self.written
-            ready, _, _ = select([self._descriptor], [], [], 0.1)
-            if ready:
-                self.written += os.read(self._descriptor, 65536).decode(errors="replace")
+            self.read()
         self.written = self.written.partition(text)[2]
 
 
@@ -54,10 +61,10 @@ def in_terminal(*arguments: str, lines: int = 24, columns: int = 80) -> Iterator
     """Run `farm top` in a terminal until it ends by itself, without an error."""
     outer, inner = pty.openpty()
     ioctl(outer, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
-    with subprocess.Popen(
+    with TemporaryDirectory() as home, subprocess.Popen(
         [sys.executable, "-m", "farm", "top", *arguments],
         stdin=inner, stdout=inner, stderr=inner, start_new_session=True,
-        env={**os.environ, "TERM": "xterm-256color", "FARM_HOME": "/nonexistent"},
+        env={**os.environ, "TERM": "xterm-256color", "FARM_HOME": home},
     ) as process:  # fmt: skip
         os.close(inner)
         try:
@@ -99,6 +106,30 @@ def test_a_terminal_is_left_in_order_when_the_process_is_told_to_end() -> None:
         terminal.wait_for("\x1b[?25h")
 
 
+def test_what_was_chosen_is_kept_when_the_terminal_goes_away(tmp_path: Path) -> None:
+    state = tmp_path / "top-state.json"
+    outer, inner = pty.openpty()
+    with subprocess.Popen(
+        ["setsid", "--ctty", sys.executable, "-m", "farm", "top", "--connect", free_address()],
+        stdin=inner, stdout=inner, stderr=inner,
+        env={**os.environ, "TERM": "xterm-256color", "FARM_HOME": str(tmp_path)},
+    ) as process:  # fmt: skip
+        os.close(inner)
+        try:
+            terminal = Terminal(outer, process)
+            terminal.wait_for("connecting")
+            terminal.press("t")
+            until = time.monotonic() + WAIT_S
+            while not state.exists():
+                terminal.read()
+                assert time.monotonic() < until
+            os.close(outer)
+            process.wait(WAIT_S)
+        finally:
+            process.kill()
+    assert read_choices(state).theme == "farm-light"
+
+
 def test_without_a_terminal_it_says_what_to_do() -> None:
     ended = subprocess.run(
         [sys.executable, "-m", "farm", "top"],
@@ -118,9 +149,10 @@ async def visiting(page: TopPage) -> AsyncIterator[list[psutil.Process]]:
             assert response.status == 403
         async with visitor.get(page.url) as response:
             assert response.status == 200
-            assert str(response.url) == f"{here}/"
-        shown = ""
-        async with visitor.ws_connect(f"{here}/ws?width=80&height=24") as socket:
+            assert not response.url.query
+            shown_at = response.url
+        shown, own = "", {"Origin": here}
+        async with visitor.ws_connect(f"{shown_at}ws?width=80&height=24", headers=own) as socket:
             while "gateway 127.0.0.1" not in shown:
                 shown += (await socket.receive_bytes(timeout=WAIT_S)).decode()
             yield psutil.Process(page.process.pid).children(recursive=True)

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from tempfile import TemporaryDirectory
 
 WAIT_S = 30
 
@@ -22,9 +23,10 @@ class TopPage:
 @contextmanager
 def top_page(*arguments: str) -> Iterator[TopPage]:
     """Serve a screen; end it in order, unless a test has ended it otherwise."""
+    home = TemporaryDirectory()
     process = subprocess.Popen(
         [sys.executable, "-m", "farm", "top", "--web", *arguments],
-        stdout=subprocess.PIPE, text=True, env={**os.environ, "FARM_HOME": "/nonexistent"},
+        stdout=subprocess.PIPE, text=True, env={**os.environ, "FARM_HOME": home.name},
     )  # fmt: skip
     try:
         assert process.stdout is not None
@@ -36,3 +38,4 @@ def top_page(*arguments: str) -> Iterator[TopPage]:
         process.kill()
         process.wait()
         process.stdout.close()
+        home.cleanup()

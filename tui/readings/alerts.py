@@ -1,6 +1,5 @@
 """What is wrong in a farm, the worst first."""
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -62,15 +61,17 @@ def _of_farm(reading: Reading) -> Iterator[Alert]:
         yield Alert(
             severity=Severity.WARNING, subject="gateway", what="drains", why="it takes no requests"
         )
-    states = Counter(node.state for node in snapshot.nodes)
-    if not states[NodeState.READY]:
-        told = ", ".join(f"{count} {state}" for state, count in states.items())
-        coming = states[NodeState.JOINING] or snapshot.gateway_state is GatewayState.STARTING
+    states = reading.states
+    if NodeState.READY not in states:
+        told = ", ".join(f"{number} {state}" for state, number in states.items())
+        # Where no other node is left, these get batches all the same.
+        tried = not states.keys().isdisjoint({NodeState.SUSPECT, NodeState.EJECTED})
+        coming = NodeState.JOINING in states or snapshot.gateway_state is GatewayState.STARTING
         yield Alert(
-            severity=Severity.WARNING if coming else Severity.ERROR,
+            severity=Severity.WARNING if tried or coming else Severity.ERROR,
             subject="farm",
             what="no node is ready",
-            why=told or "none has joined",
+            why=f"{told or 'none has joined'}{', tried all the same' * tried}",
         )
     if _grows(reading.trends.queued):
         yield Alert(severity=Severity.WARNING, subject="queue", what="grows", why=_queue(reading))

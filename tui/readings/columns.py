@@ -235,7 +235,7 @@ COLUMNS: Final[Sequence[Column]] = (
         value=lambda r: r.rates.batch_rows, cell=_plain(lambda r: rate(r.rates.batch_rows)),
     ),
     Column(
-        id="batch", title="batch", words="time a batch takes, in ms", width=6, rank=16,
+        id="batch", title="batch", words="time a batch takes, in ms", width=7, rank=16,
         unit="ms", value=lambda r: None if (s := r.rates.batch_s) is None else s * 1e3,
         cell=_plain(lambda r: seconds(r.rates.batch_s)),
     ),

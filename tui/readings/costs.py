@@ -23,8 +23,8 @@ from farm.energy.report import LedgerReading, Report, report
 from farm.energy.report_reading import read
 from farm.energy.report_words import UNKNOWN, amount, band, figure, moment
 from tui.export import Exported
+from tui.readings.pairs import Pair, Points
 from tui.readings.quantities import age
-from tui.widgets.pair_plot import Pair, Points
 
 # What of a report is about money, joules and carbon, in this order.
 _SECTIONS: Final = ("cost", "spending", "waste", "energy", "carbon", "utilisation")

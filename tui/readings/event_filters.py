@@ -1,21 +1,22 @@
 """Which events an operator wants to see, as typed: `pi-07 kind:throttled !severity:info`."""
 
+from collections.abc import Sequence
 from typing import Final, TypeAlias
 
 from farm.core.events import FarmEvent
-from tui.readings import word_filters
-from tui.readings.word_filters import Parts, WordFilter
+from tui.readings import filters
+from tui.readings.filters import Filter, Part
 
-EventFilter: TypeAlias = WordFilter[FarmEvent]
+EventFilter: TypeAlias = Filter[FarmEvent]
 
-_PARTS: Final[Parts[FarmEvent]] = {
-    "kind": lambda event: event.kind,
-    "severity": lambda event: event.severity,
-    "subject": lambda event: event.subject,
-    "detail": lambda event: event.detail,
-}
+PARTS: Final[Sequence[Part[FarmEvent]]] = (
+    Part(name="kind", text=lambda event: event.kind),
+    Part(name="severity", text=lambda event: event.severity),
+    Part(name="subject", text=lambda event: event.subject),
+    Part(name="detail", text=lambda event: event.detail),
+)
 
 
 def parsed(text: str) -> EventFilter:
     """Return the filter that a text asks for; never raises."""
-    return word_filters.parsed(text, _PARTS)
+    return filters.parsed(text, PARTS)

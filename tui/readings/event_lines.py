@@ -12,7 +12,7 @@ _ROLES: Final = {
     Severity.WARNING: Role.WARNING,
     Severity.ERROR: Role.ERROR,
 }
-# From which width on the severity has its word, and the time its day.
+# From which width on the severity has its word, and the time always its day.
 _WORD_FROM: Final = 64
 _DAY_FROM: Final = 100
 _SEVERITY: Final = 7
@@ -27,14 +27,17 @@ def kind_words(kind: str) -> str:
     return clean(kind).replace("_", " ")
 
 
-def event_line(event: FarmEvent, width: int, glyphs: Glyphs) -> Line:
-    """Return an event in `width` cells; what has no room at the end is cut off."""
+def event_line(event: FarmEvent, width: int, glyphs: Glyphs, *, with_day: bool = False) -> Line:
+    """Return an event in `width` cells; what has no room at the end is cut off.
+
+    `with_day` is for events that are not all of today.
+    """
     role = _ROLES[event.severity]
     severity, kind = glyphs.severities[event.severity], kind_words(event.kind)
     if width >= _WORD_FROM:
         severity = f"{severity} {event.severity:<{_SEVERITY}}"
         kind = fitted(kind, _KIND, glyphs.cut)
-    time = (day_and_time if width >= _DAY_FROM else clock_time)(event.unix_ns)
+    time = (day_and_time if with_day or width >= _DAY_FROM else clock_time)(event.unix_ns)
     named = min(max(width // 8, _SUBJECT_LEAST), _SUBJECT_MOST)
     line = [
         (f"{time} ", Role.MUTED),

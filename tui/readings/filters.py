@@ -1,20 +1,28 @@
-"""Which nodes an operator wants to see, as typed: `pi-1 state:ready temp>=70 !board:zero`.
+"""What an operator wants to see, as typed: `pi-07 state:ready temp>=70 !board:zero`.
 
-Every term must hold. A word is in any text of a node; `column:word` in that column's; a number
-is compared with what a column shows, in its unit; `!` in front turns a term round.
+Every term must hold. A word is anywhere in a thing; after the name of a part, or as much of that
+as is no other's, it is in that part alone; a number is compared with that part; `!` in front turns
+a term round.
 """
 
 import math
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final, Generic, TypeAlias, TypeVar
 
-from tui.readings.columns import COLUMNS, Column
-from tui.readings.reading import NodeReading
+Thing = TypeVar("Thing")
 
-_Test: TypeAlias = Callable[[NodeReading], bool]
+_Test: TypeAlias = Callable[[Thing], bool]
+
+# The grammar, for those who type.
+TERMS: Final = (
+    ("word", "it is somewhere; spaces, _ and capital letters do not count"),
+    ("part:word", "it is in that part, whose name may be cut short"),
+    ("part>5", "a number: also >=, < and <="),
+    ("!term", "what does not hold; of several terms all must"),
+)
 
 _TERM: Final = re.compile(r"([A-Za-z]+)(:|>=|<=|>|<|=)(.*)", re.DOTALL)
 # A number, and a unit that is not looked at.
@@ -28,94 +36,104 @@ _COMPARISONS: Final[Mapping[str, Callable[[float, float], bool]]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Filter:
+class Part(Generic[Thing]):
+    """A part of a thing: `text` is what words are looked for in, `number` what is compared."""
+
+    name: str
+    text: Callable[[Thing], str] | None = None
+    number: Callable[[Thing], float | None] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter(Generic[Thing]):
     """What was typed. Of a term that is wrong `problem` says why, and the others count."""
 
-    tests: tuple[_Test, ...] = ()
+    tests: tuple[_Test[Thing], ...] = ()
     problem: str = ""
 
-    def takes(self, reading: NodeReading) -> bool:
-        """Whether a node is to be seen."""
-        return all(test(reading) for test in self.tests)
+    def takes(self, thing: Thing) -> bool:
+        """Whether a thing is to be seen."""
+        return all(test(thing) for test in self.tests)
 
 
 class _TermError(Exception):
     """A term that cannot be understood, and why."""
 
 
-def parsed(text: str) -> Filter:
-    """Return the filter that a text asks for; never raises."""
-    tests: list[_Test] = []
+def parsed(text: str, parts: Sequence[Part[Thing]]) -> Filter[Thing]:
+    """Return the filter that a text asks for, of things that have these parts; never raises."""
+    tests: list[_Test[Thing]] = []
     problem = ""
     for term in text.split():
         try:
-            tests.append(_term(term))
+            tests.append(_term(term, parts))
         except _TermError as error:
             problem = problem or str(error)
     return Filter(tests=tuple(tests), problem=problem)
 
 
-def _term(term: str) -> _Test:
-    if term.startswith("!"):
-        if term == "!":
-            raise _TermError("!: what is not wanted follows it, as in !lost")
-        test = _term(term[1:])
-        return lambda reading: not test(reading)
+def _term(term: str, parts: Sequence[Part[Thing]]) -> _Test[Thing]:
+    wanted = term.lstrip("!")
+    if not wanted:
+        raise _TermError("!: what is not wanted follows it, as in !lost")
+    test = _positive(wanted, parts)
+    return test if (len(term) - len(wanted)) % 2 == 0 else lambda thing: not test(thing)
+
+
+def _positive(term: str, parts: Sequence[Part[Thing]]) -> _Test[Thing]:
     found = _TERM.fullmatch(term)
     if found is None:
-        return _word(term)
+        return _word(term, parts)
     name, sign, wanted = found.groups()
-    column = _column(name)
+    part = _part(name.lower(), parts, compared=sign in _COMPARISONS)
+    if part is None:
+        # Versions of models and addresses have colons too, as in digits:1.
+        if sign not in _COMPARISONS and (not wanted or wanted.isdecimal()):
+            return _word(term, parts)
+        known = ", ".join(each.name for each in parts)
+        raise _TermError(f"{name}: no such part; there are {known}")
     if sign in _COMPARISONS:
-        return _comparison(column, sign, wanted)
-    if column.text is None:
-        raise _TermError(f"{term}: {column.id} is a number; say {column.id}>5 or {column.id}<5")
-    return _text(column.text, wanted)
+        return _comparison(part, sign, wanted)
+    if part.text is None:
+        raise _TermError(f"{term}: {part.name} is a number; say {part.name}>5 or {part.name}<5")
+    return _word(wanted, [part])
 
 
-def _column(name: str) -> Column:
-    """Return the column of a name, or of the beginning of one."""
-    name = name.lower()
-    found = [column for column in COLUMNS if column.id.startswith(name)]
-    exact = [column for column in found if column.id == name]
-    if len(found) != 1 and not exact:
-        known = ", ".join(column.id for column in found or COLUMNS)
-        raise _TermError(f"{name}: {'which of' if found else 'no such column; there are'} {known}")
-    return (exact or found)[0]
+def _part(name: str, parts: Sequence[Part[Thing]], *, compared: bool) -> Part[Thing] | None:
+    """Return the part of a name, or of the beginning of one, rather one that fits the sign."""
+    found = [part for part in parts if part.name == name]
+    found = found or [part for part in parts if part.name.startswith(name)]
+    fit = [part for part in found if (part.number if compared else part.text) is not None]
+    if len(fit or found) > 1:
+        raise _TermError(f"{name}: which of {', '.join(part.name for part in fit or found)}")
+    return next(iter(fit or found), None)
 
 
-def _word(word: str) -> _Test:
-    wanted = _plain(word)
-    texts = [column.text for column in COLUMNS if column.text]
-    return lambda reading: (
-        wanted in _plain(reading.node.reason) or any(wanted in _plain(t(reading)) for t in texts)
-    )
-
-
-def _text(text: Callable[[NodeReading], str], wanted: str) -> _Test:
-    plain = _plain(wanted)
-    return lambda reading: plain in _plain(text(reading))
+def _word(word: str, parts: Sequence[Part[Thing]]) -> _Test[Thing]:
+    plain = _plain(word)
+    texts = [part.text for part in parts if part.text is not None]
+    return lambda thing: any(plain in _plain(text(thing)) for text in texts)
 
 
 def _plain(text: str) -> str:
     """Return a text without spaces, for terms have none: board:pi4b finds a Pi 4B."""
-    return text.replace(" ", "").casefold()
+    return text.casefold().replace("_", "").replace(" ", "")
 
 
-def _comparison(column: Column, sign: str, wanted: str) -> _Test:
-    if column.unit is None:
+def _comparison(part: Part[Thing], sign: str, wanted: str) -> _Test[Thing]:
+    if part.number is None:
         raise _TermError(
-            f"{column.id}{sign}{wanted}: {column.id} is no number; say {column.id}:..."
+            f"{part.name}{sign}{wanted}: {part.name} is no number; say {part.name}:..."
         )
-    number = _NUMBER.fullmatch(wanted)
-    if number is None:
+    found = _NUMBER.fullmatch(wanted)
+    if found is None:
         raise _TermError(
-            f"{column.id}{sign}{wanted}: a number belongs there, as in {column.id}{sign}5"
+            f"{part.name}{sign}{wanted}: a number belongs there, as in {part.name}{sign}5"
         )
-    limit, compare = float(number[1]), _COMPARISONS[sign]
+    number, limit, compare = part.number, float(found[1]), _COMPARISONS[sign]
 
-    def holds(reading: NodeReading) -> bool:
-        value = column.value(reading)
+    def holds(thing: Thing) -> bool:
+        value = number(thing)
         return value is not None and math.isfinite(value) and compare(value, limit)
 
     return holds

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from farm.core.nodes import NodeState
 from farm.core.snapshots import GatewayState
 from tui.glyphs import Glyphs
 from tui.readings.cell_text import Cell, Line, Role, clean, cut_off, line_width
@@ -14,6 +15,9 @@ from tui.readings.trends import LENGTH
 _APART: Final = "  "
 # The shortest trend that tells anything.
 _TREND_CELLS: Final = 10
+# Nodes that cannot serve, the worst first.
+_FAILED: Final = (NodeState.LOST, NodeState.EJECTED)
+_OUT: Final = (*_FAILED, NodeState.SUSPECT, NodeState.CORDONED, NodeState.JOINING)
 
 
 def headline(
@@ -34,8 +38,12 @@ def _state(reading: Reading) -> Iterator[Line]:
         (clean(snapshot.farm_name) or "farm", Role.STRONG),
         (f" {snapshot.gateway_state}", Role.GOOD if serving else Role.WARNING),
     ]
-    up, known = reading.nodes_up, len(reading.nodes)
-    yield [(f"{up}/{known}", Role.PLAIN if up == known else Role.ERROR), (" nodes up", Role.MUTED)]
+    up, known = reading.states.get(NodeState.READY, 0), len(reading.nodes)
+    out = [(state, reading.states[state]) for state in _OUT if state in reading.states]
+    failed = any(state in _FAILED for state, _ in out) or not up
+    role = Role.ERROR if failed else Role.WARNING if out else Role.PLAIN
+    told = "".join(f", {number} {state}" for state, number in out)
+    yield [(f"{up} of {known}", role), (" up", Role.MUTED), (told, role)]
 
 
 def _figures(reading: Reading, glyphs: Glyphs) -> Iterator[Line]:

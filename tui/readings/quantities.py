@@ -22,6 +22,7 @@ _BYTES: Final[_Units] = (
     (1.0, " B"), (2.0**10, " KiB"), (2.0**20, " MiB"), (2.0**30, " GiB"), (2.0**40, " TiB"),
 )  # fmt: skip
 _SECONDS: Final[_Units] = ((1e-3, " ms"), (1.0, " s"))
+_DAY: Final = "%Y-%m-%d"
 # From which age on it is told in which unit; days only once there are two of them.
 _AGES: Final = ((172_800.0, 86_400.0, "d"), (3_600.0, 3_600.0, "h"), (60.0, 60.0, "min"))
 
@@ -115,6 +116,20 @@ def clock_time(unix_ns: int, zone: tzinfo | None = None) -> str:
 def day_and_time(unix_ns: int, zone: tzinfo | None = None) -> str:
     """Return a moment in a zone, by default the operator's: "11-22 14:03:22"."""
     return _moment(unix_ns, zone, "%m-%d %H:%M:%S")
+
+
+def moment(unix_ns: int, now_unix_ns: int, zone: tzinfo | None = None) -> str:
+    """Return when something was, with its day where that is not today, by a zone as above."""
+    if same_day(unix_ns, now_unix_ns, zone):
+        return clock_time(unix_ns, zone)
+    if _moment(unix_ns, zone, "%Y") == _moment(now_unix_ns, zone, "%Y"):
+        return day_and_time(unix_ns, zone)
+    return _moment(unix_ns, zone, f"{_DAY} %H:%M:%S")
+
+
+def same_day(unix_ns: int, other_unix_ns: int, zone: tzinfo | None = None) -> bool:
+    """Whether two moments are on one day of a zone, by default the operator's."""
+    return _moment(unix_ns, zone, _DAY) == _moment(other_unix_ns, zone, _DAY)
 
 
 def _moment(unix_ns: int, zone: tzinfo | None, form: str) -> str:

@@ -80,6 +80,15 @@ def unload(versions: Sequence[ModelSnapshot], name: str) -> Question:
     )
 
 
+def leave(names: Sequence[str]) -> Question:
+    """Ask whether the screen is to end while things are under way."""
+    return _asked(
+        "quit",
+        f"Quit while this is under way: {', '.join(names)}?",
+        "What comes of it is told nowhere then, and it may be broken off.",
+    )
+
+
 def _asked(yes: str, text: str, *consequence: str) -> Question:
     return Question(text=text, consequence=" ".join(filter(None, consequence)), yes=yes)
 

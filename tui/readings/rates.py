@@ -22,7 +22,6 @@ class NodeRates:
     """
 
     requests_per_s: float = 0.0
-    rows_per_s: float = 0.0
     batch_rows: float | None = None
     batch_s: float | None = None
     joules_per_request: float | None = None
@@ -49,7 +48,6 @@ class FarmRates:
     """
 
     requests_per_s: float = 0.0
-    failures_per_s: float = 0.0
     p50_s: float | None = None
     p95_s: float | None = None
     joules_per_request: float | None = None
@@ -136,7 +134,6 @@ def _node(old: NodeWork, new: NodeWork, seconds: float) -> NodeRates:
     rows = new.rows_total - old.rows_total
     return NodeRates(
         requests_per_s=answers / seconds if seconds else 0.0,
-        rows_per_s=rows / seconds if seconds else 0.0,
         batch_rows=rows / batches if batches else None,
         batch_s=(new.compute_s - old.compute_s) / batches if batches else None,
         joules_per_request=(new.joules - old.joules) / answers if answers else None,
@@ -179,11 +176,6 @@ def _farm(
 ) -> FarmRates:
     counts = [sum(bucket) for bucket in zip(*filter(None, answered), strict=True)]
     answers = sum(counts)
-    failures = sum(
-        model.failures_total - before.failures_total
-        for key, model in new.models.items()
-        if (before := old.models.get(key)) and not _began_anew(before, model)
-    )
     joules = sum(
         work.joules - old.nodes.get(node_id, NodeWork()).joules
         for node_id, work in new.nodes.items()
@@ -192,7 +184,6 @@ def _farm(
     priced = prices.answers - old.prices.answers
     return FarmRates(
         requests_per_s=answers / seconds,
-        failures_per_s=failures / seconds,
         p50_s=latency_s(counts, 0.5),
         p95_s=latency_s(counts, 0.95),
         joules_per_request=joules / answers if answers else None,

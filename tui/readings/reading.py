@@ -1,5 +1,6 @@
 """A farm as its operator reads it: the latest snapshot, its rates, its trends."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -31,7 +32,7 @@ class ModelReading:
 class Reading:
     """A whole farm. `power` is what all its hosts draw that are known, None where none is.
 
-    `nodes_up` counts those that answer, though they may be cordoned.
+    `states` counts the nodes in each state there is one in; those that are ready can serve.
     """
 
     snapshot: FarmSnapshot
@@ -40,7 +41,7 @@ class Reading:
     nodes: Mapping[str, NodeReading]
     models: tuple[ModelReading, ...]
     power: Power | None
-    nodes_up: int
+    states: Mapping[NodeState, int]
 
 
 class Reader:
@@ -73,14 +74,17 @@ class Reader:
                 for model in snapshot.models
             ),
             power=_power(snapshot),
-            nodes_up=sum(node.state is not NodeState.LOST for node in snapshot.nodes),
+            states=Counter(node.node.state for node in nodes.values()),
         )
 
 
 def _power(snapshot: FarmSnapshot) -> Power | None:
-    """Return what all hosts draw together; nodes on one host tell the same watts."""
+    """Return what all hosts draw together; nodes on one host tell the same watts.
+
+    A node that does not say which host it is on counts as one of its own.
+    """
     hosts = {
-        node.profile.host if node.profile else node.node_id: node.power
+        (node.profile.host if node.profile else "") or node.node_id: node.power
         for node in snapshot.nodes
         if node.power is not None and node.state is not NodeState.LOST
     }

@@ -5,7 +5,7 @@ from typing import Final
 
 from farm.core.nodes import NodeState
 from tui.glyphs import Glyphs
-from tui.readings.cell_text import Cell, Role
+from tui.readings.cell_text import Cell, Role, fitted
 from tui.readings.columns import Column
 from tui.readings.names import natural
 from tui.readings.reading import NodeReading
@@ -35,6 +35,19 @@ def fitting(columns: Sequence[Column], width: int, longest: int) -> list[tuple[C
             chosen[column.id] += more
             left -= more
     return [(column, chosen[column.id]) for column in columns if column.id in chosen]
+
+
+def titles(columns: Sequence[tuple[Column, int]], by: Column, arrow: str, cut: str) -> str:
+    """Return the line above the rows, with an arrow at the column that they are ordered by."""
+    return " ".join(
+        fitted(
+            column.title[: width - 1] + arrow if column is by else column.title,
+            width,
+            cut,
+            right=column.right,
+        )
+        for column, width in columns
+    )
 
 
 def cells(

@@ -1,5 +1,6 @@
 """Screens on which something can be done to the farm."""
 
+from dataclasses import replace
 from typing import Final, cast
 
 from textual.content import Content
@@ -10,6 +11,7 @@ from tui.errands import Errand, ErrandState, Subject, Work
 from tui.readings import quantities
 from tui.readings.questions import Question
 from tui.screens.farm_screen import FarmScreen
+from tui.sources.source import Operator
 from tui.top import Top
 from tui.widgets.confirm import Confirm
 
@@ -65,18 +67,23 @@ class ActingScreen(FarmScreen):
 
     def act(self, subject: Subject, name: str, question: Question, work: Work) -> None:
         """Do something if the operator agrees to it."""
-        # It belongs to the app: an errand goes on when its screen is left.
-        self.app.run_worker(self._act(subject, name, question, work), exit_on_error=False)
-
-    async def _act(self, subject: Subject, name: str, question: Question, work: Work) -> None:
         top, now = self.top, self.top.now()
+        if not self.is_active:
+            # The key was pressed twice, and the question is there.
+            return
         consequence = question.consequence
         if top.store.stale(now):
             consequence += f" That was so {quantities.age(top.store.age_s(now))} ago."
-        asked = Confirm(question.text, consequence, yes=question.yes)
-        if not await self.app.push_screen_wait(asked) or top.operator is None:
-            return
-        errand = await top.errands.run(subject, name, work, top.operator)
+
+        def answered(yes: bool | None) -> None:
+            if yes and (operator := top.operator) is not None:
+                # It belongs to the app: an errand goes on when its screen is left.
+                self.app.run_worker(self._run(subject, name, work, operator), exit_on_error=False)
+
+        self.app.push_screen(Confirm.of(replace(question, consequence=consequence)), answered)
+
+    async def _run(self, subject: Subject, name: str, work: Work, operator: Operator) -> None:
+        errand = await self.top.errands.run(subject, name, work, operator)
         failed = errand.state is ErrandState.FAILED
         self.app.notify(_words(errand), severity="error" if failed else "information", markup=False)
 

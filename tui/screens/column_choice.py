@@ -1,16 +1,18 @@
 """Which columns of the table of nodes an operator wants to see."""
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import SelectionList, Static
 
+from tui.keys import bound, key_of
 from tui.readings.columns import COLUMNS, Column
+from tui.top import Top
 
 
 class ColumnChoice(ModalScreen[Sequence[Column]]):
@@ -26,7 +28,9 @@ class ColumnChoice(ModalScreen[Sequence[Column]]):
     ColumnChoice Static { color: $text-muted; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,c,q", "done", "done", show=False),
+        bound("back", "done"),
+        bound("columns", "done"),
+        bound("quit", "done"),
     ]
 
     def __init__(self, chosen: Sequence[Column]) -> None:
@@ -39,7 +43,8 @@ class ColumnChoice(ModalScreen[Sequence[Column]]):
             for column in COLUMNS[1:]
         ]
         with Vertical():
-            yield Static("space chooses, escape goes back; what finds no room is not shown")
+            back = key_of("back", cast(Top, self.app).options.keys)
+            yield Static(f"space chooses, {back} goes back; what finds no room is not shown")
             yield SelectionList[str](*choices, compact=True)
 
     def action_done(self) -> None:

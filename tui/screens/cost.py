@@ -1,6 +1,6 @@
 """What the farm costs, beside what clouds would ask for the same requests."""
 
-import time
+from dataclasses import replace
 from datetime import datetime
 from typing import ClassVar, Final
 
@@ -18,13 +18,14 @@ from tui.export import Exported
 from tui.keys import bound
 from tui.readings import costs
 from tui.readings.costs import Costs
-from tui.readings.quantities import clock_time
+from tui.readings.quantities import moment
 from tui.screens.farm_screen import FarmScreen
 from tui.screens.inquiries import inquire
 from tui.sources.source import Operator
 from tui.store import Store
 from tui.widgets.pair_plot import PairPlot
 from tui.widgets.panes import Pane, Panes
+from tui.widgets.row_table import RowTable
 
 _EVERY_S: Final = 30.0
 # How far back one looks, in words and in seconds.
@@ -38,7 +39,7 @@ class CostScreen(FarmScreen):
     CostScreen {
         & > #span { height: 1; }
         & #figures { height: auto; }
-        & DataTable { height: 1fr; }
+        & RowTable { height: 1fr; }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -49,7 +50,8 @@ class CostScreen(FarmScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self._span = 0
+        # The period that is asked for, and that of the figures that are shown.
+        self._span = self._shown_span = 0
         self._costs: Costs | None = None
         self._chosen = ""
         self._as_of = ""
@@ -58,7 +60,7 @@ class CostScreen(FarmScreen):
     def compose(self) -> ComposeResult:
         ascii_only = self.top.options.ascii_only
         yield Static(id="span")
-        self._table: DataTable[Text] = DataTable(cursor_type="row")
+        self._table = RowTable()
         self._over_time = PairPlot(ascii_only=ascii_only)
         self._break_even = PairPlot(ascii_only=ascii_only)
         self._panes = Panes(
@@ -70,12 +72,13 @@ class CostScreen(FarmScreen):
         yield self._panes
 
     def on_mount(self) -> None:
+        chosen = self.top.choices
+        self._chosen = chosen.baseline
+        for span, (_, seconds) in enumerate(_SPANS):
+            if seconds == chosen.period_s:
+                self._span = span
         self._table.add_columns(*costs.BASELINE_COLUMNS)
         self._ask()
-
-    def unix_ns(self) -> int:
-        """Return the moment up to which costs are asked for."""
-        return time.time_ns()
 
     def show(self, store: Store, now: float) -> None:
         self._show_span()
@@ -85,8 +88,8 @@ class CostScreen(FarmScreen):
 
     def action_period(self) -> None:
         self._span = (self._span + 1) % len(_SPANS)
-        self._costs = None
-        self._as_of = self._trouble = ""
+        self.top.choices = replace(self.top.choices, period_s=_SPANS[self._span][1])
+        self._trouble = ""
         self._show_span()
         self._ask()
 
@@ -94,12 +97,19 @@ class CostScreen(FarmScreen):
         self._panes.step(by)
 
     def _ask(self) -> None:
-        asking = inquire(self, self._read, self._take, self._fail, every_s=_EVERY_S)
+        span = self._span
+        asking = inquire(
+            self,
+            lambda operator: self._read(operator, span),
+            lambda found: self._take(found, span),
+            self._fail,
+            every_s=_EVERY_S,
+        )
         self.run_worker(asking, exclusive=True, group="costs", exit_on_error=False)
 
-    def _read(self, operator: Operator) -> Costs:
-        _, seconds = _SPANS[self._span]
-        reading, until = self.top.store.reading, self.unix_ns()
+    def _read(self, operator: Operator, span: int) -> Costs:
+        _, seconds = _SPANS[span]
+        reading, until = self.top.store.reading, self.top.unix_ns()
         return costs.read_costs(
             operator.ledger,
             operator.terms,
@@ -110,9 +120,9 @@ class CostScreen(FarmScreen):
             marks=self.top.glyphs.sources,
         )
 
-    def _take(self, found: Costs) -> None:
-        self._costs, self._trouble = found, ""
-        self._as_of = f"as of {clock_time(found.report.until_unix_ns)}"
+    def _take(self, found: Costs, span: int) -> None:
+        self._costs, self._shown_span, self._trouble = found, span, ""
+        self._as_of = f"as of {moment(found.report.until_unix_ns, self.top.unix_ns())}"
         self.query_one("#figures", Static).update(Content("\n").join(found.lines))
         self._show_baselines(found)
         self._show_span()
@@ -125,11 +135,17 @@ class CostScreen(FarmScreen):
         self._show_span()
 
     def _show_span(self) -> None:
+        """Mark the period of what is shown; say which other one is asked for."""
+        marked = self._span if self._costs is None else self._shown_span
         spans = [
-            (f"[{words}]", "bold $primary") if number == self._span else f" {words} "
+            (f"[{words}]", "bold $primary") if number == marked else f" {words} "
             for number, (words, _) in sorted(enumerate(_SPANS), key=lambda each: each[1][1])
         ]
-        said = ", ".join(filter(None, (self._as_of, printable(self._trouble, 200))))
+        trouble = printable(self._trouble, 200)
+        if self._span != marked:
+            asked, _ = _SPANS[self._span]
+            trouble = f"{asked}: {trouble}" if trouble else f"asking for {asked}"
+        said = ", ".join(filter(None, (self._as_of, trouble)))
         self.query_one("#span", Static).update(
             Content.assemble(" Cost ", *spans, (f"  {said or 'asking the gateway'}", "$text-muted"))
         )
@@ -159,6 +175,9 @@ class CostScreen(FarmScreen):
     @on(DataTable.RowHighlighted)
     def _choose(self, event: DataTable.RowHighlighted) -> None:
         self._chosen = event.row_key.value or ""
+        # The one of receipts is there without being chosen, and may be another tomorrow.
+        chosen = "" if self._chosen == self._usual() else self._chosen
+        self.top.choices = replace(self.top.choices, baseline=chosen)
         self._draw()
 
     def _draw(self) -> None:

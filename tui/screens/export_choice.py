@@ -1,6 +1,6 @@
 """As what a screen is to be exported."""
 
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -10,12 +10,13 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
 from tui.export import ExportFormat
-from tui.keys import bound
+from tui.keys import bound, key_of
+from tui.top import Top
 
 _WORDS = {
-    ExportFormat.CSV: "c  CSV",
-    ExportFormat.JSON: "j  JSON",
-    ExportFormat.SVG: "s  picture (SVG)",
+    ExportFormat.CSV: "CSV",
+    ExportFormat.JSON: "JSON",
+    ExportFormat.SVG: "picture (SVG)",
 }
 
 
@@ -41,8 +42,10 @@ class ExportChoice(ModalScreen[ExportFormat | None]):
             yield Static(Content.styled("Export what this screen shows", "bold"))
             yield Static(Content("into a new file in the working directory"))
             with Vertical():
+                own = cast(Top, self.app).options.keys
                 for form, words in _WORDS.items():
-                    yield Button(Content(words), id=form, compact=True)
+                    key = key_of(f"export_{form}", own)
+                    yield Button(Content(f"{key}  {words}"), id=form, compact=True)
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         self.action_export(event.button.id or "")

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, cast
 
 from textual.binding import BindingType
 from textual.screen import Screen
+from textual.worker import Worker
 
 from farm.core.errors import ConfigurationError
 from tui.export import Exported, ExportFormat, picture, written
@@ -40,6 +41,11 @@ class FarmScreen(Screen[None]):
 
     def on_resize(self) -> None:
         self._show()
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """Say what became of work beside the screen that nobody waits for."""
+        if isinstance(event.worker.error, Exception):
+            self.top.tell_defect(event.worker.error)
 
     def action_back(self) -> None:
         if len(self.app.screen_stack) > 1:
@@ -84,10 +90,16 @@ class FarmScreen(Screen[None]):
             self._show()
 
     def _show(self) -> None:
+        # It may be long since the last frame.
+        self.top.catch_up()
         store, now = self.top.store, self.top.now()
-        self.set_class(store.stale(now), "stale")
-        self.query_one(StatusBar).show(store, now)
-        self.show(store, now)
+        try:
+            self.show(store, now)
+            defect = self.top.defects.unread
+        except Exception as error:
+            defect = f"this screen stays as it was: {self.top.defects.note(error)}"
+        self.set_class(store.stale(now) or bool(defect), "stale")
+        self.query_one(StatusBar).show(store, now, defect)
 
     def show(self, store: Store, now: float) -> None:
         """Show what is known at a moment; called at most `frames_per_s` times a second."""

@@ -1,7 +1,7 @@
 """What the keys do, and what the symbols mean."""
 
-from collections.abc import Iterable, Mapping
-from typing import ClassVar, cast
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar, cast
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -14,6 +14,8 @@ from textual.widgets import Static
 from tui.glyphs import Glyphs
 from tui.key_help import key_sections
 from tui.keys import bound
+from tui.readings import event_filters, model_filters, node_filters
+from tui.readings.filters import TERMS, Part
 from tui.top import Top
 
 _KEYS_WIDTH = 18
@@ -35,7 +37,7 @@ class HelpScreen(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(id="help"):
-            yield Static(Content("\n").join([*self._keys(), *self._symbols()]))
+            yield Static(Content("\n").join([*self._keys(), *_filters(), *self._symbols()]))
 
     def on_mount(self) -> None:
         self.query_one("#help").border_title = "farm top"
@@ -55,6 +57,22 @@ class HelpScreen(ModalScreen[None]):
             for symbol, meaning in meanings:
                 yield Content.assemble("  ", (f"{symbol:<{_KEYS_WIDTH}} ", "bold"), meaning)
             yield Content("")
+
+
+def _filters() -> Iterable[Content]:
+    yield Content.styled("filters", "bold $primary")
+    parts: Mapping[str, Sequence[Part[Any]]] = {
+        "nodes": node_filters.PARTS,
+        "models": model_filters.PARTS,
+        "events": event_filters.PARTS,
+    }
+    told = [
+        *TERMS,
+        *((f"parts of {of}", ", ".join(part.name for part in has)) for of, has in parts.items()),
+    ]
+    for term, words in told:
+        yield Content.assemble("  ", (f"{term:<{_KEYS_WIDTH}} ", "bold"), words)
+    yield Content("")
 
 
 def _meanings(glyphs: Glyphs) -> Mapping[str, Iterable[tuple[str, str]]]:

@@ -182,7 +182,7 @@ class ModelScreen(ActingScreen):
             if not found:
                 curved.append(Content.assemble(("  no curve is measured yet", "$text-muted")))
             for curve in found:
-                curved += [*curve_lines(curve, self.top.glyphs), Content("")]
+                curved += [*curve_lines(curve, self.top.glyphs, self.top.unix_ns()), Content("")]
         self.query_one("#readiness-text", Static).update(Content("\n").join(nodes))
         self.query_one("#curves-text", Static).update(Content("\n").join(curved))
 

@@ -1,6 +1,7 @@
 """Every version of every model at a glance."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import ClassVar, Final
 
 from textual.app import ComposeResult
@@ -56,6 +57,11 @@ class ModelsScreen(FarmScreen):
         yield Static(id="why")
         yield FilterBox(lambda text: parsed(text).problem, example=_EXAMPLE)
 
+    def on_mount(self) -> None:
+        chosen, titles = self.top.choices, [column.title for column in COLUMNS]
+        if chosen.models_sort in titles:
+            self._by, self._reverse = titles.index(chosen.models_sort), chosen.models_reverse
+
     def show(self, store: Store, now: float) -> None:
         if store.reading is not self._shown or store.reading is None:
             self._shown = store.reading
@@ -70,12 +76,10 @@ class ModelsScreen(FarmScreen):
         self.query_one(FilterBox).open()
 
     def action_sort(self) -> None:
-        self._by, self._reverse = (self._by + 1) % len(COLUMNS), False
-        self._paint()
+        self._sort((self._by + 1) % len(COLUMNS), reverse=False)
 
     def action_sort_reverse(self) -> None:
-        self._reverse = not self._reverse
-        self._paint()
+        self._sort(self._by, reverse=not self._reverse)
 
     def action_open(self) -> None:
         chosen = self.query_one(ModelTable).chosen
@@ -94,6 +98,13 @@ class ModelsScreen(FarmScreen):
 
     def on_filter_box_done(self) -> None:
         self.query_one(ModelTable).focus()
+
+    def _sort(self, by: int, *, reverse: bool) -> None:
+        self._by, self._reverse = by, reverse
+        self.top.choices = replace(
+            self.top.choices, models_sort=COLUMNS[by].title, models_reverse=reverse
+        )
+        self._paint()
 
     def _wanted(self, reading: Reading) -> Sequence[ModelReading]:
         """Return the versions that are to be seen, in their order."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import ClassVar, Final
 
@@ -57,7 +58,8 @@ class NodeScreen(ActingScreen):
     NodeScreen {
         & > #node { height: auto; max-height: 5; }
         & .text { height: auto; }
-        &.stale .plot--line { color: $text-muted; }
+        &.stale .plot--line, &.-gone .plot--line { color: $text-muted; }
+        &.-gone Panes * { text-opacity: 55%; }
         &.-low > #node { max-height: 3; }
     }
     """
@@ -80,12 +82,14 @@ class NodeScreen(ActingScreen):
         self._history: Sequence[HistoryPoint] = ()
         self._details: NodeDetails | None = None
         self._seen: Reading | None = None
+        # Whether the farm had this node since the screen was opened.
+        self._known = False
 
     def compose(self) -> ComposeResult:
         ascii_only = self.top.options.ascii_only
         yield Static(id="node")
         yield OutcomeLine(("node", self.node_id))
-        self._plots = NodePlots(ascii_only=ascii_only)
+        self._plots = NodePlots(ascii_only=ascii_only, span_s=self.top.choices.span_s)
         self._log_tail = LogTail(self.node_id)
         self._log_pane = Pane("Log", self._log_tail, id="log")
         self._panes = Panes(
@@ -128,8 +132,13 @@ class NodeScreen(ActingScreen):
             return
         self._seen = reading
         node = None if reading is None else reading.nodes.get(self.node_id)
+        self._known = self._known or node is not None
+        gone = self._known and reading is not None and node is None
+        self.set_class(gone, "-gone")
         if node is None:
             why = "waiting for the first sample" if reading is None else "the farm has no such node"
+            if gone:
+                why += " any more; what is greyed is the last that was known of it"
             self.query_one("#node", Static).update(Content(f"{printable(self.node_id)}: {why}"))
             return
         symbols = self.top.glyphs
@@ -159,7 +168,8 @@ class NodeScreen(ActingScreen):
         self._panes.choose(self._log_pane)
 
     def action_span(self) -> None:
-        self._plots.next_span()
+        span_s = self._plots.next_span()
+        self.top.choices = replace(self.top.choices, span_s=span_s)
 
     def action_step_pane(self, by: int) -> None:
         self._panes.step(by)
@@ -179,7 +189,9 @@ class NodeScreen(ActingScreen):
             return
         if name in _POINTLESS and node.node.cordoned is _POINTLESS[name]:
             state = "cordoned already" if node.node.cordoned else "not cordoned"
-            self.notify(f"{name}: {self.node_id} is {state}", severity="warning", markup=False)
+            self.notify(
+                f"{name}: {printable(self.node_id)} is {state}", severity="warning", markup=False
+            )
             return
         asked = question(reading, node.node)
         self.act(("node", self.node_id), f"{name} {self.node_id}", asked, work(self.node_id))
@@ -206,8 +218,9 @@ class NodeScreen(ActingScreen):
         if trouble:
             batches = models = [Content.assemble((trouble, "$text-warning"))]
         if self._details is not None:
-            batches = [*batches, *batch_lines(self._details)]
-            models = [*models, *_model_lines(self._details.models, self.top.glyphs)]
+            now_ns = self.top.unix_ns()
+            batches = [*batches, *batch_lines(self._details, now_ns)]
+            models = [*models, *_model_lines(self._details.models, self.top.glyphs, now_ns)]
         self.query_one("#details", Static).update(Content("\n").join(batches))
         self.query_one("#models", Static).update(Content("\n").join(models))
 
@@ -271,7 +284,9 @@ def _head(reading: NodeReading, symbols: Glyphs) -> Content:
     return Content("\n").join(lines)
 
 
-def _model_lines(models: Sequence[ModelOnNode], symbols: Glyphs) -> Iterable[Content]:
+def _model_lines(
+    models: Sequence[ModelOnNode], symbols: Glyphs, now_unix_ns: int
+) -> Iterable[Content]:
     if not models:
         yield Content.assemble(("the farm serves no models", "$text-muted"))
     for model in models:
@@ -286,5 +301,5 @@ def _model_lines(models: Sequence[ModelOnNode], symbols: Glyphs) -> Iterable[Con
         if curve is None:
             yield Content.assemble(("    its curve is not measured yet", "$text-muted"))
         else:
-            yield from curve_lines(curve, symbols)
+            yield from curve_lines(curve, symbols, now_unix_ns)
         yield Content("")

@@ -1,17 +1,19 @@
 """The whole farm at a glance."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
 
+from farm.core.text import printable
 from tui.export import Exported
 from tui.keys import bound
 from tui.readings import sheets
 from tui.readings.alerts import Alert, alerts
-from tui.readings.columns import Column
-from tui.readings.filters import Filter, parsed
+from tui.readings.columns import COLUMNS, Column
+from tui.readings.node_filters import parsed
 from tui.readings.reading import Reading
 from tui.screens.column_choice import ColumnChoice
 from tui.screens.farm_screen import FarmScreen
@@ -39,7 +41,7 @@ class Overview(FarmScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self._filter = Filter()
+        self._filter = parsed("")
         self._alerts: Sequence[Alert] = ()
         # What is looked at of the alerts.
         self._place: tuple[str, str] | None = None
@@ -51,6 +53,15 @@ class Overview(FarmScreen):
         yield NodeTable(glyphs)
         yield AlertLine(glyphs)
         yield FilterBox(lambda text: parsed(text).problem, example=_EXAMPLE)
+
+    def on_mount(self) -> None:
+        chosen, table = self.top.choices, self.query_one(NodeTable)
+        if chosen.columns:
+            shown = {COLUMNS[0].id, *chosen.columns}
+            table.choose([column for column in COLUMNS if column.id in shown])
+        for column in COLUMNS:
+            if column.id == chosen.sort:
+                table.sort(column, reverse=chosen.reverse)
 
     def show(self, store: Store, now: float) -> None:
         self.query_one(HeadLine).show(store.reading)
@@ -92,7 +103,7 @@ class Overview(FarmScreen):
         table = self.query_one(NodeTable)
         known = self._shown is not None and node_id in self._shown.nodes
         if known and not table.go_to(node_id):
-            self.notify(f"the filter hides {node_id}", severity="warning", markup=False)
+            self.notify(f"the filter hides {printable(node_id)}", severity="warning", markup=False)
         self._show_alerts()
 
     def _show_alerts(self) -> None:
@@ -116,6 +127,11 @@ class Overview(FarmScreen):
     def _columns_chosen(self, columns: Sequence[Column] | None) -> None:
         if columns is not None:
             self.query_one(NodeTable).choose(columns)
+            ids = tuple(column.id for column in columns)
+            self.top.choices = replace(self.top.choices, columns=ids)
+
+    def on_node_table_sorted(self, event: NodeTable.Sorted) -> None:
+        self.top.choices = replace(self.top.choices, sort=event.by.id, reverse=event.reverse)
 
     def on_alert_line_chosen(self, event: AlertLine.Chosen) -> None:
         self._look_at(event.alert.places[0])

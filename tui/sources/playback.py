@@ -57,8 +57,8 @@ class Playback:
         """Stand still, or go on; at the end begin anew."""
         with self._lock:
             if self._at(now) == self._ends_ns:
-                self._jumped, self._paused = True, False
-                self._from_ns, self._since = self._begins_ns, now
+                self._paused = False
+                self._wind(self._begins_ns, now)
                 return
             self._steer(now)
             self._paused = not self._paused
@@ -73,17 +73,21 @@ class Playback:
             self._steer(now)
             self._speed = min(self._speed * 2, FASTEST)
 
-    def seek(self, unix_ns: int, now: float) -> None:
-        """Go to a moment, or to the nearest there is."""
+    def skip(self, by_ns: int, now: float) -> None:
+        """Go on or back from where it is, or from where it was just sent: skips add up."""
         with self._lock:
-            self._from_ns = self._within(max(unix_ns, self._begins_ns))
-            self._since, self._jumped = now, True
+            self._wind(self._at(now) + by_ns, now)
 
     def _at(self, now: float) -> int:
         if self._paused:
             return self._within(self._from_ns)
         played_ns = round((now - self._since) * self._speed * 1e9)
         return self._within(self._from_ns + played_ns)
+
+    def _wind(self, unix_ns: int, now: float) -> None:
+        """Go to a moment, or to the nearest there is."""
+        self._from_ns = self._within(max(unix_ns, self._begins_ns))
+        self._since, self._jumped = now, True
 
     def _within(self, unix_ns: int) -> int:
         return unix_ns if self._ends_ns is None else min(unix_ns, self._ends_ns)
@@ -111,10 +115,10 @@ class Steered:
         if self._playback is not None:
             self._playback.faster(monotonic())
 
-    def seek(self, unix_ns: int) -> None:
-        """Go to a moment, or to the nearest there is."""
+    def skip(self, by_s: float) -> None:
+        """Go on by seconds of its own, or back; as far as there is something."""
         if self._playback is not None:
-            self._playback.seek(unix_ns, monotonic())
+            self._playback.skip(round(by_s * 1e9), monotonic())
 
 
 class News:

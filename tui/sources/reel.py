@@ -1,10 +1,12 @@
 """The frames of a recording as what they tell, in the order of time."""
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Iterator, Mapping
 from itertools import islice
-from typing import Final
+from typing import Final, TypeVar
 
+from farm.core.events import FarmEvent
 from tui.readings.rates import WINDOW_S
 from tui.sources.recording import FrameKind, Index, Read, message_at
 from tui.sources.source import (
@@ -16,10 +18,14 @@ from tui.sources.source import (
     SnapshotCame,
     Update,
 )
-from tui.store import STALE_S
+from tui.store import MAX_EVENTS, STALE_S
 
-# Events before a moment that are told where it was wound to: more than a screen is high.
-_EVENTS_BEFORE: Final = 1_000
+_Told = TypeVar("_Told", SnapshotCame, EventsCame)
+
+_KINDS: Final[Mapping[type[Update], FrameKind]] = {
+    SnapshotCame: FrameKind.SNAPSHOT,
+    EventsCame: FrameKind.EVENTS,
+}
 
 
 class Reel:
@@ -29,8 +35,9 @@ class Reel:
         self._read = read
         self._index = index
         self._next = 0
+        self._begins_ns = index.unix_ns[0] if index.unix_ns else 0
         # When the last snapshot came that was told.
-        self._snapshot_ns = index.unix_ns[0] if index.unix_ns else 0
+        self._snapshot_ns = self._begins_ns
         self._damaged: set[int] = set()
 
     @property
@@ -54,36 +61,48 @@ class Reel:
     def until(self, unix_ns: int) -> Iterator[Update]:
         """Yield what came since the last call, up to a moment: all events, the last snapshot."""
         first, self._next = self._next, bisect_right(self._index.unix_ns, unix_ns)
-        yield from self._all(FrameKind.EVENTS, range(first, self._next))
-        yield from islice(self._all(FrameKind.SNAPSHOT, range(first, self._next)[::-1]), 1)
+        yield from self._all(EventsCame, range(first, self._next))
+        yield from islice(self._all(SnapshotCame, range(first, self._next)[::-1]), 1)
 
     def wound(self, unix_ns: int) -> Iterator[Update]:
-        """Yield what leads up to a moment, wherever it is: as much as its rates are made of."""
-        times = self._index.unix_ns
-        self._next = bisect_right(times, unix_ns)
+        """Yield what leads up to a moment, wherever it is: as much as would be known there."""
+        self._next = bisect_right(self._index.unix_ns, unix_ns)
+        self._snapshot_ns = self._begins_ns
         yield Jumped()
-        yield from reversed(self._latest_events(range(self._next)))
-        first = bisect_left(times, unix_ns - round(WINDOW_S * 1e9), hi=self._next)
-        lately = list(self._all(FrameKind.SNAPSHOT, range(first, self._next)))
-        earlier = self._all(FrameKind.SNAPSHOT, range(first)[::-1])
-        yield from lately or islice(earlier, 1)
+        yield self._events_in(range(self._next))
+        yield from self._latest_in(range(self._next))
 
-    def _latest_events(self, numbers: range) -> list[Update]:
-        """Return events, the latest first, until there are many."""
-        told: list[Update] = []
-        left = _EVENTS_BEFORE
-        for update in self._all(FrameKind.EVENTS, numbers[::-1]):
-            told.append(update)
-            left -= len(update.events) if isinstance(update, EventsCame) else 0
-            if left <= 0:
+    def _events_in(self, numbers: range) -> EventsCame:
+        """Return as many of the latest events as are kept."""
+        events: deque[FarmEvent] = deque()
+        missed = 0
+        for update in self._all(EventsCame, numbers[::-1]):
+            room = MAX_EVENTS - len(events)
+            events.extendleft(update.events[: -room - 1 : -1])
+            missed += update.missed
+            if len(events) == MAX_EVENTS:
                 break
-        return told
+        return EventsCame(events=tuple(events), missed=missed)
 
-    def _all(self, kind: FrameKind, numbers: range) -> Iterator[Update]:
+    def _latest_in(self, numbers: range) -> list[SnapshotCame]:
+        """Return the latest snapshots: those that its rates are made of, as `RateMeter` has it."""
+        lately: list[SnapshotCame] = []
+        for update in self._all(SnapshotCame, numbers[::-1]):
+            taken_ns = update.snapshot.taken_unix_ns
+            if lately and not 0 < lately[-1].snapshot.taken_unix_ns - taken_ns <= WINDOW_S * 1e9:
+                break
+            lately.append(update)
+            if lately[0].snapshot.taken_unix_ns - taken_ns >= WINDOW_S * 1e9:
+                break
+        return lately[::-1]
+
+    def _all(self, kind: type[_Told], numbers: range) -> Iterator[_Told]:
         """Yield what the sound frames of a kind hold."""
         for number in numbers:
-            if self._index.kinds[number] == kind and (update := self._told(number)) is not None:
-                yield update
+            if self._index.kinds[number] == _KINDS[kind]:
+                update = self._told(number)
+                if isinstance(update, kind):
+                    yield update
 
     def _told(self, number: int) -> Update | None:
         """Return what a frame holds; None if it is damaged."""
@@ -98,7 +117,7 @@ class Reel:
                 pass
             elif self._index.kinds[number] == FrameKind.SNAPSHOT:
                 snapshot = of_snapshot(pb.FarmSnapshot.FromString(content))
-                self._snapshot_ns = self._index.unix_ns[number]
+                self._snapshot_ns = max(self._snapshot_ns, self._index.unix_ns[number])
                 return SnapshotCame(snapshot=snapshot)
             else:
                 message = pb.WatchEventsResponse.FromString(content)

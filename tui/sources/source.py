@@ -100,8 +100,8 @@ class Player(Protocol):
 
     def faster(self) -> None: ...
 
-    def seek(self, unix_ns: int) -> None:
-        """Go to a moment, or to the nearest there is."""
+    def skip(self, by_s: float) -> None:
+        """Go on by seconds of its own, or back; as far as there is something. Skips add up."""
         ...
 
 

@@ -32,13 +32,13 @@ def slot_line(node: NodeSnapshot, symbols: Glyphs) -> Content:
     )
 
 
-def batch_lines(details: NodeDetails) -> Iterable[Content]:
+def batch_lines(details: NodeDetails, now_unix_ns: int) -> Iterable[Content]:
     """Yield the lines of the batches in flight and of the last failures."""
     yield Content.assemble(("Batches in flight from this gateway", "bold"))
     yield from _batches(details.batches)
     yield Content("")
     yield Content.assemble(("Last failures", "bold"))
-    yield from _failures(details.failures)
+    yield from _failures(details.failures, now_unix_ns)
 
 
 def _batches(batches: Sequence[BatchInFlight]) -> Iterable[Content]:
@@ -66,7 +66,7 @@ def _batches(batches: Sequence[BatchInFlight]) -> Iterable[Content]:
     yield from map(Content, lines)
 
 
-def _failures(failures: Sequence[NodeFailure]) -> Iterable[Content]:
+def _failures(failures: Sequence[NodeFailure], now_unix_ns: int) -> Iterable[Content]:
     if not failures:
         yield Content.assemble(("none since this gateway began", "$text-muted"))
         return
@@ -75,7 +75,7 @@ def _failures(failures: Sequence[NodeFailure]) -> Iterable[Content]:
             ("at", "batch", "model", "error", ""),
             *(
                 (
-                    quantities.clock_time(failure.unix_ns),
+                    quantities.moment(failure.unix_ns, now_unix_ns),
                     str(failure.batch_id),
                     printable(str(failure.model)),
                     printable(failure.code.replace("_", " ")),

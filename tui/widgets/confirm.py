@@ -1,6 +1,6 @@
 """A question before something is done."""
 
-from typing import ClassVar
+from typing import ClassVar, Final, Self, cast
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -9,11 +9,17 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
-from tui.keys import bound
+from farm.core.text import printable
+from tui.keys import bound, key_of
+from tui.readings.questions import Question
+from tui.top import Top
+
+# Characters of a question, and of what comes of it.
+_LONGEST: Final = 500
 
 
 class Confirm(ModalScreen[bool]):
-    """Asks a question and answers whether it was meant: `y`, or a click; anything else is no.
+    """Asks a question and answers whether it was meant: by a key or a click.
 
     `consequence` says what comes of a yes. Nothing of either is taken for markup.
     """
@@ -27,14 +33,20 @@ class Confirm(ModalScreen[bool]):
         self._consequence = consequence
         self._yes = yes
 
+    @classmethod
+    def of(cls, question: Question) -> Self:
+        """Return what asks a question."""
+        return cls(question.text, question.consequence, yes=question.yes)
+
     def compose(self) -> ComposeResult:
         with VerticalScroll(id="question"):
-            yield Static(Content.styled(self._question, "bold"))
+            yield Static(Content.styled(printable(self._question, _LONGEST), "bold"))
             if self._consequence:
-                yield Static(Content(self._consequence))
+                yield Static(Content(printable(self._consequence, _LONGEST)))
+            own = cast(Top, self.app).options.keys
             with Horizontal():
-                yield Button(Content(f"y  {self._yes}"), id="yes", compact=True)
-                yield Button(Content("n  cancel"), id="no", compact=True)
+                yield Button(Content(f"{key_of('yes', own)}  {self._yes}"), id="yes", compact=True)
+                yield Button(Content(f"{key_of('no', own)}  cancel"), id="no", compact=True)
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         self.dismiss(event.button.id == "yes")

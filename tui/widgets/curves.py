@@ -17,12 +17,12 @@ _BAR: Final = 16
 _NAMED: Final = 6
 
 
-def curve_lines(curve: CurveReading, symbols: Glyphs) -> Iterable[Content]:
+def curve_lines(curve: CurveReading, symbols: Glyphs, now_unix_ns: int) -> Iterable[Content]:
     """Yield the lines of a curve: how far it is from the truth, then each split as a table."""
     dot = f" {symbols.separator} "
     about = [_named(curve.nodes), correction(curve)]
     if curve.measured_on:
-        at = quantities.clock_time(curve.measured_unix_ns)
+        at = quantities.moment(curve.measured_unix_ns, now_unix_ns)
         about.append(f"measured at {at} on {printable(curve.measured_on)}")
     title = dot.join(filter(None, (printable(curve.title), *about)))
     if title:

@@ -1,12 +1,12 @@
 """Events as rows, the newest last: only those in sight are made into text."""
 
 from collections.abc import Sequence
-from typing import ClassVar, Final
+from typing import ClassVar, Final, cast
 
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.geometry import Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
@@ -14,14 +14,18 @@ from textual.strip import Strip
 
 from farm.core.events import FarmEvent
 from tui.glyphs import Glyphs
+from tui.keys import bound
 from tui.readings.event_lines import event_line
+from tui.readings.quantities import same_day
+from tui.top import Top
+from tui.widgets.painted import Painted
 from tui.widgets.roles import ROLE_CLASSES, role_css
 
 # Before the row: where the cursor is, without a colour.
 _MARGIN: Final = 1
 
 
-class EventList(ScrollView, can_focus=True):
+class EventList(ScrollView, Painted, can_focus=True):
     """Follows what happens, until an operator goes back to look at something."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"event-list--cursor", *ROLE_CLASSES}
@@ -41,12 +45,12 @@ class EventList(ScrollView, can_focus=True):
     """ + role_css("EventList")
     ALLOW_SELECT = False
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "move(-1)", "up", show=False),
-        Binding("down,j", "move(1)", "down", show=False),
-        Binding("pageup", "page(-1)", "page up", show=False),
-        Binding("pagedown", "page(1)", "page down", show=False),
-        Binding("home,g", "move_to(0)", "oldest", show=False),
-        Binding("end,G", "follow", "newest", show=False),
+        bound("up", "move(-1)"),
+        bound("down", "move(1)"),
+        bound("page_up", "page(-1)"),
+        bound("page_down", "page(1)"),
+        bound("first", "move_to(0)"),
+        bound("last", "follow"),
     ]
 
     class Moved(Message):
@@ -59,6 +63,8 @@ class EventList(ScrollView, can_focus=True):
         self._index = 0
         self._following = True
         self._empty = ""
+        # Otherwise each has its day, so that they stand below each other.
+        self._of_today = True
 
     @property
     def following(self) -> bool:
@@ -77,6 +83,8 @@ class EventList(ScrollView, can_focus=True):
         """
         chosen, before = self.chosen, self._index
         self._rows, self._empty = rows, empty
+        now_ns = cast(Top, self.app).unix_ns()
+        self._of_today = all(same_day(row.unix_ns, now_ns) for row in (*rows[:1], *rows[-1:]))
         self.virtual_size = Size(1, len(rows))
         if self._following or chosen is None:
             self._index = max(len(rows) - 1, 0)
@@ -140,7 +148,9 @@ class EventList(ScrollView, can_focus=True):
             return self.get_component_rich_style(name)
 
         mark = self._glyphs.marked if chosen else " " * _MARGIN
-        line = event_line(self._rows[row], width - _MARGIN, self._glyphs)
+        line = event_line(
+            self._rows[row], width - _MARGIN, self._glyphs, with_day=not self._of_today
+        )
         segments = [Segment(mark, style("plain"))]
         segments += [Segment(text, style(role)) for text, role in line]
         return Strip(segments).adjust_cell_length(width, style("plain"))

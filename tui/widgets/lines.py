@@ -5,13 +5,13 @@ from typing import ClassVar
 
 from rich.segment import Segment
 from textual.strip import Strip
-from textual.widget import Widget
 
 from tui.readings.cell_text import Line
+from tui.widgets.painted import Painted
 from tui.widgets.roles import ROLE_CLASSES, role_css
 
 
-class Lines(Widget):
+class Lines(Painted):
     """Lines that are pieces of text, each with its role. It is as high as its style says."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = set(ROLE_CLASSES)

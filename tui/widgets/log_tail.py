@@ -1,11 +1,11 @@
 """The last lines of a log, as they come."""
 
 from collections import deque
-from threading import Event
-from typing import Final
+from collections.abc import Callable
+from threading import Event, Thread
+from typing import Final, cast
 
 from rich.text import Text
-from textual import work
 from textual.widgets import RichLog
 
 from farm.core.errors import FarmError, UnsupportedError
@@ -13,6 +13,7 @@ from farm.core.histories import LogLine
 from farm.core.text import printable
 from tui.readings import quantities
 from tui.sources.source import Lines, Operator
+from tui.top import Top
 
 # Lines that are kept: what can be scrolled through without becoming heavy.
 KEPT: Final = 500
@@ -53,7 +54,10 @@ class LogTail(RichLog):
         """Show the log from now on."""
         if not self._following:
             self._following = True
-            self._follow(operator)
+            # Of its own: those that asyncio shares are few, and a log is followed for hours.
+            Thread(
+                target=self._follow, args=(operator, cast(Top, self.app).unix_ns), daemon=True
+            ).start()
 
     def say(self, words: str) -> None:
         """Show something that the log does not say, unless it was said last."""
@@ -61,8 +65,7 @@ class LogTail(RichLog):
             self._said = words
             self._read.append(Text(f"({printable(words, _LONGEST)})", style="italic"))
 
-    @work(thread=True, exit_on_error=False)
-    def _follow(self, operator: Operator) -> None:
+    def _follow(self, operator: Operator, unix_ns: Callable[[], int]) -> None:
         past = _PAST
         while not self._left.is_set():
             try:
@@ -72,12 +75,14 @@ class LogTail(RichLog):
                     self._lines.close()
                 for line in self._lines:
                     past, self._said = 0, ""
-                    self._read.append(_text(line))
+                    self._read.append(_text(line, unix_ns()))
                 ended = "the log ended"
             except UnsupportedError:
                 ended = "this gateway is of another version and tells no logs"
             except FarmError as error:
                 ended = error.message
+            except Exception as error:
+                ended = f"what the gateway says cannot be understood: {error!r}"
             if not self._left.is_set():
                 self.say(f"{ended}; trying again")
             self._left.wait(_AGAIN_S)
@@ -88,9 +93,9 @@ class LogTail(RichLog):
             self.write(self._read.popleft(), scroll_end=at_end)
 
 
-def _text(line: LogLine) -> Text:
+def _text(line: LogLine, now_unix_ns: int) -> Text:
     """Return a line for the terminal; one that is not calm stands out."""
-    at = quantities.clock_time(line.unix_ns) if line.unix_ns else ""
+    at = quantities.moment(line.unix_ns, now_unix_ns) if line.unix_ns else ""
     level = printable(line.level)
     words = " ".join(filter(None, (at, level, printable(line.text, _LONGEST))))
     return Text(words, style="" if level in _CALM else "bold", no_wrap=True)

@@ -5,15 +5,15 @@ from typing import ClassVar, Literal
 
 from rich.text import Text
 from textual.coordinate import Coordinate
-from textual.widgets import DataTable
 
 from farm.core.models import ModelKey
 from tui.readings.cell_text import Cell
 from tui.readings.model_rows import ModelColumn
 from tui.widgets.roles import ROLE_CLASSES, role_css
+from tui.widgets.row_table import RowTable
 
 
-class ModelTable(DataTable[Text]):
+class ModelTable(RowTable):
     """Versions as rows. The cursor stays on its version wherever that row moves."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = set(ROLE_CLASSES)
@@ -22,7 +22,7 @@ class ModelTable(DataTable[Text]):
     """ + role_css("ModelTable")
 
     def __init__(self, columns: Sequence[ModelColumn]) -> None:
-        super().__init__(cursor_type="row", zebra_stripes=False)
+        super().__init__()
         self._columns_shown = columns
         self._told: Sequence[tuple[ModelKey, Sequence[Cell]]] = ()
 

@@ -15,7 +15,7 @@ from tui.widgets.plot import Plot, Quantity, Series
 
 # How far back plots go, in seconds: from what the screen itself has seen to all that a gateway
 # remembers.
-SPANS_S: Final = (120.0, 900.0, 3_600.0, 21_600.0)
+SPANS_S: Final = (120, 900, 3_600, 21_600)
 # Unless the operator says otherwise, as far as something is known, but no further than this.
 _USUAL: Final = SPANS_S[:2]
 # Below this many cells two plots side by side are too narrow, above this many lines too high.
@@ -39,7 +39,7 @@ _QUANTITIES: Final = (
 
 
 class NodePlots(VerticalScroll):
-    """Five plots over the same time."""
+    """Five plots over the same time: `span_s` of `SPANS_S` or, if it is none, as it is worth it."""
 
     DEFAULT_CSS = """
     NodePlots {
@@ -48,10 +48,10 @@ class NodePlots(VerticalScroll):
     }
     """
 
-    def __init__(self, *, ascii_only: bool) -> None:
+    def __init__(self, *, ascii_only: bool, span_s: int) -> None:
         super().__init__()
         self._plots = [Plot(quantity, ascii_only=ascii_only) for quantity in _QUANTITIES]
-        self._span_s: float | None = None
+        self._span_s = span_s if span_s in SPANS_S else 0
         self._history: NodeHistory | None = None
 
     def compose(self) -> ComposeResult:
@@ -61,12 +61,13 @@ class NodePlots(VerticalScroll):
         narrow, high = event.size.width < _NARROW, event.size.height >= _HIGH
         self.set_class(narrow or high, "single")
 
-    def next_span(self) -> None:
-        """Go back in time as far as the next of `SPANS_S`."""
+    def next_span(self) -> int:
+        """Go back in time as far as the next of `SPANS_S`; return it, 0 before anything came."""
         if self._history is not None:
             at = SPANS_S.index(self._shown_s(self._history)) + 1
             self._span_s = SPANS_S[at % len(SPANS_S)]
             self.show(self._history)
+        return self._span_s
 
     def show(self, history: NodeHistory) -> None:
         """Draw all plots."""
@@ -81,9 +82,9 @@ class NodePlots(VerticalScroll):
         for plot, of_it in zip(self._plots, values, strict=True):
             plot.draw(Series(unix_ns=history.unix_ns, values=of_it), self._shown_s(history))
 
-    def _shown_s(self, history: NodeHistory) -> float:
+    def _shown_s(self, history: NodeHistory) -> int:
         """Return how far back to go: as was asked for, or as it is worth it."""
-        if self._span_s is not None:
+        if self._span_s:
             return self._span_s
         moments = history.unix_ns
         known_s = (moments[-1] - moments[0]) / 1e9 if moments else 0.0

@@ -8,7 +8,7 @@ from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
@@ -19,7 +19,8 @@ from tui.keys import bound
 from tui.readings.cell_text import Cell, Role, fitted
 from tui.readings.columns import COLUMNS, Column
 from tui.readings.reading import NodeReading
-from tui.readings.rows import cells, fitting, ordered
+from tui.readings.rows import cells, fitting, ordered, titles
+from tui.widgets.painted import Painted
 from tui.widgets.roles import ROLE_CLASSES, role_css
 
 # Before the first column: where the cursor is, without a colour.
@@ -30,7 +31,7 @@ _HEADER: Final = 1
 _Look: TypeAlias = tuple[tuple[Cell, ...], bool]
 
 
-class NodeTable(ScrollView, can_focus=True):
+class NodeTable(ScrollView, Painted, can_focus=True):
     """Nodes as rows, by any column. The cursor stays on its node wherever that row moves.
 
     Lines are painted by hand: `DataTable` takes several times as long for as many rows
@@ -58,12 +59,12 @@ class NodeTable(ScrollView, can_focus=True):
     """ + role_css("NodeTable")
     ALLOW_SELECT = False
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "move(-1)", "up", show=False),
-        Binding("down,j", "move(1)", "down", show=False),
-        Binding("pageup", "page(-1)", "page up", show=False),
-        Binding("pagedown", "page(1)", "page down", show=False),
-        Binding("home,g", "move_to(0)", "first", show=False),
-        Binding("end,G", "move_to(-1)", "last", show=False),
+        bound("up", "move(-1)"),
+        bound("down", "move(1)"),
+        bound("page_up", "page(-1)"),
+        bound("page_down", "page(1)"),
+        bound("first", "move_to(0)"),
+        bound("last", "move_to(-1)"),
         bound("open"),
     ]
 
@@ -72,6 +73,13 @@ class NodeTable(ScrollView, can_focus=True):
         """An operator wants to see a node."""
 
         node_id: str
+
+    @dataclass
+    class Sorted(Message):
+        """Rows are in another order."""
+
+        by: Column
+        reverse: bool
 
     def __init__(self, glyphs: Glyphs, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -125,6 +133,7 @@ class NodeTable(ScrollView, can_focus=True):
     def sort(self, column: Column, *, reverse: bool = False) -> None:
         """Sort rows by a column, or the other way round."""
         self._by, self._reverse = column, reverse
+        self.post_message(self.Sorted(column, reverse))
         self._painted.clear()
         self._arrange()
         self._reveal()
@@ -281,14 +290,9 @@ class NodeTable(ScrollView, can_focus=True):
         arrow = (
             self._glyphs.rising if self._by.largest_first is self._reverse else self._glyphs.falling
         )
-        titles = []
-        for column, width in self._columns:
-            title = column.title
-            if column is self._by:
-                title = title[: width - 1] + arrow
-            titles.append(fitted(title, width, self._glyphs.cut, right=column.right))
+        shown = titles(self._columns, self._by, arrow, self._glyphs.cut)
         style = self.get_component_rich_style("node-table--header")
-        text = fitted(" " * _MARGIN + " ".join(titles), self.size.width, "")
+        text = fitted(" " * _MARGIN + shown, self.size.width, "")
         return Strip([Segment(text, style)])
 
     def _style(self, role: Role, cursor: bool = False) -> Style:

@@ -1,18 +1,16 @@
 """Two lines over one axis: the farm's is drawn through, the other one's is dashed."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Final, TypeAlias
+from typing import Final
 
 from tui.readings.cell_text import Cell, Line, Role, clean
+from tui.readings.pairs import Pair, Points
 from tui.readings.scales import Scale, from_zero
 from tui.widgets.canvas import Canvas, Dots
 from tui.widgets.lines import Lines
-
-# Where a point is, from 0 on the left to 1 on the right, and its value; None is a gap.
-Points: TypeAlias = Sequence[tuple[float, float | None]]
 
 # Room for the numbers of the axis: "0.0123".
 _GUTTER: Final = 9
@@ -23,24 +21,6 @@ _MARK_FROM: Final = 7
 _FAR: Final = 30.0
 # Of so many cells of a dashed line the last one is empty.
 _DASH: Final = 3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pair:
-    """What a plot shows: a title, two lines, and the ends of the axis below them.
-
-    `tell` tells a value of the axis beside them. Values below `least` are not drawn. `mark` is a
-    place that is named.
-    """
-
-    title: str
-    ours: Points = ()
-    theirs: Points = ()
-    tell: Callable[[float], str] = "{:.3g}".format
-    least: float = 0.0
-    left: str = ""
-    right: str = ""
-    mark: tuple[float, str] | None = None
 
 
 class PairPlot(Lines):

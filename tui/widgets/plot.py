@@ -6,11 +6,11 @@ from typing import ClassVar, Final
 
 from rich.segment import Segment
 from textual.strip import Strip
-from textual.widget import Widget
 
 from tui.readings import quantities
 from tui.readings.scales import Scale
 from tui.widgets.canvas import Canvas, Dots
+from tui.widgets.painted import Painted
 
 # Room for the numbers of the axis: "100 ms", "1.2k", "850 mW".
 _GUTTER: Final = 8
@@ -40,7 +40,7 @@ class Series:
     values: Sequence[float | None] = ()
 
 
-class Plot(Widget):
+class Plot(Painted):
     """Draws one quantity, with its latest value and its range in the title."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"plot--title", "plot--line", "plot--axis"}

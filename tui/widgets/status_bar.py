@@ -8,7 +8,8 @@ from textual.content import Content
 from textual.style import Style
 from textual.widgets import Static
 
-from tui.readings.quantities import age, clock_time
+from farm.core.text import printable
+from tui.readings.quantities import age, moment
 from tui.sources.source import LinkState, Playhead
 from tui.store import Store
 from tui.top import Top
@@ -22,6 +23,8 @@ _STYLES: Final = {
 _MUTED: Final = "$text-muted"
 # Below so many lines the farm needs them more than words about the link do.
 _LOW: Final = 18
+# Characters of what is to be said of the link.
+_LONGEST: Final = 500
 
 
 class StatusBar(Vertical):
@@ -36,6 +39,7 @@ class StatusBar(Vertical):
         # What is painted: nothing is painted again for nothing.
         self._line = Content()
         self._detail = ""
+        self._defect = ""
 
     def compose(self) -> ComposeResult:
         yield Static(id="link-detail")
@@ -47,10 +51,12 @@ class StatusBar(Vertical):
     def _bindings_changed(self, _: Any) -> None:
         self._keys = None
         top = cast(Top, self.app)
-        self.show(top.store, top.now())
+        top.catch_up()
+        self.show(top.store, top.now(), self._defect)
 
-    def show(self, store: Store, now: float) -> None:
-        """Show how things are at a moment."""
+    def show(self, store: Store, now: float, defect: str) -> None:
+        """Show how things are at a moment, and why what is above may not be so."""
+        self._defect = defect
         status = self._status(store, now)
         room = max(self.screen.size.width - status.cell_length - 2, 0)
         keys = self._hints(room)
@@ -58,10 +64,11 @@ class StatusBar(Vertical):
         if not line.is_same(self._line):
             self._line = line
             self.query_one("#status", Static).update(line, layout=False)
-        if store.link.detail != self._detail:
-            self._detail = store.link.detail
+        told = defect or store.link.detail
+        if told != self._detail:
+            self._detail = told
             detail = self.query_one("#link-detail", Static)
-            detail.update(Content(self._detail))
+            detail.update(Content(printable(self._detail, _LONGEST)))
             detail.display = bool(self._detail)
         self.set_class(self.screen.size.height < _LOW, "low")
 
@@ -73,9 +80,9 @@ class StatusBar(Vertical):
             parts.append(Content.styled(f"  stale: {age(store.age_s(now))} old", "$warning bold"))
         if top.options.read_only:
             parts.append(Content("  read-only"))
-        parts.append(Content.styled(f"  {top.source.title}", _MUTED))
+        parts.append(Content.styled(f"  {printable(top.source.title)}", _MUTED))
         if store.playhead is not None:
-            parts.append(Content(f"  {_played(store.playhead)}"))
+            parts.append(Content(f"  {_played(store.playhead, top.unix_ns())}"))
         return Content.assemble(*parts)
 
     def _hints(self, room: int) -> Content:
@@ -103,8 +110,8 @@ class StatusBar(Vertical):
         return Content.assemble(*shown.values())
 
 
-def _played(playhead: Playhead) -> str:
+def _played(playhead: Playhead, now_unix_ns: int) -> str:
     how = "paused" if playhead.paused else f"at {playhead.speed:g}x"
     ends = playhead.ends_unix_ns
-    told = f"{clock_time(playhead.at_unix_ns)} {how}"
-    return told if ends is None else f"{told}, ends {clock_time(ends)}"
+    told = f"{moment(playhead.at_unix_ns, now_unix_ns)} {how}"
+    return told if ends is None else f"{told}, ends {moment(ends, playhead.at_unix_ns)}"

@@ -162,6 +162,18 @@ class FakeGateway:
             phase="done", load=1.0, points=points, calibration=calibration, warning=self.warning
         )
 
+    def WatchEvents(  # noqa: N802
+        self, request: admin.WatchEventsRequest, _context: Any
+    ) -> Iterator[admin.WatchEventsResponse]:
+        event = admin.FarmEvent(number=7, kind="node_lost", severity="error", subject="pi-2")
+        yield admin.WatchEventsResponse(events=[event], missed=6)
+
+    def TailLog(  # noqa: N802
+        self, request: admin.TailLogRequest, _context: Any
+    ) -> Iterator[admin.TailLogResponse]:
+        line = admin.LogLine(unix_ns=17, level="warning", text="node_down token=abc123")
+        yield admin.TailLogResponse(lines=[line])
+
     def DescribeModel(  # noqa: N802
         self, request: admin.DescribeModelRequest, context: Any
     ) -> admin.DescribeModelResponse:

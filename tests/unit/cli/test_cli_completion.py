@@ -1,6 +1,7 @@
 """What a shell offers: words of commands, and names that are known here or at the gateway."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -112,3 +113,22 @@ def test_bash_itself_completes() -> None:
         ["bash", "--norc", "-c", script], capture_output=True, text=True, check=False, timeout=60
     )
     assert (ended.stdout.strip(), ended.stderr) == ("uncordon", "")
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="needs fish: apt-get install fish")
+def test_fish_itself_completes() -> None:
+    script = """
+        _FARM_COMPLETE=source_fish farm | source
+        complete -C "farm nodes unc"
+    """
+    folder = Path(sys.executable).parent
+    ended = subprocess.run(
+        ["fish", "--no-config", "-c", script],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env={**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"},
+    )
+    assert ended.stdout.split("\t")[0] == "uncordon"
+    assert ended.stderr == ""

@@ -16,6 +16,7 @@ from commands import farm, ok
 from fake_gateway import FakeGateway, running_gateway
 from free_ports import free_address
 
+from farm.cli.tables import print_json
 from farm.contexts import Context, FarmHome
 from farm.pki import Authority
 
@@ -124,6 +125,34 @@ def test_a_certificate_that_is_issued_says_where_it_is(place: Path, gateway: Fak
     told = json.loads(result.stdout)["issued"]
     assert (told["folder"], told["address"]) == (str(place / "ann"), gateway.address)
     assert told["identity"] == "farm://shelf/client/ann"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "ascii"])
+@pytest.mark.parametrize("output", ["json", "table"])
+def test_names_that_cannot_be_encoded_are_escaped(
+    output: str, encoding: str, tmp_path: Path
+) -> None:
+    file = os.fsencode(tmp_path) + b"/\xff\xc3\xbc\xf0\x9f\xa6\x8a.yaml"
+    Path(os.fsdecode(file)).write_text(
+        "farm: {name: shelf}\nhosts: {pi-1: {address: 198.18.0.1, role: both}}\n"
+    )
+    command = [sys.executable, "-m", "farm", "inventory", "check", "-i", file, "--output", output]
+    ended = subprocess.run(
+        command,
+        capture_output=True,
+        check=False,
+        env={**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "1"},
+    )
+    assert (ended.returncode, ended.stderr) == (0, b"")
+    if output == "json":
+        document = json.loads(ended.stdout.decode(encoding))
+        assert document["check"]["file"] == os.fsdecode(file)
+
+
+def test_what_is_no_number_is_null(capsys: pytest.CaptureFixture[str]) -> None:
+    print_json("figures", {"a": [float("nan"), 1.5], "b": (float("inf"), {"c": float("-inf")})})
+    document = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+    assert document["figures"] == {"a": [None, 1.5], "b": [None, {"c": None}]}
 
 
 @pytest.mark.parametrize("output", ["json", "table"])

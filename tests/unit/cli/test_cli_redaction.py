@@ -44,6 +44,22 @@ def test_keys_of_files_and_figures_name_none(key: str) -> None:
         ("a -----BEGIN EC PRIVATE KEY-----\nxx\n-----END EC PRIVATE KEY----- b", f"a {MASK} b"),
         (r"-----BEGIN PRIVATE KEY-----\nxx\n-----END PRIVATE KEY-----", MASK),
         ("xx\nyy\n-----END RSA PRIVATE KEY-----\nb", f"{MASK}\nb"),
+        ("-----BEGIN PGP PRIVATE KEY BLOCK-----\nx\n-----END PGP PRIVATE KEY BLOCK-----", MASK),
+        (r'{"event": "{\"password\": \"a b\"}"}', rf'{{"event": "{{\"password\": \"{MASK}\"}}"}}'),
+        (r"\\\"token\\\": \\\"abc\\\", x", rf"\\\"token\\\": \\\"{MASK}\\\", x"),
+        ("('x-farm-token', 'abc')", f"('x-farm-token', '{MASK}')"),
+        ("(key='authorization', value='a b')", f"(key='authorization', value='{MASK}')"),
+        ('{"name": "DB_TOKEN", "value": "a b"}', f'{{"name": "DB_TOKEN", "value": "{MASK}"}}'),
+        ('Environment="A=1" "PG_PASS=a b"', f'Environment="A=1" "PG_PASS={MASK}"'),
+        ('"prompt": "who am I?", "n": 1', f'"prompt": "{MASK}", "n": 1'),
+        ("GET /x?access_token=abc&n=1", f"GET /x?access_token={MASK}"),
+        ("/x?X-Amz-Signature=abc", f"/x?X-Amz-Signature={MASK}"),
+        ("Cookie: a=b; session=abc\nnext", f"Cookie: {MASK}\nnext"),
+        ("curl -u ann:abc http://host", f"curl -u {MASK} http://host"),
+        ("sshpass -p abc ssh host", f"sshpass -p {MASK} ssh host"),
+        ("login ann password abc123 and on", f"login ann password {MASK} and on"),
+        ("hf_0123456789abcdefABCDEF", MASK),
+        ("https://hooks.slack.com/services/T0/B0/x", f"https://hooks.slack.com/services/{MASK}"),
         ("mail ann.b@example.org.", "mail <e-mail>."),
         ("/home/ann/x and /Users/bob", "~/x and ~"),
         ("in /srv/me/models", "in ~/models"),
@@ -59,6 +75,7 @@ def test_what_looks_like_a_secret_or_a_person_goes(before: str, after: str) -> N
         "2026-11-22T08:30:00 farm-gateway@a.service: 3 tests passed: 5 s",
         "std::vector<int> at 198.18.0.1:8001, [2001:db8::1]:8001",
         "/rooted and /srv/home/x, the keyring, a tokenizer of words",
+        "the password was refused, no token is left; ls -u 1000, 'models', 'nodes'",
     ],
 )
 def test_what_is_nobodys_stays(text: str) -> None:
@@ -126,7 +143,21 @@ def test_a_secret_under_its_key_is_nowhere(secret: str, key: str, around: Any, t
 @given(
     secret=st.text("abcXYZ019!%&+=_-.:", min_size=LEAST, max_size=40),
     before=st.sampled_from(
-        ("password=", "password: ", '"api_key": ', "--token ", "http://ann:", "Bearer token=")
+        (
+            "password=",
+            "password: ",
+            '"api_key": ',
+            "--token ",
+            "http://ann:",
+            "Bearer token=",
+            r"\"password\": \"",
+            "('x-token', '",
+            "(key='cookie', value='",
+            "curl -u ann:",
+            "sshpass -p ",
+            'Environment="PG_PASS=',
+            "Cookie: a=1; b=",
+        )
     ),
 )
 def test_a_secret_where_texts_have_one_is_taken_out(secret: str, before: str) -> None:

@@ -4,6 +4,7 @@ import csv
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from enum import StrEnum
 from io import StringIO
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from farm_history import (
 from page_checks import checked
 from report_gateway import report_gateway
 
-from farm.core.ledger import Usage, WindowRecord
+from farm.core.ledger import GroupBy, Usage, WindowRecord
 from farm.core.terms import FarmTerms
 from farm.engine.ledger.ledger import Ledger
 
@@ -76,6 +77,23 @@ def test_json_has_every_section_with_its_sources(history: Ledger) -> None:
     assert all(
         each["read"] and each["source"] and each["assumptions"] for each in compared.values()
     )
+
+
+def test_of_an_older_gateway_how_much_was_wasted_is_told_without_why(
+    history: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wasted() -> dict[str, float]:
+        figures = json.loads(told(history, "-o", "json"))["report"]["sections"]["waste"]["figures"]
+        return {key: figure["value"] for key, figure in figures.items() if figure["value"]}
+
+    now = wasted()
+    older = StrEnum(
+        "Older", {each.name: each.value for each in GroupBy if each is not GroupBy.WASTE}
+    )
+    monkeypatch.setattr("farm.frontend.ledger_messages.GroupBy", older)
+    then = wasted()
+    assert then["wasted_untold"] == then["wasted"] == now["wasted"] > 0
+    assert "wasted_failed" not in then
 
 
 def test_the_time_that_the_gateway_ran_is_without_that_in_which_it_was_off(

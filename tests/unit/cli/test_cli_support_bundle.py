@@ -82,6 +82,10 @@ def test_it_says_what_a_maintainer_asks(gateway: FakeGateway, tmp_path: Path) ->
     assert told["gateway/descriptions.json"] == {"other": "there is no model 'other' on this farm"}
     assert b"batch failed" in files["logs/1.txt"]
     assert "farm doctor" in left_out(manifest)["doctor"]
+    events = told["gateway/events.json"]
+    assert (events["missed"], [each["subject"] for each in events["events"]]) == (6, ["pi-2"])
+    log = files["gateway/log.txt"].decode()
+    assert log == "1970-01-01T00:00:00.000000Z warning node_down token=***\n"
     # The fake gateway has no ledger: why is in the bundle, and the rest too.
     assert "gateway/ledger.error.txt" in files
 

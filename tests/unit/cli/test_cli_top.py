@@ -3,6 +3,7 @@
 import socket
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,7 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list[FarmTop]:
 def one(shown: list[FarmTop], *arguments: str, env: Mapping[str, str] | None = None) -> FarmTop:
     result = farm("top", *arguments, env=dict(env or {}))
     assert result.exit_code == 0, result.output
-    (app,) = shown
-    return app
+    return shown[-1]
 
 
 def test_it_follows_the_gateway_that_other_commands_mean(shown: list[FarmTop]) -> None:
@@ -42,6 +42,17 @@ def test_what_was_asked_for_is_what_the_screen_is_told(shown: list[FarmTop]) -> 
     assert options.read_only
     assert options.ascii_only
     assert (options.theme, options.frames_per_s) == ("nord", 2.0)
+
+
+@pytest.mark.usefixtures("shown")
+def test_what_went_wrong_in_the_screen_is_told_after_its_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(FarmTop, "run", lambda app: app.defects.note(ValueError("odd")))
+    ended = farm("top")
+    assert ended.exit_code == 0
+    assert ended.stderr.startswith("farm: the screen had a defect; please report it")
+    assert "ValueError: odd" in ended.stderr
 
 
 @pytest.mark.parametrize(
@@ -64,6 +75,37 @@ def test_an_operators_own_keys(shown: list[FarmTop], tmp_path: Path) -> None:
     (tmp_path / "top.toml").write_text('[keys]\nquit = "ctrl+q"\n')
     app = one(shown, env={"FARM_HOME": str(tmp_path)})
     assert app.options.keys == {"quit": "ctrl+q"}
+
+
+def test_what_was_chosen_is_there_at_the_next_start(
+    shown: list[FarmTop], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    env = {"FARM_HOME": str(tmp_path / "home")}
+
+    def choose(app: FarmTop) -> None:
+        app.options.keep(replace(app.choices, theme="nord", sort="load"))
+
+    with monkeypatch.context() as looking:
+        looking.setattr(FarmTop, "run", choose)
+        assert farm("top", "--no-state", env=env).exit_code == 0
+        assert not (tmp_path / "home").exists()
+        assert farm("top", env=env).exit_code == 0
+    file = tmp_path / "home" / "top-state.json"
+    kept = file.read_bytes()
+    options = one(shown, env=env).options
+    assert (options.theme, options.choices.sort, options.notice) == ("nord", "load", "")
+    assert one(shown, "--theme", "gruvbox", env=env).options.theme == "gruvbox"
+    assert one(shown, "--no-state", env=env).options.choices.sort == ""
+    assert file.read_bytes() == kept
+
+
+def test_a_damaged_file_of_choices_is_told_on_the_screen(
+    shown: list[FarmTop], tmp_path: Path
+) -> None:
+    (tmp_path / "top-state.json").write_text("{")
+    options = one(shown, env={"FARM_HOME": str(tmp_path)}).options
+    assert "top-state.json is damaged; what you chose before" in options.notice
+    assert options.theme == "farm-dark"
 
 
 def test_a_file_of_keys_that_is_named(shown: list[FarmTop], tmp_path: Path) -> None:
@@ -98,13 +140,23 @@ def test_a_file_of_keys_that_is_wrong_is_named(tmp_path: Path, content: str, sai
         (["--connect", "a:1", "--replay", "b"], "--connect or --context and --replay"),
         (["--replay", "a", "--record", "b"], "--record keeps what a gateway tells"),
         (["--web", "--record", "b"], "--web may show many"),
+        (["--speed", "2"], "--speed is that of --replay or --scenario"),
+        (["--port", "8080"], "--port is that of --web"),
+        (["--web", "--replay", "/no/such/file"], "--replay: /no/such/file cannot be read"),
+        (["--web", "--scenario", "/no/such/file"], "/no/such/file"),
+        (["--web", "--context", "nowhere"], "there is no context 'nowhere'"),
         (["--theme", "mauve"], "there is no theme 'mauve'; known are farm-dark, farm-light"),
-        (["--keys", "/nonexistent"], "there is no file /nonexistent"),
+        (["--keys", "/no/such/file"], "there is no file /no/such/file"),
         ([], "needs a terminal"),
     ],
 )
 def test_what_cannot_be_is_refused_in_a_line(arguments: list[str], said: str) -> None:
     assert said in fails(2, "top", *arguments)
+
+
+def test_a_theme_without_colours_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "NO_COLOR is set" in fails(2, "top", "--theme", "nord")
 
 
 def test_an_address_that_is_none_is_refused_before_the_screen(shown: list[FarmTop]) -> None:

@@ -7,7 +7,15 @@ from time import monotonic, sleep
 
 from recorded import BEGINS, SECOND
 
-from tui.sources.source import Jumped, LinkChanged, LinkState, SnapshotCame, Source, Update
+from tui.sources.source import (
+    Jumped,
+    LinkChanged,
+    LinkState,
+    Player,
+    SnapshotCame,
+    Source,
+    Update,
+)
 from tui.store import Store
 
 BOUND_S = 10.0
@@ -41,6 +49,12 @@ class Watched:
     @property
     def ended(self) -> bool:
         return self.store.link.state is LinkState.ENDED
+
+
+def wind(player: Player, to_s: float) -> None:
+    """Go to a moment of what stands still, in seconds after it began."""
+    player.skip(-1e9)
+    player.skip(to_s)
 
 
 @contextmanager

@@ -4,10 +4,12 @@ from collections.abc import Callable
 from threading import Event
 from typing import Any
 
+from farm_readings import BEGINS
 from screen_text import screen_text
 from textual.pilot import Pilot
 
 from tui.app import FarmTop
+from tui.defects import Defects
 from tui.options import TopOptions
 from tui.sources.source import Operator, Update
 
@@ -23,8 +25,15 @@ class QuietSource:
         stop.wait()
 
 
+class NoDefects(Defects):
+    """What no test may overlook."""
+
+    def note(self, error: Exception) -> str:
+        raise error
+
+
 class StillTop(FarmTop):
-    """`at_s` is the screen's clock."""
+    """`at_s` is the screen's clock, `at_unix_ns` the operator's."""
 
     def __init__(
         self,
@@ -34,12 +43,17 @@ class StillTop(FarmTop):
         options: TopOptions = DEFAULTS,
     ) -> None:
         super().__init__(source or QuietSource(), operator=operator, options=options)
+        self.defects = NoDefects()
         self.at_s = 1_000.0
+        self.at_unix_ns = BEGINS
         for update in updates:
             self.store.take(update, self.at_s)
 
     def now(self) -> float:
         return self.at_s
+
+    def unix_ns(self) -> int:
+        return self.at_unix_ns
 
 
 async def until(pilot: Pilot[None], condition: Callable[[], object]) -> None:
@@ -56,7 +70,7 @@ async def tell(pilot: Pilot[None], *updates: Update) -> None:
     top = pilot.app
     assert isinstance(top, StillTop)
     for update in updates:
-        top._inbox.put(update)
+        top._hear(update)
     top._frame()
     await pilot.pause()
 

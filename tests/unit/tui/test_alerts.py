@@ -99,6 +99,13 @@ def test_no_node_ready(states: tuple[NodeState, ...], severity: Severity, text: 
     )  # fmt: skip
 
 
+def test_nodes_that_are_all_suspect_serve_nevertheless() -> None:
+    nodes = tuple(node(f"pi-{number}", state=NodeState.SUSPECT) for number in range(3))
+    farm, *others = told(snapshot(nodes=nodes))
+    assert farm.text == "no node is ready: 3 suspect, tried all the same"
+    assert {alert.severity for alert in (farm, *others)} == {Severity.WARNING}
+
+
 def test_a_gateway_that_drains() -> None:
     assert lines(snapshot(nodes=(node(),), state=GatewayState.DRAINING)) == [
         "gateway drains: it takes no requests"

@@ -8,7 +8,6 @@ from screen_text import screen_lines
 from still_top import StillTop, until
 
 from tui.options import TopOptions
-from tui.screens.cost import CostScreen
 from tui.sources.source import EventsCame
 from tui.theme import DARK, LIGHT
 
@@ -25,14 +24,15 @@ LOOKS = {
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize(("key", "told"), [("3", "0.000259 EUR"), ("4", "error")])
 async def test_a_screen_looks_as_it_should(
-    key: str, told: str, size: tuple[int, int], look: str, monkeypatch: pytest.MonkeyPatch
+    key: str, told: str, size: tuple[int, int], look: str
 ) -> None:
-    monkeypatch.setattr(CostScreen, "unix_ns", lambda _: NOW_NS)
     app = StillTop(
         EventsCame(events=many(100)),
         operator=Books(),  # type: ignore[arg-type]
         options=LOOKS[look],
     )
+    if key == "3":
+        app.at_unix_ns = NOW_NS
     # A narrow terminal tells the severity of an event by its symbol.
     told = ("x" if look == "ascii" else "✗") if told == "error" and size[0] == 40 else told
     async with app.run_test(size=size) as pilot:

@@ -1,5 +1,7 @@
 """The cost screen in terminals of every size, with books, without, and with a ledger that fails."""
 
+from threading import Event
+
 import pytest
 from farm_costs import DAY_S, NOW_NS, Books
 from farm_readings import snapshot
@@ -8,7 +10,7 @@ from still_top import StillTop, until
 from textual.pilot import Pilot
 
 from farm.core.errors import UnreachableError
-from farm.core.ledger import GroupBy
+from farm.core.ledger import GroupBy, LedgerAnswer, LedgerQuery
 from farm.core.snapshots import AnswerPrices
 from tui.screens import cost
 from tui.screens.cost import CostScreen
@@ -16,20 +18,17 @@ from tui.sources.source import SnapshotCame
 
 PRICES = AnswerPrices(answers=1, cost=1.0, currency="EUR", baseline="gcp-cloud-run 2025-01-01")
 
-
-class BooksAt(CostScreen):
-    """At a moment of which there are books."""
-
-    def unix_ns(self) -> int:
-        return NOW_NS
+WAIT_S = 10.0
 
 
 def top(books: Books | None) -> StillTop:
-    return StillTop(SnapshotCame(snapshot=snapshot(prices=PRICES)), operator=books)  # type: ignore[arg-type]
+    app = StillTop(SnapshotCame(snapshot=snapshot(prices=PRICES)), operator=books)  # type: ignore[arg-type]
+    app.at_unix_ns = NOW_NS
+    return app
 
 
-async def opened(pilot: Pilot[None], said: str) -> BooksAt:
-    screen = BooksAt()
+async def opened(pilot: Pilot[None], said: str) -> CostScreen:
+    screen = CostScreen()
     await pilot.app.push_screen(screen)
     await until(pilot, lambda: said in screen_text(pilot.app))
     return screen
@@ -74,6 +73,32 @@ async def test_a_key_changes_how_far_back_it_looks() -> None:
             assert (whole.group, whole.until_unix_ns) == (GroupBy.TOTAL, NOW_NS)
             assert whole.until_unix_ns - whole.since_unix_ns == seconds * 1_000_000_000
             await until(pilot, lambda words=words: words in screen_text(pilot.app))  # type: ignore[misc]
+
+
+async def test_figures_stand_under_their_own_period_until_those_of_another_come() -> None:
+    answers = Event()
+
+    class SlowBooks(Books):
+        def ledger(self, query: LedgerQuery) -> LedgerAnswer:
+            assert answers.wait(WAIT_S)
+            return super().ledger(query)
+
+    books = SlowBooks()
+    answers.set()
+    async with top(books).run_test(size=(200, 60)) as pilot:
+        await opened(pilot, "0.000259 EUR")
+        answers.clear()
+        await pilot.press("z")
+        assert "[24 h]" in screen_text(pilot.app)
+        assert "asking for 7 d" in screen_text(pilot.app)
+        books.error = UnreachableError("pi-head:8001 cannot be reached")
+        answers.set()
+        await until(pilot, lambda: "7 d: pi-head:8001 cannot be" in screen_text(pilot.app))
+        assert "[24 h]" in screen_text(pilot.app)
+        books.error = None
+        await pilot.press("z")
+        await until(pilot, lambda: "[30 d]" in screen_text(pilot.app))
+        assert "asking" not in screen_text(pilot.app)
 
 
 async def test_what_is_asked_again_moves_no_cursor_and_is_kept_while_the_gateway_is_away(

@@ -59,14 +59,14 @@ def test_nodes_that_go_by_one_measurement_are_told_once() -> None:
 def test_an_older_gateway_tells_no_splits() -> None:
     node = pb.NodeReadiness(node_id="pi-01", curve=[pb.CurvePoint(rows=1, seconds=0.5)])
     (curve,) = of_version(pb.ModelDescription(nodes=[node]))
-    lines = [line.plain for line in curve_lines(curve, glyphs(ascii_only=True))]
+    lines = [line.plain for line in curve_lines(curve, glyphs(ascii_only=True), 0)]
     assert lines[-1].split() == ["1", "500", "ms", "2.0", "#" * 16]
 
 
 def test_a_curve_of_no_time_at_all_is_drawn_all_the_same() -> None:
     node = pb.NodeReadiness(node_id="pi-01", curve=[pb.CurvePoint(rows=1, seconds=0.0)])
     (curve,) = of_version(pb.ModelDescription(nodes=[node]))
-    lines = [line.plain for line in curve_lines(curve, glyphs(ascii_only=False))]
+    lines = [line.plain for line in curve_lines(curve, glyphs(ascii_only=False), 0)]
     assert lines[-1].split() == ["1", "0", "ms", "0"]
 
 

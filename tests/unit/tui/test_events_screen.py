@@ -2,10 +2,12 @@
 
 import pytest
 from farm_events import event, many
+from farm_readings import BEGINS, SECOND
 from screen_text import screen_lines, screen_text
 from still_top import StillTop, tell, until
 
 from farm.core.events import EventKind, Severity
+from tui.readings.quantities import day_and_time
 from tui.screens.events import EventsScreen
 from tui.sources.source import EventsCame, Jumped, Update
 from tui.widgets.event_list import EventList
@@ -97,3 +99,14 @@ async def test_all_of_the_event_under_the_cursor_is_shown_and_none_of_it_is_mark
         await until(pilot, lambda: r"\x1b[31mend" in screen_text(app))
         assert "[bold]the plug[/]" in screen_text(app)
         assert "\x1b" not in screen_text(app)
+
+
+@pytest.mark.parametrize("days", [0, 1])
+async def test_events_have_their_day_where_they_are_not_of_today(days: int) -> None:
+    app = top(EventsCame(events=many(30)))
+    app.at_unix_ns = BEGINS + days * 86_400 * SECOND
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.open_events()
+        await until(pilot, lambda: day_and_time(BEGINS + 30 * SECOND)[6:] in screen_text(app))
+        with_day = [day_and_time(BEGINS)[:6] in line for line in screen_lines(app)[1:16]]
+        assert with_day == [bool(days)] * 15

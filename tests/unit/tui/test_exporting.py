@@ -88,9 +88,9 @@ async def test_events_as_csv(folder: Path) -> None:
     assert rows[0]["time"].startswith("2025-06-15T15:06:4")
 
 
-async def test_costs_as_the_report_has_them(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(CostScreen, "unix_ns", lambda _: NOW_NS)
+async def test_costs_as_the_report_has_them(folder: Path) -> None:
     app = StillTop(FARM, operator=Books())  # type: ignore[arg-type]
+    app.at_unix_ns = NOW_NS
     told = json.loads(await exported(app, folder, "3", "e", "j", size=(80, 24)))
     cost = told["report"]["sections"]["cost"]["figures"]["total"]
     assert (cost["value"], cost["unit"], cost["source"]) == (0.2592, "EUR", "modelled")

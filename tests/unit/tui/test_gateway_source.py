@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from threading import Condition, Event, Thread
 
 import grpc
 import pytest
+from followed_source import followed
 from free_ports import free_address
 from screen_gateway import WAIT_S, ScreenGateway, served
 
@@ -15,6 +17,8 @@ from farm.pb import farm_admin_pb2 as admin
 from tui.sources.connection import Connection
 from tui.sources.gateway import GatewaySource
 from tui.sources.gateway_operator import GatewayOperator
+from tui.sources.recorder import Recorder
+from tui.sources.replay import Replay
 from tui.sources.source import EventsCame, LinkChanged, LinkState, SnapshotCame, Tap, Update
 
 
@@ -200,6 +204,27 @@ def test_a_tap_is_given_what_came_as_it_came(gateway: ScreenGateway) -> None:
         assert told.link(LinkState.UP, times=2).detail == "the disk is full"
     assert gateway.snapshot in kept.messages
     assert admin.WatchEventsResponse(events=gateway.events) in kept.messages
+
+
+def test_a_recording_tells_the_events_that_were_seen(
+    gateway: ScreenGateway, tmp_path: Path
+) -> None:
+    recorder = Recorder(tmp_path / "a")
+    gateway.happen(1)
+    with served(gateway) as address, following(connection_to(address), tap=recorder) as told:
+        told.numbers(1)
+        gateway.happen(2)
+        gateway.happen(3)
+        told.numbers(3)
+    recorder.close()
+    replay = Replay(tmp_path / "a", speed=64)
+    assert told.numbers(3) == [1, 2, 3]
+    with followed(replay) as watched:
+        watched.until(lambda: watched.ended)
+        replay.skip(-1e9)
+        replay.skip(1e9)
+        watched.until(lambda: watched.jumps > 0 and watched.ended)
+    assert [event.number for event in watched.store.events] == [1, 2, 3]
 
 
 def test_the_operator_acts_over_the_same_connection(gateway: ScreenGateway) -> None:

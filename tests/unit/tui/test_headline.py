@@ -1,5 +1,7 @@
 """The farm in a few figures, and text in so many cells."""
 
+from dataclasses import replace
+
 from farm_readings import model, node, snapshot
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -8,7 +10,7 @@ from rich.cells import cell_len
 
 from farm.core.energy import EnergySource
 from farm.core.nodes import NodeState
-from farm.core.snapshots import FarmSnapshot
+from farm.core.snapshots import FarmSnapshot, NodeSnapshot
 from tui.glyphs import glyphs
 from tui.readings.cell_text import Line, Role, cut_off, fitted, line_width
 from tui.readings.headline import headline
@@ -33,7 +35,7 @@ AT_WORK = reading(*(farm(at_s) for at_s in range(11)))
 
 def test_what_a_farm_does_draws_and_costs() -> None:
     first, second, third = told(AT_WORK, width=74)
-    assert first == "shelf serving  4/4 nodes up  100 req/s  p50 2.4 ms  p95 9.6 ms  queue 3"
+    assert first == "shelf serving  4 of 4 up  100 req/s  p50 2.4 ms  p95 9.6 ms  queue 3"
     assert second.endswith("100 mJ/req  0.0200 EUR per 1,000, aws-lambda-arm64 0.110 USD")
     assert third.startswith("req/s ")
 
@@ -56,8 +58,33 @@ def test_watts_are_as_sure_as_the_least_sure_of_them_and_leave_out_the_lost() ->
     assert "9.0 W ≈" in " ".join(told(reading(snapshot(nodes=nodes))))
 
 
+def test_hosts_without_a_name_are_not_one_host() -> None:
+    def on(host: str, node_id: str) -> NodeSnapshot:
+        made = node(node_id, watts=4.0)
+        assert made.profile is not None
+        return replace(made, profile=replace(made.profile, host=host))
+
+    nodes = (on("", "a"), on("", "b"), on("shared", "c"), on("shared", "d"))
+    assert "12 W" in " ".join(told(reading(snapshot(nodes=nodes))))
+
+
+def test_up_is_what_can_serve_and_the_others_are_told_by_their_state() -> None:
+    def up(*states: NodeState) -> str:
+        nodes = tuple(node(f"pi-{n}", state=state) for n, state in enumerate(states))
+        return told(reading(snapshot(nodes=nodes)), width=120)[0].split("  ")[1]
+
+    ready, joining = NodeState.READY, NodeState.JOINING
+    assert up(ready, ready) == "2 of 2 up"
+    assert up(ready, joining, ready) == "2 of 3 up, 1 joining"
+    assert (
+        up(joining, NodeState.SUSPECT, ready, NodeState.LOST, NodeState.CORDONED)
+        == "1 of 5 up, 1 lost, 1 suspect, 1 cordoned, 1 joining"
+    )
+    assert up() == "0 of 0 up"
+
+
 def test_the_first_figures_stay_where_there_is_room_for_few() -> None:
-    assert told(AT_WORK, width=38, lines=1) == ["shelf serving  4/4 nodes up  100 req/s"]
+    assert told(AT_WORK, width=38, lines=1) == ["shelf serving  4 of 4 up  100 req/s"]
 
 
 @settings(deadline=None)

@@ -5,8 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from farm.core.events import FarmEvent, Severity
-from tui.inbox import MAX_EVENTS, MAX_SNAPSHOTS, Inbox
+from tui.inbox import MAX_SNAPSHOTS, Inbox
 from tui.sources.source import EventsCame, Jumped, LinkChanged, LinkState, SnapshotCame
+from tui.store import MAX_EVENTS
 
 
 def event(number: int) -> FarmEvent:

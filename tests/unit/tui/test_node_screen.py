@@ -1,6 +1,8 @@
 """The node screen: what it shows, and what can be done there."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -118,6 +120,17 @@ async def test_a_log_is_followed_from_when_it_is_looked_at_until_the_screen_is_l
         await until(pilot, operator.logs[0].closed.is_set)
 
 
+async def test_a_log_that_is_followed_holds_up_nothing_else() -> None:
+    operator = ScriptedOperator()
+    top = StillTop(UP, farm(), operator=operator)
+    async with top.run_test(size=(200, 60)) as pilot:
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+        top.open_node(NAME)
+        await until(pilot, text(pilot)("a node came up"))
+        operator.details = replace(operator.details, batches=())
+        await until(pilot, lambda: "812" not in screen_text(pilot.app))
+
+
 async def test_an_older_gateway_is_said_to_be_one() -> None:
     operator = ScriptedOperator()
     operator.trouble = UnsupportedError("Method not found!")
@@ -150,6 +163,16 @@ async def test_a_node_that_is_gone_or_not_yet_known() -> None:
         assert text(pilot)(f"{NAME}: the farm has no such node")()
         await tell(pilot, farm(at_s=1))
         assert text(pilot)(f"ready {NAME}")()
+
+
+async def test_a_node_that_leaves_the_farm_is_said_to_be_gone_until_it_is_back() -> None:
+    async with node_screen(None) as pilot:
+        await tell(pilot, farm(node("pi-02"), at_s=1))
+        assert text(pilot)(f"{NAME}: the farm has no such node any more")()
+        assert pilot.app.screen.has_class("-gone")
+        await tell(pilot, farm(at_s=2))
+        assert text(pilot)(f"ready {NAME}")()
+        assert not pilot.app.screen.has_class("-gone")
 
 
 async def test_a_recording_shows_what_it_holds_and_says_what_it_does_not() -> None:

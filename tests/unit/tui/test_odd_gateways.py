@@ -108,9 +108,9 @@ def test_all_of_it_can_be_put_into_words() -> None:
     for _ in range(200):
         details = of_details(message(random, admin.DescribeNodeResponse))
         version = message(random, admin.ModelDescription)
-        told = [*batch_lines(details), *map(Content, model_lines.facts(version))]
+        told = [*batch_lines(details, 0), *map(Content, model_lines.facts(version))]
         told += map(Content, model_lines.tensors(version))
         on_node = [curves.of_node(model) for model in details.models]
         for curve in (*filter(None, on_node), *curves.of_version(version)):
-            told += curve_lines(curve, symbols)
+            told += curve_lines(curve, symbols, 0)
         assert not [line for line in told if "\x1b" in line.plain or "\n" in line.plain]

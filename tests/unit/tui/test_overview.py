@@ -128,11 +128,11 @@ async def test_a_filter_as_it_is_typed() -> None:
         assert rows(app) == ["pi-0", "pi-2", ">pi-10"]
         await pilot.press("slash", *" x>")
         await pilot.pause()
-        assert "x: no such column" in screen_text(app)
+        assert "x: no such part" in screen_text(app)
         await pilot.press("escape")
         await pilot.pause()
         assert rows(app) == ["pi-0", "pi-1", "pi-2", ">pi-10"]
-        assert "no such column" not in screen_text(app)
+        assert "no such part" not in screen_text(app)
 
 
 async def test_a_filter_that_takes_no_node() -> None:

@@ -37,9 +37,9 @@ def test_the_overview_in_other_sizes(snap_compare: Any, size: tuple[int, int]) -
 TOLD = {
     "no_data": ("waiting for first sample", "connecting"),
     "stale": ("12 s old", "does not answer", "pi-01", "● ready"),
-    "one_node_down": ("3/4 nodes up", "✗ lost", "✗ pi-03 lost"),
+    "one_node_down": ("3 of 4 up, 1 lost", "✗ lost", "✗ pi-03 lost"),
     "throttled": ("84 °C", "✗ pi-02 under-voltage"),
-    "200_nodes": ("200/200 nodes up", "100 req/s", "pi-01"),
+    "200_nodes": ("200 of 200 up", "100 req/s", "pi-01"),
 }
 
 

@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from tui.readings.cell_text import Line, Role
-from tui.widgets.pair_plot import Pair, plotted
+from tui.readings.pairs import Pair
+from tui.widgets.pair_plot import plotted
 
 
 def text(line: Line) -> str:

@@ -41,14 +41,26 @@ def test_while_it_is_paused_it_stands_still() -> None:
 
 def test_it_is_wound_as_far_as_there_is_something_and_says_so_once() -> None:
     played = playback()
-    played.seek(150 * SECOND, 5.0)
+    played.skip(45 * SECOND, 5.0)
     playhead, jumped = played.look(6.0)
     assert (playhead.at_unix_ns, jumped) == (151 * SECOND, True)
     assert not played.look(7.0)[1]
-    played.seek(0, 7.0)
+    played.skip(-999 * SECOND, 7.0)
     assert at_s(played, 7.0) == 100
-    played.seek(999 * SECOND, 7.0)
+    played.skip(999 * SECOND, 7.0)
     assert at_s(played, 7.0) == 200
+
+
+def test_skips_add_up_however_soon_one_follows_the_other() -> None:
+    played = playback()
+    played.look(20.0)
+    for _ in range(3):
+        played.skip(10 * SECOND, 20.0)
+    assert at_s(played, 20.0) == 150
+    played.pause(20.0)
+    for now in (20.0, 21.0, 30.0):
+        played.skip(-10 * SECOND, now)
+    assert at_s(played, 60.0) == 120
 
 
 def test_at_the_end_it_begins_anew() -> None:
@@ -71,7 +83,7 @@ def test_what_is_played_more_slowly_holds_it_back() -> None:
     played = Playback(100 * SECOND, None, speed=64.0, now=0.0)
     played.hold(110 * SECOND, 1.0)
     assert at_s(played, 1.0) == 110
-    played.seek(400 * SECOND, 2.0)
+    played.skip(226 * SECOND, 2.0)
     # What it was wound to is not forgotten for what is late.
     played.hold(120 * SECOND, 2.0)
     playhead, jumped = played.look(2.0)
@@ -81,9 +93,9 @@ def test_what_is_played_more_slowly_holds_it_back() -> None:
 @given(
     steps=st.lists(
         st.tuples(
-            st.sampled_from(["pause", "faster", "slower", "seek", "look"]),
+            st.sampled_from(["pause", "faster", "slower", "skip", "look"]),
             st.floats(0, 60),
-            st.integers(-50, 400),
+            st.integers(-400, 400),
         )
     )
 )
@@ -92,10 +104,10 @@ def test_however_it_is_steered_it_stays_within_the_recording(
     steps: list[tuple[str, float, int]],
 ) -> None:
     played, now = playback(), 0.0
-    for step, passed_s, to_s in steps:
+    for step, passed_s, by_s in steps:
         now += passed_s
-        if step == "seek":
-            played.seek(to_s * SECOND, now)
+        if step == "skip":
+            played.skip(by_s * SECOND, now)
         else:
             getattr(played, step)(now)
         playhead, _ = played.look(now)

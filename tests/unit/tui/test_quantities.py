@@ -4,6 +4,7 @@ import math
 from datetime import UTC
 
 import pytest
+from farm_readings import BEGINS, SECOND
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -55,6 +56,12 @@ NUMBERS = st.one_of(st.none(), st.floats())
         (q.age(259_200), "3 d"),
         (q.clock_time(1_750_000_000_000_000_000, UTC), "15:06:40"),
         (q.clock_time(1 << 200), "-"),
+        (q.moment(BEGINS, BEGINS + 30_000 * SECOND, UTC), "15:06:40"),
+        (q.moment(BEGINS, BEGINS + 32_001 * SECOND, UTC), "06-15 15:06:40"),
+        (q.moment(BEGINS, BEGINS - 1_000 * SECOND, UTC), "15:06:40"),
+        (q.moment(BEGINS, BEGINS + 200 * 86_400 * SECOND, UTC), "2025-06-15 15:06:40"),
+        (q.moment(1 << 200, BEGINS, UTC), "-"),
+        (q.moment(1 << 200, 1 << 200, UTC), "-"),
     ],
 )
 def test_a_quantity(told: str, text: str) -> None:

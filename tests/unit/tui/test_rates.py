@@ -24,7 +24,6 @@ def test_a_node_by_what_it_did_between_two_snapshots() -> None:
     )
     told = meter.take(snapshot(2, nodes=(node(work=work),))).nodes["pi-01"]
     assert told.requests_per_s == 10
-    assert told.rows_per_s == 20
     assert told.batch_rows == 8
     assert told.batch_s == pytest.approx(0.1)
     assert told.joules_per_request == pytest.approx(0.4)

@@ -1,5 +1,7 @@
 """A recording is what a gateway told, or less of it: never anything else, whatever befell it."""
 
+import gzip
+import zlib
 from itertools import accumulate
 
 import pytest
@@ -111,12 +113,22 @@ def test_a_message_that_would_fill_the_memory_is_damaged() -> None:
     assert told(HEADER + bomb)[1] == []
 
 
+@pytest.mark.parametrize("packed", [b"", b"farm", zlib.compress(bytes(999))[:-1]])
+def test_what_is_no_whole_message_for_all_its_checksums_is_damaged(
+    monkeypatch: pytest.MonkeyPatch, packed: bytes
+) -> None:
+    monkeypatch.setattr(zlib, "compress", lambda _message, _level: packed)
+    broken = frame(FrameKind.SNAPSHOT, 1, b"")
+    assert told(HEADER + broken + FRAMES[-1])[1] == [MESSAGES[-1]]
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
         (b"", "no recording of farm top"),
         (b"seq,at\n", "no recording of farm top"),
         (b"farm top recording x\n", "no recording of farm top"),
+        (gzip.compress(WHOLE), "no recording of farm top"),
         (b"farm top recording 2\n", "version 2, and this farm reads version 1"),
     ],
 )

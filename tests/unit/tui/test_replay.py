@@ -4,8 +4,8 @@ from pathlib import Path
 from time import monotonic
 
 import pytest
-from followed_source import followed
-from recorded import BEGINS, SECOND, recorded
+from followed_source import followed, wind
+from recorded import recorded
 
 from farm.core.errors import ConfigurationError
 from tui.sources.replay import Replay
@@ -31,7 +31,7 @@ def test_wound_back_and_on_it_has_the_rates_and_the_events_of_that_time(tmp_path
         watched.until(lambda: bool(watched.snapshots))
         replay.pause()
         for to_s in (80, 50):
-            replay.seek(BEGINS + to_s * SECOND)
+            wind(replay, to_s)
             watched.until(lambda to_s=to_s: watched.snapshots[-1:] == [to_s])  # type: ignore[misc]
             assert watched.snapshots == list(range(to_s - 10, to_s + 1))
             reading = watched.store.reading
@@ -44,10 +44,10 @@ def test_where_nothing_was_recorded_it_says_so(tmp_path: Path) -> None:
     replay = Replay(recorded(tmp_path / "a", [0, 1, 2, 500, 501]))
     with followed(replay) as watched:
         watched.until(lambda: bool(watched.snapshots))
-        replay.seek(BEGINS + 100 * SECOND)
+        wind(replay, 100)
         watched.until(lambda: watched.store.link.state is LinkState.DOWN)
         assert watched.store.link.detail == "nothing was recorded here"
-        assert watched.snapshots == [2]
+        assert watched.snapshots == [0, 1, 2]
         assert watched.store.stale(monotonic())
 
 
@@ -69,7 +69,7 @@ def test_a_damaged_frame_is_left_out_and_counted_once(tmp_path: Path) -> None:
     replay = Replay(path, speed=64)
     with followed(replay) as watched:
         watched.until(lambda: watched.ended)
-        replay.seek(BEGINS)
+        replay.skip(-1e9)
         watched.until(lambda: bool(watched.jumps) and watched.ended)
     assert watched.snapshots[-1] == 3
     assert watched.store.link.detail == "the recording ends here; 1 damaged frame left out"
@@ -81,7 +81,7 @@ def test_an_empty_one_is_told_and_steering_it_does_nothing(tmp_path: Path) -> No
         watched.until(lambda: watched.ended)
         for steer in (replay.pause, replay.slower, replay.faster):
             steer()
-        replay.seek(BEGINS)
+        replay.skip(-1e9)
     assert watched.store.link.detail == "the recording is empty"
 
 
@@ -91,7 +91,7 @@ def test_a_file_that_shrinks_meanwhile_is_no_traceback(tmp_path: Path) -> None:
     with followed(replay) as watched:
         watched.until(lambda: bool(watched.snapshots))
         path.write_bytes(path.read_bytes()[:200])
-        replay.seek(BEGINS + 60 * SECOND)
+        wind(replay, 60)
         watched.until(lambda: watched.ended)
         assert "damaged frames left out" in watched.store.link.detail
 

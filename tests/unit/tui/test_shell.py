@@ -1,10 +1,13 @@
 """What all screens share: the status bar, themes, keys, help, palette, read-only."""
 
 import pytest
-from farm_readings import SECOND, node, snapshot
+from farm_readings import SECOND, model, node, snapshot
 from screen_text import screen_lines, screen_text
+from scripted_operator import ScriptedOperator
 from still_top import QuietSource, StillTop, at, tell, until
+from textual import events
 from textual.color import Color
+from textual.keys import key_to_character
 from textual.theme import Theme
 
 from farm.client import AdminClient
@@ -13,6 +16,7 @@ from tui.sources.connection import Connection
 from tui.sources.gateway_operator import GatewayOperator
 from tui.sources.source import LinkChanged, LinkState, Playhead, SnapshotCame
 from tui.theme import THEMES
+from tui.widgets.model_table import ModelTable
 
 UP = LinkChanged(state=LinkState.UP)
 CAME = SnapshotCame(snapshot=snapshot(nodes=(node(),)))
@@ -54,6 +58,25 @@ async def test_snapshots_that_stay_out_are_stale_though_the_link_is_up() -> None
         assert "stale" not in status(app)
         await at(pilot, app.at_s + 1)
         assert "stale: 4 s old" in status(app)
+
+
+async def test_a_snapshot_is_as_old_as_when_it_came_however_rare_frames_are() -> None:
+    app = StillTop(UP, CAME, options=TopOptions(frames_per_s=0.2))
+    async with app.run_test(size=(80, 24)) as pilot:
+        app._hear(CAME)
+        await at(pilot, app.at_s + 4)
+        assert "stale: 4 s old" in status(app)
+
+
+async def test_what_came_since_the_last_frame_is_shown_when_another_screen_is() -> None:
+    app = StillTop(UP, CAME, options=TopOptions(frames_per_s=0.2))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await tell(pilot, CAME)
+        app.at_s += 4
+        app._hear(CAME)
+        await pilot.press("2")
+        await until(pilot, lambda: "models" in screen_lines(app)[0])
+        assert "stale" not in status(app)
 
 
 async def test_a_frame_without_news_paints_nothing() -> None:
@@ -150,6 +173,7 @@ async def test_help_tells_the_keys_that_are_in_force() -> None:
         await pilot.pause()
         told = screen_text(app)
         assert "f9                 light or dark" in told
+        assert told.index("light or dark") < told.index("page down")
         assert ": ctrl+p           commands" in told
         assert "^d                 drain" in told or "ctrl+d             drain" in told
         await pilot.press("escape")
@@ -157,6 +181,16 @@ async def test_help_tells_the_keys_that_are_in_force() -> None:
         assert app.theme == "farm-light"
         await pilot.press("t")
         assert app.theme == "farm-light"
+
+
+async def test_help_tells_how_filters_are_typed() -> None:
+    app = StillTop(UP, CAME)
+    async with app.run_test(size=(100, 90)) as pilot:
+        await pilot.press("?")
+        await pilot.pause()
+        told = screen_text(app)
+        assert "part>5" in told
+        assert "parts of events    kind, severity, subject, detail" in told
 
 
 async def test_a_key_that_is_told_can_be_clicked() -> None:
@@ -189,6 +223,14 @@ async def test_the_palette_runs_what_is_chosen() -> None:
         assert app.theme == "farm-light"
 
 
+async def test_the_palette_offers_no_steps_of_the_cursor() -> None:
+    app = StillTop(UP, CAME)
+    async with app.run_test(size=(80, 50)) as pilot:
+        await pilot.press(":")
+        await until(pilot, lambda: "sort reversed  S" in screen_text(app))
+        assert "page up" not in screen_text(app)
+
+
 async def test_the_palette_finds_nodes_and_models_by_name() -> None:
     opened: list[str] = []
 
@@ -204,6 +246,90 @@ async def test_the_palette_finds_nodes_and_models_by_name() -> None:
         await pilot.press("enter")
         await pilot.pause()
     assert opened == ["pi-[b]07"]
+
+
+def shown_names(app: StillTop) -> list[str]:
+    """What lies on what, the overview first."""
+    return [
+        getattr(screen, "node_id", None) or getattr(screen, "model_name", None) or "overview"
+        for screen in app.screen_stack
+    ]
+
+
+async def test_a_node_takes_the_place_of_the_one_that_was_open() -> None:
+    nodes = tuple(map(node, ("pi-01", "pi-02", "pi-03")))
+    app = StillTop(UP, SnapshotCame(snapshot=snapshot(nodes=nodes)))
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.open_node("pi-01")
+        await pilot.pause()
+        await pilot.press(":", *"open node pi-02")
+        await until(pilot, lambda: "open node pi-02" in screen_text(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: shown_names(app) == ["overview", "pi-02"])
+        app.open_model("digits")
+        await pilot.pause()
+        left = app.screen_stack[1]
+        app.open_node("pi-03")
+        await pilot.pause()
+        assert shown_names(app) == ["overview", "digits", "pi-03"]
+        await until(pilot, lambda: not left.is_running)
+        app.open_model("other")
+        await pilot.pause()
+        assert shown_names(app) == ["overview", "pi-03", "other"]
+        await pilot.press("escape")
+        await until(pilot, lambda: "pi-03" in screen_lines(app)[0])
+        await pilot.press("escape")
+        await until(pilot, lambda: shown_names(app) == ["overview"])
+
+
+async def test_a_view_that_lies_below_is_as_it_was_left() -> None:
+    models = tuple(map(model, ("a", "b", "c")))
+    app = StillTop(UP, SnapshotCame(snapshot=snapshot(models=models)))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("2", "down", "enter")
+        await until(pilot, lambda: shown_names(app)[-1] == "b")
+        await pilot.press("2")
+        await until(pilot, lambda: "3 versions" in screen_text(app))
+        assert len(app.screen_stack) == 2
+        assert app.screen.query_one(ModelTable).cursor_row == 1
+
+
+async def test_quitting_asks_while_something_is_under_way() -> None:
+    operator = ScriptedOperator()
+    operator.leave.clear()
+    app = StillTop(UP, CAME, operator=operator)  # type: ignore[arg-type]
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.open_node("pi-01")
+        await pilot.pause()
+        await pilot.press("R", "y")
+        await until(pilot, lambda: app.errands.running)
+        await pilot.press("q")
+        await until(
+            pilot, lambda: "Quit while this is under way: restart pi-01" in screen_text(app)
+        )
+        await pilot.press("n")
+        await pilot.pause()
+        assert app.is_running
+        operator.leave.set()
+        await until(pilot, lambda: not app.errands.running)
+        await pilot.press("q")
+        await until(pilot, lambda: not app.is_running)
+
+
+@pytest.mark.parametrize("key", ["e", "d", "enter", "colon"])
+async def test_a_key_that_is_pressed_twice_at_once_opens_one_screen(key: str) -> None:
+    app = StillTop(UP, CAME, operator=ScriptedOperator())
+    async with app.run_test(size=(80, 24)) as pilot:
+        if key == "d":
+            app.open_node("pi-01")
+        await pilot.pause()
+        below = len(app.screen_stack)
+        # Both come before the first of them is dealt with.
+        for _ in range(2):
+            app.post_message(events.Key(key, key_to_character(key)))
+        await until(pilot, lambda: len(app.screen_stack) > below)
+        await pilot.pause()
+        assert len(app.screen_stack) == below + 1
 
 
 async def test_what_may_not_be_done_is_refused_in_words() -> None:
@@ -233,8 +359,8 @@ async def test_keys_steer_a_recording() -> None:
         def faster(self) -> None:
             self.done.append("faster")
 
-        def seek(self, unix_ns: int) -> None:
-            self.done.append(unix_ns)
+        def skip(self, by_s: float) -> None:
+            self.done.append(by_s)
 
     playhead = Playhead(
         at_unix_ns=100 * SECOND, begins_unix_ns=0, ends_unix_ns=0, speed=2.0, paused=False
@@ -243,4 +369,4 @@ async def test_keys_steer_a_recording() -> None:
     app = StillTop(playhead, source=source)
     async with app.run_test() as pilot:
         await pilot.press("space", "[", "]", "left", "right")
-    assert source.done == ["pause", "slower", "faster", 80 * SECOND, 120 * SECOND]
+    assert source.done == ["pause", "slower", "faster", -20.0, 20.0]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from followed_source import followed
+from followed_source import followed, wind
 
 from farm.core.errors import ConfigurationError
 from farm.core.events import EventKind
@@ -57,7 +57,7 @@ def test_wound_back_it_is_as_it_was(scenario: Path) -> None:
         begins = playhead.begins_unix_ns
 
         def at(second: int) -> FarmSnapshot:
-            simulator.seek(begins + second * SECOND)
+            wind(simulator, second)
             watched.until(
                 lambda: (
                     watched.store.reading is not None
@@ -90,7 +90,7 @@ def test_its_speed_is_steered(scenario: Path) -> None:
     simulator = Simulator(scenario)
     for steer in (simulator.pause, simulator.faster, simulator.slower):
         steer()
-    simulator.seek(0)
+    simulator.skip(1.0)
     with followed(simulator) as watched:
         watched.until(lambda: watched.store.playhead is not None)
         simulator.faster()

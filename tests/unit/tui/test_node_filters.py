@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from farm.core.energy import EnergySource
 from farm.core.nodes import NodeState
-from tui.readings.filters import parsed
+from tui.readings.node_filters import parsed
 from tui.readings.reading import Reader
 
 READING = Reader().read(
@@ -47,6 +47,11 @@ def seen(text: str) -> list[str]:
         ("under-voltage", ["pi-10"]),
         ("ready load<50", ["pi-10"]),
         ("mem>24 mem<26", ["pi-1", "pi-2", "pi-10"]),
+        ("why:silent", ["pi-2"]),
+        ("b:pi5 w>5", ["pi-1"]),
+        ("under_voltage:", []),
+        ("host:8001", []),
+        ("!!pi-10", ["pi-10"]),
         ("mars", []),
     ],
 )
@@ -61,7 +66,7 @@ def test_terms(text: str, names: list[str]) -> None:
         ("temp>warm", "temp>warm: a number belongs there, as in temp>5"),
         ("load:80", "load:80: load is a number; say load>5 or load<5"),
         ("state>3", "state>3: state is no number; say state:..."),
-        ("b:1", "b: which of board, batch"),
+        ("r>1", "r: which of requests, rows"),
         ("!", "!: what is not wanted follows it, as in !lost"),
     ],
 )
@@ -71,8 +76,9 @@ def test_a_wrong_term_is_told_and_the_others_count(text: str, problem: str) -> N
     assert [name for name, each in READING.nodes.items() if wanted.takes(each)] == ["pi-10"]
 
 
-def test_an_unknown_column_is_told_with_those_there_are() -> None:
-    assert parsed("volts>5").problem.startswith("volts: no such column; there are node, board")
+@pytest.mark.parametrize("text", ["volts>5", "volts:high", "VOLTS=high"])
+def test_an_unknown_part_is_told_with_those_there_are(text: str) -> None:
+    assert "no such part; there are node, board, state, load" in parsed(text).problem
 
 
 PIECES = st.sampled_from(["!", "load", ">", "<=", ":", "=", "1e9", "NaN", "80%", "state", " ", "["])
