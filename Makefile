@@ -30,8 +30,8 @@ fuzz: $(STAMP)  ## 50,000 malformed requests and hundreds of malformed models
 stress: $(STAMP)  ## hundreds of loads and unloads under traffic
 	$(BIN)/pytest -q -m stress tests/integration
 
-test-faults: $(STAMP)  ## processes that die, hang and slow down; gateways that hand over
-	$(BIN)/pytest -q -m faults tests/integration
+test-faults: $(STAMP)  ## processes that die, hang and slow down; overload, poison, clients that leave; gateways that hand over
+	$(BIN)/pytest -q -m faults tests
 
 test-screen: $(STAMP)  ## the operator's screen before a real farm, in terminals, before gateways that talk nonsense
 	$(BIN)/pytest -q -m screen tests

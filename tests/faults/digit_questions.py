@@ -1,0 +1,50 @@
+"""Digits to ask a farm for, and what the shipped model answers to each, run beside it."""
+
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+from history import Truth
+from numpy.typing import NDArray
+
+from farm import zoo
+from farm.repository.digests import MODEL_FILENAME, file_of, version_digest
+
+MODEL = "digits"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Questions:
+    """Images by the name of their question, and the right answers by model and question."""
+
+    images: dict[str, NDArray[np.float32]]
+    truth: Truth
+
+    @classmethod
+    def of_the_zoo(cls) -> "Questions":
+        """Return the held-out digits, each answered alone by the model that ships."""
+        with np.load(zoo.heldout_digits_path()) as archive:
+            stacked = archive["images"].astype(np.float32)
+        images = {str(number): stacked[number : number + 1] for number in range(len(stacked))}
+        path = zoo.models_dir() / MODEL / "1" / MODEL_FILENAME
+        digest = version_digest([file_of(MODEL_FILENAME, path.read_bytes())])
+        session = _session(path)
+        truth = {
+            (digest, question): answer_of(session.run(["probabilities"], {"image": image})[0])
+            for question, image in images.items()
+        }
+        return cls(images=images, truth=truth)
+
+
+def answer_of(probabilities: NDArray[Any]) -> str:
+    """Return the name of an answer: equal to the last bit, or another one."""
+    return sha256(np.ascontiguousarray(probabilities).tobytes()).hexdigest()
+
+
+def _session(model: Path) -> ort.InferenceSession:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    return ort.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])

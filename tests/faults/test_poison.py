@@ -1,0 +1,64 @@
+"""Requests and models that harm whoever runs them: they fail alone, all others are answered."""
+
+import asyncio
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from digit_questions import MODEL, Questions
+from farm_process import FarmProcess
+from faulty_farm import settled, until
+from history import violations
+from recorded_load import RecordedLoad
+from served_models import copy_digits, write_slow
+
+from farm.client import AdminClient, AsyncFarmClient
+from farm.core.errors import ExecutionFailedError
+
+pytestmark = [pytest.mark.integration, pytest.mark.faults, pytest.mark.timeout(300)]
+
+# More steps than a life has seconds.
+ENDLESS = 10**12
+
+
+@pytest.fixture(scope="module")
+def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FarmProcess]:
+    folder = tmp_path_factory.mktemp("poisoned")
+    models = folder / "models"
+    models.mkdir()
+    copy_digits(models)
+    write_slow(models, "slow")
+    with FarmProcess(folder, "--nodes", "3", "--models", str(models)) as process:
+        yield process
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 3e38])
+async def test_numbers_that_are_none_stay_with_their_sender(
+    farm: FarmProcess, questions: Questions, value: float
+) -> None:
+    poison = {"image": np.full((1, 1, 8, 8), value, dtype=np.float32)}
+    async with (
+        RecordedLoad(farm.grpc, questions, callers=16) as polite,
+        AsyncFarmClient(farm.grpc, retries=0) as client,
+    ):
+        for _ in range(200):
+            result = await client.infer(MODEL, poison, timeout_s=30)
+            assert result["probabilities"].shape == (1, 10)
+    assert violations(polite.history, questions.truth) == []
+
+
+async def test_a_request_that_never_ends_is_ended(farm: FarmProcess, questions: Questions) -> None:
+    endless = {"STEPS": np.array([[ENDLESS]], dtype=np.int64)}
+    with AdminClient(farm.grpc) as admin:
+        async with (
+            RecordedLoad(farm.grpc, questions, callers=8) as polite,
+            AsyncFarmClient(farm.grpc, retries=0) as client,
+        ):
+            with pytest.raises(ExecutionFailedError, match="did not finish this request within"):
+                await asyncio.wait_for(client.infer("slow", endless, timeout_s=None), 200)
+            await until(
+                lambda: all(node.state == "ready" for node in admin.snapshot().nodes),
+                "every node is ready",
+            )
+    assert violations(polite.history, questions.truth) == []
+    await settled(farm.metrics)
