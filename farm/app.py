@@ -198,7 +198,7 @@ class Gateway:
             curves=self._curves,
             snapshots=self.snapshots,
         )
-        events, history = EventLog(clock), History()
+        events, history = EventLog(clock), History(clock)
         self._watch = Watch(events=events, history=history)
         self._frontend = Frontend(
             FrontendSettings(
@@ -213,35 +213,37 @@ class Gateway:
                 self.dataplane, observer=observer, traced=self._tracer is not None
             ),
             repository=RepositoryService(control=self.control, snapshots=self.snapshots, log=log),
-            admin=AdminService(
-                self.snapshots,
-                descriptions,
-                Calibrator(
-                    pool=pool,
-                    engine=self.engine,
-                    fleet=self.fleet,
-                    hosts=economy.hosts,
-                    calibrations=economy.calibrations,
-                    clock=clock,
+            admin=(
+                AdminService(
+                    self.snapshots,
+                    descriptions,
+                    Calibrator(
+                        pool=pool,
+                        engine=self.engine,
+                        fleet=self.fleet,
+                        hosts=economy.hosts,
+                        calibrations=economy.calibrations,
+                        clock=clock,
+                    ),
                 ),
-            ),
-            nodes=NodeService(
-                descriptions=NodeDescriptions(
-                    engine=self.engine,
-                    fleet=self.fleet,
-                    descriptions=descriptions,
-                    snapshots=self.snapshots,
-                    clock=clock,
+                NodeService(
+                    descriptions=NodeDescriptions(
+                        engine=self.engine,
+                        fleet=self.fleet,
+                        descriptions=descriptions,
+                        snapshots=self.snapshots,
+                        clock=clock,
+                    ),
+                    cordons=Cordons(pool=pool, engine=self.engine, fleet=self.fleet),
+                    restarts=Restarts(pool=pool, engine=self.engine, fleet=self.fleet),
                 ),
-                cordons=Cordons(pool=pool, engine=self.engine, fleet=self.fleet),
-                restarts=Restarts(pool=pool, engine=self.engine, fleet=self.fleet),
-                events=events,
+                LogService(pool=pool, gateway=log.recent),
+                LedgerService(economy.ledger, clock=clock),
+                TermsService(economy.terms, clock=clock),
+                WatchService(events=events, history=history),
             ),
-            logs=LogService(pool=pool, gateway=log.recent),
-            ledger=LedgerService(economy.ledger, clock=clock),
-            terms=TermsService(economy.terms, clock=clock),
-            watch=WatchService(events=events, history=history),
             observer=observer,
+            on_act=lambda act: events.post(act.happening),
         )
         self._config = config
         self._look()

@@ -4,6 +4,7 @@ import contextlib
 import sys
 from collections import deque
 from collections.abc import Mapping, MutableMapping
+from threading import Lock
 from time import time_ns
 from typing import Any, TextIO, cast
 
@@ -19,10 +20,14 @@ _SWITCHES: Mapping[str, tuple[str, ...]] = {
 }
 _VERBOSE = "log_verbose_level"
 # Where and how lines are written is the operator's business on the gateway's own machine.
-# Half a megabyte.
-_RECENT = 2_000
-_SHOWN_APART = frozenset({"event", "level", "timestamp"})
 _FIXED: Mapping[str, str] = {"log_file": "", "log_format": "ISO8601"}
+
+# Of the log, this much at most is kept for operators who are elsewhere.
+_RECENT_LINES = 2_000
+_RECENT_BYTES = 512 * 1024
+# A line that is longer is cut.
+_LINE_BYTES = 8 * 1024
+_SHOWN_APART = frozenset({"event", "level", "timestamp"})
 
 
 class LogSwitches:
@@ -91,31 +96,43 @@ class LogSwitches:
 
 
 class RecentLines:
-    """The last lines of the log, for operators who are elsewhere; a processor of every line."""
+    """The last lines of the log, for operators who are elsewhere; a processor of every line.
+
+    Any thread may log, and read.
+    """
 
     def __init__(self) -> None:
-        self._lines: deque[LogLine] = deque(maxlen=_RECENT)
+        self._lines: deque[tuple[LogLine, int]] = deque()
+        self._bytes = 0
         self._count = 0
+        # Guards all three, and is held for nothing that might log.
+        self._lock = Lock()
 
     def after(self, number: int) -> tuple[int, list[LogLine]]:
         """Return the lines that followed so many, as far as they are kept, and how many now."""
-        # Other threads log meanwhile.
-        count, lines = self._count, list(self._lines)
+        with self._lock:
+            count, lines = self._count, [line for line, _ in self._lines]
         return count, lines[max(len(lines) - max(count - number, 0), 0) :]
 
     def __call__(
         self, _logger: Any, method: str, event: MutableMapping[str, Any]
     ) -> MutableMapping[str, Any]:
         words = [f"{name}={value}" for name, value in event.items() if name not in _SHOWN_APART]
-        self._lines.append(
-            LogLine(
-                unix_ns=time_ns(),
-                level=str(event.get("level", method)),
-                text=" ".join([str(event.get("event", "")), *words]),
-            )
-        )
-        self._count += 1
+        unix_ns, level = time_ns(), str(event.get("level", method))
+        # A traceback has many.
+        for line in " ".join([str(event.get("event", "")), *words]).splitlines():
+            raw = line.encode(errors="replace")[:_LINE_BYTES]
+            kept = LogLine(unix_ns=unix_ns, level=level, text=raw.decode(errors="ignore"))
+            self._keep(kept, len(raw))
         return event
+
+    def _keep(self, line: LogLine, size_bytes: int) -> None:
+        with self._lock:
+            self._lines.append((line, size_bytes))
+            self._count += 1
+            self._bytes += size_bytes
+            while len(self._lines) > _RECENT_LINES or self._bytes > _RECENT_BYTES:
+                self._bytes -= self._lines.popleft()[1]
 
 
 class _Stderr:

@@ -3,14 +3,15 @@
 A trace continues its client's where the call's metadata has a W3C `traceparent`; whether it is
 kept is then the client's choice, else a lot decides. Nothing is made for those that are not kept.
 
-A kept request has the spans `infer MODEL`, in it `queue` and `batch`, and in that `compute`. All
-lengths are measured. The gateway and a node have no clock in common: that `compute` begins where
-`batch` does is assumed.
+A kept request has the spans `infer MODEL`, in it `queue` and `batch`, and in that `compute`; one
+that was sent again has a `queue` and a `batch` for each time. All lengths are measured. The
+gateway and a node have no clock in common: that `compute` begins where `batch` does is assumed.
 """
 
 import logging
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from random import Random
 from typing import Final
 
@@ -36,7 +37,7 @@ from opentelemetry.util.types import AttributeValue
 from farm import __version__
 from farm.core.clock import Clock
 from farm.core.errors import ErrorCode
-from farm.core.requests import InferenceRequest, Receipt
+from farm.core.requests import BatchFailed, InferenceRequest, Receipt
 from farm.core.text import printable
 
 _log = structlog.get_logger()
@@ -53,6 +54,15 @@ _QUEUED: Final = 1024
 _TOGETHER: Final = 512
 _EXPORT_TIMEOUT_S: Final = 3.0
 _EVERY_MS: Final = 2_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Attempt:
+    """A batch that gave a request no answer, in seconds after the request arrived."""
+
+    began_s: float
+    ended_s: float
+    failed: BatchFailed
 
 
 class RequestTracer:
@@ -77,8 +87,20 @@ class RequestTracer:
         self._sample_ratio = sample_ratio
         self._clock = clock
         self._lot = lot or Random().random  # noqa: S311 - decides nothing but what is looked at
+        # Of requests that wait: what they were part of in vain.
+        self._attempts: dict[int, list[_Attempt]] = {}
         self._second = 0.0
         self._kept = 0
+
+    def attempt_failed(
+        self, request: InferenceRequest, failed: BatchFailed, *, began_at: float, ended_at: float
+    ) -> None:
+        attempt = _Attempt(
+            began_s=began_at - request.arrived_at,
+            ended_s=ended_at - request.arrived_at,
+            failed=failed,
+        )
+        self._attempts.setdefault(request.id, []).append(attempt)
 
     def request_ended(
         self,
@@ -87,10 +109,11 @@ class RequestTracer:
         receipt: Receipt | None,
         latency_s: float,
     ) -> None:
+        attempts = self._attempts.pop(request.id, ())
         parent = parent_of(request.trace_parent) if request.trace_parent else None
         kept = self._lot() < self._sample_ratio if parent is None else parent.trace_flags.sampled
         if kept and self._has_room():
-            self._draw(request, code, receipt, parent, latency_s)
+            self._draw(request, code, receipt, parent, latency_s, attempts)
 
     def close(self) -> None:
         """Export what waits, for 9 s at most, and end."""
@@ -110,6 +133,7 @@ class RequestTracer:
         receipt: Receipt | None,
         parent: SpanContext | None,
         latency_s: float,
+        attempts: Sequence[_Attempt],
     ) -> None:
         ends = self._clock.unix_ns()
         begins = ends - round(latency_s * 1e9)
@@ -122,25 +146,51 @@ class RequestTracer:
         )
         if code is not None:
             span.set_status(Status(StatusCode.ERROR, code))
+        queued_at = begins
+        for attempt in attempts:
+            queued_at = self._draw_attempt(_within(span), attempt, begins, queued_at, ends)
         if receipt is not None:
             span.set_attributes(_of_receipt(receipt))
-            self._draw_parts(span, receipt, begins, ends)
+            self._draw_parts(_within(span), receipt, begins, queued_at, ends)
         span.end(ends)
 
-    def _draw_parts(self, whole: Span, receipt: Receipt, begins: int, ends: int) -> None:
-        within = _within(whole)
+    def _draw_attempt(
+        self, within: Context, attempt: _Attempt, begins: int, queued_at: int, ends: int
+    ) -> int:
+        """Draw a batch that failed, and the time until it was sent; return when it ended."""
+        sent_at = min(begins + round(attempt.began_s * 1e9), ends)
+        ended_at = min(begins + round(attempt.ended_s * 1e9), ends)
+        failed = attempt.failed
+        facts: dict[str, AttributeValue] = {
+            "farm.batch": failed.batch_id,
+            "farm.node": failed.node_id,
+            "farm.outcome": failed.code,
+        }
+        batch = self._start_batch(within, queued_at, sent_at, facts)
+        batch.set_status(Status(StatusCode.ERROR, failed.code))
+        batch.end(ended_at)
+        return max(queued_at, ended_at)
+
+    def _start_batch(
+        self, within: Context, queued_at: int, starts: int, facts: Mapping[str, AttributeValue]
+    ) -> Span:
+        """Draw the time until a batch started, and return the span of the batch."""
+        # One that ran beside another was not waited for.
+        if starts >= queued_at:
+            self._tracer.start_span("queue", context=within, start_time=queued_at).end(starts)
+        return self._tracer.start_span("batch", context=within, start_time=starts, attributes=facts)
+
+    def _draw_parts(
+        self, within: Context, receipt: Receipt, begins: int, queued_at: int, ends: int
+    ) -> None:
         slot_at = min(begins + round(receipt.queue_s * 1e9), ends)
-        self._tracer.start_span("queue", context=within, start_time=begins).end(slot_at)
-        batch = self._tracer.start_span(
-            "batch",
-            context=within,
-            start_time=slot_at,
-            attributes={
-                "farm.batch": receipt.batch_id,
-                "farm.batch_rows": receipt.batch_rows,
-                "farm.threads": receipt.threads,
-            },
-        )
+        facts: dict[str, AttributeValue] = {
+            "farm.batch": receipt.batch_id,
+            "farm.node": receipt.node_id,
+            "farm.batch_rows": receipt.batch_rows,
+            "farm.threads": receipt.threads,
+        }
+        batch = self._start_batch(within, queued_at, slot_at, facts)
         compute_ends = min(slot_at + round(receipt.compute_s * 1e9), ends)
         compute = self._tracer.start_span("compute", context=_within(batch), start_time=slot_at)
         compute.end(compute_ends)

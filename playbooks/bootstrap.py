@@ -21,7 +21,7 @@ def bootstrap(order: Order, runner: Runner) -> Report:
         for host in runner.going:
             runner.skip(host, f"the head {farm.head.name} does not run")
         return report
-    before = farm.instances().told
+    before = farm.instances()
     running = farm.running_nodes()
     fresh = [host for host in farm.nodes() if host not in running]
     runner.phase(lambda host: farm.node_steps(host, cluster, anew=False), fresh)
@@ -32,8 +32,9 @@ def bootstrap(order: Order, runner: Runner) -> Report:
         # A new host changes the rules everywhere, which is no reason to drain the others.
         runner.phase(lambda _: farm.shelf.wall(), running)
     told = farm.instances().told
-    # The gateway of before has brought these up as it knew them.
-    early = [host for host in fresh if before.get(host.name) not in (None, told.get(host.name))]
+    # The gateway of before, if one served, has brought these up as it knew them.
+    knew = before.told if before.serving else {}
+    early = [host for host in fresh if knew.get(host.name) not in (None, told.get(host.name))]
     stale = [*early, *(host for host in farm.stale_nodes(cluster) if host not in early)]
     if runner.settings.dry_run:
         runner.phase(lambda host: farm.node_steps(host, cluster, anew=True), stale)

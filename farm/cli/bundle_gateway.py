@@ -2,7 +2,9 @@
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing, suppress
 from dataclasses import asdict
+from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
@@ -22,6 +24,9 @@ _ANSWER_S: Final = 5.0
 # More would take long, and say little more.
 _DESCRIBED: Final = 20
 _LEDGER_S: Final = 24 * 3600
+# Ten thousand events come in two seconds.
+_EVENTS_S: Final = 3.0
+_LOG_LINES: Final = 2_000
 
 
 def add_gateway(gathering: Gathering, connect: str | None, context: str | None) -> None:
@@ -39,6 +44,8 @@ def _add(gathering: Gathering, admin: "AdminClient") -> None:
         "gateway/models.json": _index,
         "gateway/descriptions.json": _described,
         "gateway/ledger.json": _ledger,
+        "gateway/events.json": _events,
+        "gateway/log.txt": _log,
         "gateway/log-settings.json": lambda admin: admin.log_settings(timeout_s=_ANSWER_S),
     }
     answers = gathering.add("gateway/version.json", partial(_version, admin))
@@ -100,6 +107,27 @@ def _described(admin: "AdminClient") -> dict[str, Any]:
         else:
             found[name] = [description_document(version) for version in versions]
     return found
+
+
+def _events(admin: "AdminClient") -> dict[str, Any]:
+    """Return all events that the gateway remembers; nobody says which is the last of them."""
+    events: list[dict[str, Any]] = []
+    missed = 0
+    with suppress(DeadlineExceededError):
+        for told, forgotten in admin.events(timeout_s=_EVENTS_S):
+            events += map(asdict, told)
+            missed += forgotten
+    return {"missed": missed, "events": events}
+
+
+def _log(admin: "AdminClient") -> str:
+    """Return the last lines of the gateway's log; the journal may be on another machine."""
+    with closing(admin.log(lines=_LOG_LINES, timeout_s=_ANSWER_S)) as lines:
+        return "".join(
+            f"{datetime.fromtimestamp(line.unix_ns / 1e9, UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+            f" {line.level} {line.text}\n"
+            for line in lines
+        )
 
 
 def _ledger(admin: "AdminClient") -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """What a support bundle is made of, and how it becomes a file without secrets."""
 
 import io
-import json
 import tarfile
 import traceback
 from collections.abc import Callable, Sequence
@@ -11,7 +10,7 @@ from pathlib import PurePosixPath
 from typing import Any, Final
 
 from farm.cli.redaction import Redactor, secrets_in, secrets_of
-from farm.cli.tables import SCHEMA_VERSION
+from farm.cli.tables import SCHEMA_VERSION, json_text
 from farm.core.errors import FarmError
 from farm.core.private_files import PRIVATE
 
@@ -122,7 +121,7 @@ def _rendered(content: Any, redactor: Redactor) -> bytes:
         if len(text) > MOST_CHARACTERS:
             text = f"(the beginning is left out)\n{text[-MOST_CHARACTERS:]}"
     else:
-        text = json.dumps(redactor.data(content), indent=2, ensure_ascii=False) + "\n"
+        text = json_text(redactor.data(content), indent=2) + "\n"
     # What was taken out may have brought a secret together.
     return redactor.known(text).encode("utf-8", "replace")
 

@@ -81,13 +81,13 @@ def write_csv(rows: Iterable[Row], file: IO[str]) -> int:
 
 def write_json(rows: Iterable[Row], file: IO[str]) -> int:
     """Write rows as one document that names its schema, a line each; return how many."""
-    from farm.cli.tables import SCHEMA_VERSION
+    from farm.cli.tables import SCHEMA_VERSION, json_text
 
     file.write(f'{{"schema_version": {SCHEMA_VERSION}, "batches": [')
     count = 0
     for row in rows:
         file.write(",\n" if count else "\n")
-        file.write(json.dumps(row, ensure_ascii=False))
+        file.write(json_text(row))
         count += 1
     file.write("\n]}\n")
     return count

@@ -1,6 +1,7 @@
 """The root of the `farm` command."""
 
 import errno
+import io
 import os
 import sys
 from typing import Annotated, Final
@@ -103,7 +104,10 @@ def main() -> None:
 
 
 def _open_streams() -> None:
-    """Give a process that was started without standard streams some that lead nowhere."""
+    """Give a process that was started without standard streams some that lead nowhere.
+
+    Names of files and of others are anything; what standard output cannot encode is escaped.
+    """
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
@@ -112,3 +116,5 @@ def _open_streams() -> None:
     sys.stdin = sys.stdin or open(os.devnull)  # noqa: PTH123, SIM115
     sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: PTH123, SIM115
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: PTH123, SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")

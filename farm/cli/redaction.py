@@ -21,12 +21,14 @@ LEAST: Final = 6
 # Messages cut long values; so much of one is taken for the whole.
 _PREFIX: Final = 24
 
-# Words of a key, and how its words may end.
+# Words of a key, and how its words may end. What somebody asked a model is nobody else's either.
 _WORDS: Final = frozenset(
-    ("authorization", "cookie", "credential", "credentials", "passwords", "psk", "pwd", "secrets",
-     "tokens")
+    ("authorization", "cookie", "credential", "credentials", "passwords", "prompt", "prompts",
+     "psk", "pwd", "secrets", "tokens")
 )  # fmt: skip
-_ENDINGS: Final = ("password", "passwd", "passphrase", "pass", "secret", "token", "apikey")
+_ENDINGS: Final = (
+    "password", "passwd", "passphrase", "passcode", "pass", "secret", "token", "apikey",
+)  # fmt: skip
 # Of other keys it is a file or a name.
 _KEYS_OF: Final = frozenset(
     ("access", "account", "api", "auth", "encryption", "private", "secret", "shared", "signing")
@@ -34,29 +36,34 @@ _KEYS_OF: Final = frozenset(
 
 # Patterns begin where a word does and bound its length: a line may be megabytes of base64.
 _NAME: Final = (
-    r"[\w.-]{0,100}(?:passw(?:or)?d|passphrase|(?<![a-z])pass(?![a-z])|pwd|psk|secret|token|credential"
-    r"|api[_-]?key|(?:access|account|auth|encryption|private|shared)[_-]?key|cookie|authorization)"
-    r"[\w.-]{0,100}"
+    r"[\w.-]{0,100}(?:passw(?:or)?d|passphrase|passcode|pass(?![a-z])|pwd|psk|secret|token|credential"
+    r"|api[_-]?key|(?:access|account|auth|encryption|private|shared|signing)[_-]?key|cookie"
+    r"|authorization|prompt|x-[a-z]{1,10}-signature)[\w.-]{0,100}"
 )
-# In quotes, which stay, up to their end; else up to a space.
+# In quotes, which stay, up to their end; else up to a space. Those of a text in a text are escaped.
 _VALUE: Final = (
-    r"(?:(?P<quote>[\"'])(?P<quoted>(?:(?!(?P=quote))[^\\]|\\.)*)(?P=quote)|(?P<plain>\S+))"
+    r"(?:(?P<quote>\\*[\"'])(?P<quoted>(?:(?!(?P=quote))(?:[^\\]|\\.))*)(?P=quote)|(?P<plain>\S+))"
 )
+# After a name: as in mappings and shells, or as pairs and entries of a list are printed.
+_IS: Final = r"(?:\\*[\"']?\s*[:=]|\\*[\"']\s*,(?:\s*\\*[\"']?value\\*[\"']?\s*[:=])?)\s*"
 
 _OPTION: Final = re.compile(rf"(?<![\w.-])(--{_NAME})(\s+|=){_VALUE}", re.I)
-_SETTING: Final = re.compile(rf"(?<![\w.-])({_NAME}[\"']?\s*[:=]\s*){_VALUE}", re.I)
+_SETTING: Final = re.compile(rf"(?<![\w.-])({_NAME}{_IS})(?!\*\*\*){_VALUE}", re.I)
+# With its name in the same quotes, as units of systemd have it.
+_QUOTED: Final = re.compile(rf"([\"'])({_NAME}=)(?:(?!\1)(?:[^\\\n]|\\.))*\1", re.I)
 _URL: Final = re.compile(r"\b([a-z][a-z0-9+.-]{0,20}://)(?P<user>[^\s\"'<>]{0,500})@", re.I)
 
 # In this order: the first ones hold what the later ones would cut in two.
 _LOOKS: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     (
         re.compile(
-            r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]*-----|\Z)", re.S
+            r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END [A-Z0-9 ]*-----|\Z)",
+            re.S,
         ),
         MASK,
     ),
     # The end of one whose beginning was cut off, with all before it.
-    (re.compile(r"\A.*-----END [A-Z0-9 ]*PRIVATE KEY-----", re.S), MASK),
+    (re.compile(r"\A.*-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----", re.S), MASK),
     (re.compile(r"\$ANSIBLE_VAULT;[^\n]*(?:\n\s*[0-9a-f]{8,})*"), MASK),
     (
         re.compile(
@@ -71,10 +78,28 @@ _LOOKS: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
         re.compile(r"(?<![^\s\"'<>/@:])[^\s\"'<>/@:]{1,99}:[^\s\"'<>/]{1,199}@(?=[\w.\[-])"),
         f"{MASK}@",
     ),
+    (re.compile(r"\b((?:set-)?cookie\s*:)[^\n\"']+", re.I), rf"\1 {MASK}"),
+    # Of commands.
+    (
+        re.compile(r"(?<!\S)(-u|-U|--user|--proxy-user)([\s=]+)[\"']?[^\s:\"']{1,99}:\S+"),
+        rf"\1\2{MASK}",
+    ),
+    (re.compile(r"\b(sshpass\s+-p|mysql\b[^\n]{0,200}?\s-p)\s*\S+"), rf"\1 {MASK}"),
+    (_QUOTED, rf"\1\2{MASK}\1"),
     (_OPTION, rf"\1\2\g<quote>{MASK}\g<quote>"),
     (_SETTING, rf"\1\g<quote>{MASK}\g<quote>"),
-    # GitHub's, GitLab's, Slack's and others' tokens, AWS keys, JSON web tokens, crypt's hashes.
-    (re.compile(r"\b(?:gh[pousr]_|github_pat_|glpat-|xox[abeprs]-|sk-)[\w-]{16,}"), MASK),
+    # Where nothing but a space is between, if it has a digit: no words of a sentence.
+    (re.compile(r"\b(passw(?:or)?d|token)\s+(?=[^\s\"']*\d)[^\s\"']{6,}", re.I), rf"\1 {MASK}"),
+    # As GitHub, GitLab, Slack, Hugging Face, PyPI, npm, Stripe, Google and AWS have theirs begin;
+    # JSON web tokens, crypt's hashes.
+    (
+        re.compile(
+            r"\b(?:gh[pousr]_|github_pat_|glpat-|xox[abeprs]-|sk-|hf_|pypi-|npm_|[rs]k_(?:live|test)_"
+            r"|AIza)[\w-]{16,}"
+        ),
+        MASK,
+    ),
+    (re.compile(r"\b(hooks\.slack\.com/services/)\S+"), rf"\1{MASK}"),
     (re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"), MASK),
     (re.compile(r"\beyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?"), MASK),
     (re.compile(r"\$(?:1|2[abxy]|5|6|y|argon2\w+)\$[^\s:\"']+"), MASK),

@@ -1,6 +1,7 @@
 """Tables and JSON on standard output."""
 
 import json
+import math
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -32,4 +33,23 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
 def print_json(kind: str, value: Any) -> None:
     """Print one JSON document that names its schema."""
     document = {"schema_version": SCHEMA_VERSION, kind: value}
-    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.write(json_text(document, indent=2) + "\n")
+
+
+def json_text(value: Any, *, indent: int | None = None) -> str:
+    """Return JSON for any reader and any encoding of standard output.
+
+    What is no number, such as a division by nothing, is null: JSON has no word for it.
+    """
+    readable = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    return json.dumps(_finite(value), indent=indent, ensure_ascii=not readable, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return value

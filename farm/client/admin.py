@@ -114,18 +114,22 @@ class AdminClient:
         request = WatchRequest(interval_ns=round(interval_s * 1e9))
         return self._calls.stream(WATCH_SNAPSHOTS, request, None)
 
-    def events(self, after: int = 0) -> Generator[tuple[list[FarmEvent], int], None, None]:
+    def events(
+        self, after: int = 0, *, timeout_s: float | None = None
+    ) -> Generator[tuple[list[FarmEvent], int], None, None]:
         """Yield what happens, some events at a time, and how many before them were missed.
 
         Those with a number up to `after` are known already. Closing the iterator ends the call.
         """
-        with closing(self.watch_events(after)) as answers:
+        with closing(self.watch_events(after, timeout_s=timeout_s)) as answers:
             for answer in answers:
                 yield list(map(operations.of_event, answer.events)), answer.missed
 
-    def watch_events(self, after: int = 0) -> Generator[WatchEventsResponse, None, None]:
+    def watch_events(
+        self, after: int = 0, *, timeout_s: float | None = None
+    ) -> Generator[WatchEventsResponse, None, None]:
         """Yield what happens as the gateway tells it, likewise."""
-        return self._calls.stream(WATCH_EVENTS, WatchEventsRequest(after=after), None)
+        return self._calls.stream(WATCH_EVENTS, WatchEventsRequest(after=after), timeout_s)
 
     def history(
         self, node_id: str = "", *, since_unix_ns: int = 0, timeout_s: float = 5.0
@@ -135,13 +139,20 @@ class AdminClient:
         answer = self._calls.unary(HISTORY, request, timeout_s)
         return tuple(map(operations.of_point, answer.points))
 
-    def log(self, node_id: str = "", *, lines: int = 100, follow: bool = False) -> LogLines:
+    def log(
+        self,
+        node_id: str = "",
+        *,
+        lines: int = 100,
+        follow: bool = False,
+        timeout_s: float | None = None,
+    ) -> LogLines:
         """Return the last lines of a node's log, or of the gateway's own, and what follows.
 
         Closing them ends the call.
         """
         request = TailLogRequest(node_id=node_id, lines=lines, follow=follow)
-        return LogLines(self._calls.open(TAIL_LOG.name, request, None), self.address)
+        return LogLines(self._calls.open(TAIL_LOG.name, request, timeout_s), self.address)
 
     def describe_node(self, node_id: str, *, timeout_s: float = 5.0) -> NodeDetails:
         """Return what a node is doing now, and what went wrong there."""

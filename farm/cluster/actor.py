@@ -21,6 +21,9 @@ from farm.node.settings import NodeSettings
 # Heartbeats must not wait behind inference, nor inference behind a file transfer.
 INFERENCE, TELEMETRY, MODELS = "inference", "telemetry", "models"
 
+# Ray's LOG_PREFIX_* begin lines that are for its own log monitor.
+_MARKS = (":actor_name:", ":job_id:", ":task_name:")
+
 
 class NodeActor:
     """One a node. Detached and named, it outlives the gateway that made it."""
@@ -87,10 +90,17 @@ class NodeActor:
         self._service.exercise(load, seconds)
 
     def read_log(self, after: int) -> tuple[int, str]:
-        return read_own_log(after)
+        position, text = read_own_log(after)
+        return position, without_marks(text)
 
     def unload(self, digest: str) -> None:
         self._service.unload(digest)
+
+
+def without_marks(text: str) -> str:
+    """Return a log without the lines by which Ray tells which job and actor it is of."""
+    lines = text.splitlines(keepends=True)
+    return "".join(line for line in lines if not line.startswith(_MARKS))
 
 
 def _callers(settings: NodeSettings) -> int:

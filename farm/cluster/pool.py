@@ -120,7 +120,7 @@ class RayWorkerPool:
             sent = _Sent(incarnation, supervisor.calls, reference, call_id)
             self._sent[batch.id] = sent
         except Exception as error:
-            known = error if isinstance(error, FarmError) else _unforeseen(error)
+            known = error if isinstance(error, FarmError) else _unforeseen(batch, node_id, error)
             return _at_once(_failure(batch, node_id, incarnation, known))
         return self._outcome(batch, supervisor, sent)
 
@@ -220,8 +220,8 @@ def _report_end(task: "asyncio.Task[None]") -> None:
         _log.critical("supervisor_ended", task=task.get_name(), exc_info=task.exception())
 
 
-def _unforeseen(error: Exception) -> FarmError:
-    _log.error("submission_failed", exc_info=error)
+def _unforeseen(batch: Batch, node_id: str, error: Exception) -> FarmError:
+    _log.error("submission_failed", batch=batch.id, node=node_id, exc_info=error)
     return InternalError(f"the batch could not be sent ({type(error).__name__})")
 
 

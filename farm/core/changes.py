@@ -62,6 +62,9 @@ def _node(before: NodeSnapshot | None, after: NodeSnapshot) -> Iterator[Happenin
         yield told(EventKind.NODE_RESTARTED, Severity.WARNING, "another process took its place")
     if before is None or before.state is not after.state:
         kind, severity = _NODE[after.state]
+        if after.state is NodeState.CORDONED and not after.cordoned:
+            # It gets no batches and no operator wants that to last.
+            kind = EventKind.NODE_RESTARTING
         yield told(kind, severity, after.reason)
     if before is not None and before.cordoned and not after.cordoned:
         yield told(EventKind.NODE_UNCORDONED, Severity.INFO)
@@ -69,7 +72,7 @@ def _node(before: NodeSnapshot | None, after: NodeSnapshot) -> Iterator[Happenin
     if now - was:
         detail = " and ".join(_THROTTLED[bit] for bit in sorted(now))
         yield told(EventKind.NODE_THROTTLED, Severity.WARNING, detail)
-    elif was and not now:
+    elif was and not now and after.vitals is not None:
         yield told(EventKind.NODE_UNTHROTTLED, Severity.INFO)
     faulty_before = before is not None and bool(before.meter_fault)
     if after.meter_fault and not faulty_before:

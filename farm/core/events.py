@@ -25,6 +25,7 @@ class EventKind(StrEnum):
     NODE_CORDONED = "node_cordoned"
     NODE_UNCORDONED = "node_uncordoned"
     NODE_LOST = "node_lost"
+    NODE_RESTARTING = "node_restarting"
     NODE_RESTARTED = "node_restarted"
     NODE_THROTTLED = "node_throttled"
     NODE_UNTHROTTLED = "node_unthrottled"
@@ -49,7 +50,7 @@ class Happening:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FarmEvent:
-    """Something that happened. `number` rises by one as long as a gateway runs.
+    """Something that happened. `number` rises by one as long as a gateway runs, and with the next.
 
     `kind` is text from an open set: another version of the farm may know more than this one.
     """

@@ -3,7 +3,7 @@
 from typing import Final, Protocol
 
 from farm.core.errors import ErrorCode
-from farm.core.requests import InferenceRequest, Receipt
+from farm.core.requests import BatchFailed, InferenceRequest, Receipt
 
 # Of the metadata of a call: W3C Trace Context.
 TRACE_PARENT: Final = "traceparent"
@@ -11,6 +11,15 @@ TRACE_PARENT: Final = "traceparent"
 
 class Tracer(Protocol):
     """Called on the hot path: it must return at once and never raise."""
+
+    def attempt_failed(
+        self, request: InferenceRequest, failed: BatchFailed, *, began_at: float, ended_at: float
+    ) -> None:
+        """A batch gave no answer to a request that waits for one; times on the engine's clock.
+
+        Sooner or later that request is told to have ended.
+        """
+        ...
 
     def request_ended(
         self,

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from farm.core.ledger import GroupBy, LedgerAnswer, LedgerQuery
+from farm.core.errors import InvalidRequestError
+from farm.core.ledger import GroupBy, LedgerAnswer, LedgerFigures, LedgerQuery, WasteKind
 from farm.energy.report import LedgerReading
 
 # Bars of a chart, and the steps that a time may be cut into.
@@ -40,9 +41,28 @@ def read(
         whole=whole,
         steps=ask(query(begins, step_s=step_s)).figures,
         step_s=step_s,
-        waste=ask(query(since_unix_ns, GroupBy.WASTE)).figures,
+        waste=_waste(ask, query(since_unix_ns, GroupBy.WASTE), whole),
         groups={group: ask(query(since_unix_ns, group)).figures for group in groups},
     )
+
+
+def _waste(
+    ask: Callable[[LedgerQuery], LedgerAnswer], query: LedgerQuery, whole: LedgerAnswer
+) -> Sequence[LedgerFigures]:
+    """Return what was wasted by kind; of an older gateway, which does not know why, how much."""
+    try:
+        return ask(query).figures
+    except InvalidRequestError:
+        return [
+            LedgerFigures(
+                start_unix_ns=total.start_unix_ns,
+                key=WasteKind.UNTOLD,
+                usage=total.wasted,
+                wasted=total.wasted,
+            )
+            for total in whole.figures
+            if total.wasted.joules
+        ]
 
 
 def step_of(seconds: float) -> int:

@@ -189,8 +189,9 @@ def waste(operation: Operation, by_kind: Sequence[LedgerFigures]) -> Section:
         note = f"{joules / whole:.1%} of all" if whole else ""
         return Figure(key=key, label=label, value=joules, unit=JOULES, source=source, note=note)
 
-    def money(key: str, label: str, value: float | None, source: EnergySource) -> Figure:
-        if value is None and figures.usage.cost is not None:
+    def money(key: str, label: str, usage: Usage, source: EnergySource) -> Figure:
+        value = usage.cost
+        if value is None and (figures.usage.cost is not None or usage == Usage()):
             value = 0.0
         note = UNPRICED if value is None else ""
         return Figure(key=key, label=label, value=value, unit=currency, source=source, note=note)
@@ -200,7 +201,7 @@ def waste(operation: Operation, by_kind: Sequence[LedgerFigures]) -> Section:
         source = energy_source(usage) if usage.joules else wasted
         return (
             spent(f"wasted_{kind}", f"of it {kind}: {_WASTED[kind]}", usage.joules, source),
-            money(f"wasted_{kind}_cost", "its cost", usage.cost, source),
+            money(f"wasted_{kind}_cost", f"cost of {kind}", usage, source),
         )
 
     told = [kind for kind in WasteKind if kind is not WasteKind.UNTOLD or kind in kinds]
@@ -209,10 +210,10 @@ def waste(operation: Operation, by_kind: Sequence[LedgerFigures]) -> Section:
         title="Waste",
         figures=(
             spent("wasted", "work that answered nobody", figures.wasted.joules, wasted),
-            money("wasted_cost", "its cost", figures.wasted.cost, wasted),
+            money("wasted_cost", "cost of what answered nobody", figures.wasted, wasted),
             *(figure for kind in told for figure in of_kind(kind)),
             spent("idle", "windows in which nothing ran", figures.idle.joules, idle),
-            money("idle_cost", "their cost", figures.idle.cost, idle),
+            money("idle_cost", "cost of windows in which nothing ran", figures.idle, idle),
         ),
         notes=("a batch without an answer is all waste, of another the share of the rows whose"
                " requests were gone when it came back",),

@@ -1,7 +1,7 @@
 """Finds out what the boards of a kind draw, by the meter of one host that has such a board."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 from typing import Final
 
@@ -81,6 +81,7 @@ class Calibrator:
         if host in self._busy:
             raise NodeBusyError(f"host '{host}' is being calibrated already; wait for its end")
         self._busy.add(host)
+        _mark(members, calibrating=True)
         run = LoadSteps(
             pool=self._pool,
             engine=self._engine,
@@ -100,6 +101,7 @@ class Calibrator:
             yield await self._conclude(host, run)
         finally:
             self._busy.discard(host)
+            _mark(members, calibrating=False)
 
     def _members(self, name: str) -> list[Member]:
         """Return the nodes of a host, by its name or by that of one of them."""
@@ -154,6 +156,11 @@ class Calibrator:
             calibration=calibration,
             warning=warning,
         )
+
+
+def _mark(members: Iterable[Member], *, calibrating: bool) -> None:
+    for member in members:
+        member.calibrating = calibrating
 
 
 def _teller(host: str, members: Sequence[Member]) -> Member:

@@ -122,8 +122,9 @@ class Catalog:
         Raises:
             ModelUnavailableError: the model contradicts its config.
         """
-        version = self.version(available.artifact.key)
-        if version is None or version.available != available:
+        key = available.artifact.key
+        version = self.version(key)
+        if version is None or version.available != available or self._models[key.name].unloading:
             return None
         if version.spec is None:
             version.spec = build_spec(available, report)

@@ -92,6 +92,10 @@ class DataPlane:
         self._ids = count(1)
         self.state = GatewayState.STARTING
 
+    def turned_away(self, given_id: str, model: str, error: FarmError) -> None:
+        """Note a request that is refused before anything of the farm is asked of it."""
+        self._engine.log.turned_away(given_id, model, error)
+
     async def infer(self, call: InferenceCall) -> InferenceResult:
         """Answer a request.
 
@@ -102,7 +106,7 @@ class DataPlane:
             version, spec = self._resolve(call.model, call.version, call.abi)
             request = self._admit(call, spec)
         except FarmError as error:
-            self._engine.log.turned_away(call.given_id, call.model, error)
+            self.turned_away(call.given_id, call.model, error)
             raise
         answer = await self._engine.submit(request)
         price = self._pricing.price(answer.receipt, response_bytes=answer.size_bytes)

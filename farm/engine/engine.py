@@ -185,9 +185,13 @@ class Engine:
         """Return the latest batches that a node did not complete, the newest first."""
         return tuple(reversed(self._nodes[node_id].failed))
 
-    def _counts(self, key: ModelKey) -> VersionStatistics:
+    def _counts(self, key: ModelKey) -> VersionStatistics | None:
+        """Return where a version's work is counted.
+
+        None for one that was unloaded: what comes late would bring back what is forgotten.
+        """
         known = self._statistics.get(key)
-        if known is None:
+        if known is None and self.machine.serves(key):
             known = self._statistics[key] = VersionStatistics()
         return known
 
@@ -280,11 +284,13 @@ class Engine:
                 _log.warning("node_hangs", node=node_id, reason=reason)
                 self._pool.replace(node_id, incarnation, reason)
             case AppendLedger(entry):
-                self._counts(entry.model).settled(entry, unix_ns=self._clock.unix_ns())
+                statistics = self._counts(entry.model)
+                if statistics is not None:
+                    statistics.settled(entry, unix_ns=self._clock.unix_ns())
+                    self._observer.batch_settled(entry)
                 self._nodes[entry.node_id].settled(entry)
                 self._accounting.returned(entry)
                 self.log.settled(entry)
-                self._observer.batch_settled(entry)
 
     def _keep(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -297,25 +303,35 @@ class Engine:
             return
         request, future = known
         latency_s = self._clock.monotonic() - request.arrived_at
-        statistics = self._counts(request.model)
+        self._count(request, reply, latency_s)
         if isinstance(reply, Answer):
-            statistics.answered(rows=request.rows, latency_s=latency_s, receipt=reply.receipt)
             self._accounting.answered(request, latency_s, response_bytes=reply.size_bytes)
-            self._observer.request_finished(request.model, None, latency_s, reply.receipt)
             self.log.answered(request)
             if self._tracer is not None:
                 self._tracer.request_ended(request, None, reply.receipt, latency_s)
             if not future.done():
                 future.set_result(reply)
         else:
-            statistics.refused(latency_s=latency_s)
             self._accounting.refused(request, reply.code, latency_s)
-            self._observer.request_finished(request.model, reply.code, latency_s, None)
             self.log.refused(request, reply, latency_s)
             if self._tracer is not None:
                 self._tracer.request_ended(request, reply.code, None, latency_s)
             if not future.done():
                 future.set_exception(reply)
+
+    def _count(
+        self, request: InferenceRequest, reply: Answer | FarmError, latency_s: float
+    ) -> None:
+        model = request.model
+        statistics = self._counts(model)
+        if statistics is None:
+            return
+        if isinstance(reply, Answer):
+            statistics.answered(rows=request.rows, latency_s=latency_s, receipt=reply.receipt)
+            self._observer.request_finished(model, None, latency_s, reply.receipt)
+        else:
+            statistics.refused(latency_s=latency_s)
+            self._observer.request_finished(model, reply.code, latency_s, None)
 
     async def _settle(
         self,
@@ -323,6 +339,7 @@ class Engine:
         node_id: str,
         outcome: Coroutine[Any, Any, BatchCompleted | BatchFailed],
     ) -> None:
+        began_at = self._clock.monotonic()
         try:
             settled = await outcome
         except Exception as error:
@@ -340,22 +357,29 @@ class Engine:
             energy, cost = self._accounting.reckon(batch, settled)
             self.post(BatchFinished(replace(settled, energy=energy, cost=cost)))
         else:
-            self._note(batch, settled)
+            self._note(batch, settled, began_at)
             self.log.came_back(settled)
             self.post(settled)
 
-    def _note(self, batch: Batch, failed: BatchFailed) -> None:
+    def _note(self, batch: Batch, failed: BatchFailed, began_at: float) -> None:
         """Remember what went wrong at a node; one that had no room is well."""
-        if failed.code is not ErrorCode.NODE_BUSY:
-            self._nodes[failed.node_id].failed.append(
-                NodeFailure(
-                    unix_ns=self._clock.unix_ns(),
-                    batch_id=batch.id,
-                    model=batch.model,
-                    code=failed.code,
-                    message=failed.message,
-                )
+        if failed.code is ErrorCode.NODE_BUSY:
+            return
+        self._nodes[failed.node_id].failed.append(
+            NodeFailure(
+                unix_ns=self._clock.unix_ns(),
+                batch_id=batch.id,
+                model=batch.model,
+                code=failed.code,
+                message=failed.message,
             )
+        )
+        if self._tracer is None:
+            return
+        ended_at = self._clock.monotonic()
+        for member in batch.members:
+            if member.id in self._waiting:
+                self._tracer.attempt_failed(member, failed, began_at=began_at, ended_at=ended_at)
 
     async def _probe(self, probe: ProbeNode) -> None:
         ok = await self._answers(probe.node_id, probe.digests[:_MODELS_PER_PROBE] or ("",))

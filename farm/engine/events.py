@@ -8,9 +8,12 @@ from typing import Final, NamedTuple
 
 from farm.core.clock import Clock
 from farm.core.events import FarmEvent, Happening
+from farm.core.text import printable
 
-# Some 3 MB.
+# Of usual length these take some 3 MB.
 _KEPT: Final = 10_000
+_MOST_SUBJECT: Final = 200
+_MOST_DETAIL: Final = 2_000
 # So that a storm of events is a few messages a second, each of a bounded size.
 _AT_ONCE: Final = 500
 _PAUSE_S: Final = 0.1
@@ -24,12 +27,16 @@ class Told(NamedTuple):
 
 
 class EventLog:
-    """Numbers events and tells them to whoever watches. Everything here runs on one loop."""
+    """Numbers events and tells them to whoever watches. Everything here runs on one loop.
+
+    Numbers begin at the microsecond in which the log is made: higher than those of any gateway
+    before, so that whoever knows events of that one is not taken to know these.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._events: deque[FarmEvent] = deque(maxlen=_KEPT)
-        self._number = 0
+        self._before = self._number = clock.unix_ns() // 1000
         self._news = asyncio.Event()
 
     def post(self, happening: Happening) -> None:
@@ -41,8 +48,9 @@ class EventLog:
                 unix_ns=self._clock.unix_ns(),
                 kind=happening.kind,
                 severity=happening.severity,
-                subject=happening.subject,
-                detail=happening.detail,
+                # Names and reasons come from outside too.
+                subject=printable(happening.subject, _MOST_SUBJECT),
+                detail=printable(happening.detail, _MOST_DETAIL),
             )
         )
         self._news.set()
@@ -51,9 +59,10 @@ class EventLog:
     def after(self, number: int) -> Told:
         """Return the events that followed one, the oldest of them first, some at a time.
 
-        A number that was never given is of another gateway: then all are told.
+        A number that was never given here is of another gateway: then all are told.
         """
-        number = 0 if number > self._number else number
+        if not self._before <= number <= self._number:
+            number = self._before
         oldest = self._number - len(self._events) + 1
         missed = max(oldest - 1 - number, 0)
         skipped = max(number + 1 - oldest, 0)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from farm.core.clock import Clock
 from farm.core.histories import HistoryPoint
 from farm.core.nodes import NodeState
 from farm.core.snapshots import FarmSnapshot, NodeSnapshot
@@ -17,6 +18,9 @@ TIERS: Final = ((2, 450), (30, 720))
 
 # The subject of the whole farm; nodes have names.
 FARM: Final = ""
+
+# A clock that is off by more was set, and does not only run fast or slow.
+_SET_NS: Final = 1_000_000_000
 
 _POINT: Final = struct.Struct("<q5d")
 
@@ -72,7 +76,7 @@ class _Series:
         self.temperature_c.add(gauges.temperature_c)
         self.watts.add(gauges.watts)
 
-    def close(self, unix_ns: int, counts: _Counts, seconds: float) -> None:
+    def close(self, now_ns: int, counts: _Counts, seconds: float) -> None:
         """Make a point of all that was added since the last one."""
         old, self.counts = self.counts, counts
         # A version that is unloaded takes its counts along.
@@ -81,7 +85,7 @@ class _Series:
         latency_s = seconds_s / timed if timed > 0 and seconds_s >= 0 else None
         self.points.append(
             _POINT.pack(
-                unix_ns,
+                now_ns,
                 *map(
                     _kept,
                     (
@@ -103,39 +107,50 @@ class _Tier:
     def __init__(self, step_s: int, length: int) -> None:
         self._step_ns = step_s * 1_000_000_000
         self._length = length
-        self._began_unix_ns: int | None = None
+        self._began_ns: int | None = None
         self.series: dict[str, _Series] = {}
 
-    def take(self, unix_ns: int, samples: Mapping[str, _Sample]) -> None:
+    def take(self, now_ns: int, samples: Mapping[str, _Sample]) -> None:
         for gone in self.series.keys() - samples.keys():
             del self.series[gone]
-        began = self._began_unix_ns
-        if began is None or unix_ns < began:
-            # The first of all, or the clock was set back.
-            self._began_unix_ns, began = unix_ns, unix_ns
+        if self._began_ns is None:
+            self._began_ns = now_ns
+        passed_ns = now_ns - self._began_ns
         for subject, sample in samples.items():
             series = self.series.get(subject)
             if series is None:
                 series = _Series(deque(maxlen=self._length), sample.counts)
                 self.series[subject] = series
             series.add(sample.gauges)
-        if unix_ns - began >= self._step_ns:
+        if passed_ns >= self._step_ns:
             for subject, sample in samples.items():
-                self.series[subject].close(unix_ns, sample.counts, (unix_ns - began) / 1e9)
-            self._began_unix_ns = unix_ns
+                self.series[subject].close(now_ns, sample.counts, passed_ns / 1e9)
+            self._began_ns = now_ns
 
 
 class History:
-    """Remembers what snapshots said."""
+    """Remembers what snapshots said.
 
-    def __init__(self) -> None:
+    Points are kept by the clock that never goes back and dated when they are told: a machine
+    that begins in the past and hears the time later corrects all of them at once.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._tiers = [_Tier(*tier) for tier in TIERS]
+        # What makes a moment of that clock one since the epoch.
+        self._epoch_ns = 0
 
     def take(self, snapshot: FarmSnapshot) -> None:
-        """Take a snapshot; they should come about once a second."""
+        """Take a snapshot of this moment; they should come about once a second."""
+        now_ns = round(self._clock.monotonic() * 1e9)
+        epoch_ns = snapshot.taken_unix_ns - now_ns
+        # The two are read one after the other, and points are not to be dated anew for that.
+        if abs(epoch_ns - self._epoch_ns) > _SET_NS:
+            self._epoch_ns = epoch_ns
         samples = dict(_samples(snapshot))
         for tier in self._tiers:
-            tier.take(snapshot.taken_unix_ns, samples)
+            tier.take(now_ns, samples)
 
     def points(self, node_id: str, *, since_unix_ns: int = 0) -> list[HistoryPoint] | None:
         """Return a node's points, or the farm's (`FARM`), the finest of each time.
@@ -150,12 +165,8 @@ class History:
             if series is None:
                 continue
             until = told[0].unix_ns if told else math.inf
-            coarser = [
-                _told(point)
-                for point in series.points
-                if since_unix_ns <= _POINT.unpack(point)[0] < until
-            ]
-            told = coarser + told
+            points = (_told(point, self._epoch_ns) for point in series.points)
+            told = [point for point in points if since_unix_ns <= point.unix_ns < until] + told
         return told
 
 
@@ -199,13 +210,13 @@ def _kept(value: float | None) -> float:
     return math.nan if value is None else value
 
 
-def _told(point: bytes) -> HistoryPoint:
-    unix_ns, *values = _POINT.unpack(point)
+def _told(point: bytes, epoch_ns: int) -> HistoryPoint:
+    at_ns, *values = _POINT.unpack(point)
     cpu_fraction, temperature_c, watts, requests_per_s, latency_s = (
         None if math.isnan(value) else value for value in values
     )
     return HistoryPoint(
-        unix_ns=unix_ns,
+        unix_ns=at_ns + epoch_ns,
         cpu_fraction=cpu_fraction,
         temperature_c=temperature_c,
         watts=watts,

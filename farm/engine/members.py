@@ -18,6 +18,8 @@ class Member:
     are digests whose curve nobody has tried to measure. `losses` counts how often it went
     down. Of a `cordoned` node an operator wants that it gets no new batches; right after
     that changed, its next heartbeat is `outdated`: it may have been on its way already.
+    While it is `restarting`, an operator waits for another process to take its place; while it
+    is `calibrating`, its host is, and the node says of itself that it is cordoned.
     It is `unladen` while no version is on its way to it.
     """
 
@@ -30,6 +32,8 @@ class Member:
     losses: int = 0
     cordoned: bool = False
     outdated: bool = False
+    restarting: bool = False
+    calibrating: bool = False
     ready: dict[str, LatencyCurve | None] = field(default_factory=dict)
     holds: set[ModelArtifact] = field(default_factory=set)
     refused: dict[ModelArtifact, str] = field(default_factory=dict)

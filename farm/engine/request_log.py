@@ -57,6 +57,8 @@ class RequestLog:
         self._reasons: dict[int, str] = {}
         # Requests that wait and were in a batch that failed.
         self._failed: set[int] = set()
+        # And the last batch of each that came back without its answer.
+        self._unanswered_by: dict[int, int] = {}
         self._second = 0.0
         self._told = 0
         self._left_out = 0
@@ -64,7 +66,8 @@ class RequestLog:
     @property
     def remembered(self) -> int:
         """How many batches and requests it knows: none once all are settled and answered."""
-        return len(self._batches) + len(self._reasons) + len(self._failed)
+        told_of_requests = len(self._failed) + len(self._unanswered_by)
+        return len(self._batches) + len(self._reasons) + told_of_requests
 
     def dispatched(self, batch: Batch, placement: Placement) -> None:
         """Note a batch that is sent to a node."""
@@ -87,8 +90,13 @@ class RequestLog:
 
     def came_back(self, failed: BatchFailed) -> None:
         """Note why a batch failed, before it is settled."""
-        if failed.batch_id in self._batches:
-            self._reasons[failed.batch_id] = failed.message
+        batch = self._batches.get(failed.batch_id)
+        if batch is None:
+            return
+        self._reasons[batch.id] = failed.message
+        for member in batch.members:
+            if self._waits(member.id):
+                self._unanswered_by[member.id] = batch.id
 
     def settled(self, entry: LedgerEntry) -> None:
         """Note how a batch ended."""
@@ -111,10 +119,13 @@ class RequestLog:
         """Note a request that got its answer."""
         if self._failed:
             self._failed.discard(request.id)
+        if self._unanswered_by:
+            self._unanswered_by.pop(request.id, None)
 
     def refused(self, request: InferenceRequest, error: FarmError, latency_s: float) -> None:
         """Note a request that got an error."""
         self._failed.discard(request.id)
+        batch_id = self._unanswered_by.pop(request.id, None)
         ordinary = error.code in _ORDINARY
         if self._verbose() if ordinary else self._has_room():
             self._tell(
@@ -122,6 +133,7 @@ class RequestLog:
                 "request_refused" if ordinary else "request_failed",
                 request=request.id,
                 id=_shown(request.given_id),
+                **({} if batch_id is None else {"batch": batch_id}),
                 model=str(request.model),
                 latency_us=round(latency_s * 1e6),
                 **_error(error),

@@ -5,7 +5,7 @@ from typing import Final
 
 import structlog
 
-from farm.core.errors import NodeLostError, UnreachableError
+from farm.core.errors import InvalidRequestError, NodeLostError, UnreachableError
 from farm.core.nodes import NodeState
 from farm.core.pool import WorkerPool
 from farm.engine.engine import Engine
@@ -35,11 +35,15 @@ class Restarts:
         What it runs for other gateways, or for longer than a while, is run elsewhere.
 
         Raises:
-            InvalidRequestError: the farm has no such node.
+            InvalidRequestError: the farm has no such node, or restarts it already.
             NodeLostError: it is not up, so it is being started anyway.
             UnreachableError: no new process came up in time.
         """
         member = self._fleet.member(node_id)
+        if member.restarting:
+            raise InvalidRequestError(
+                f"node '{node_id}' is being restarted already; see `farm nodes ls`"
+            )
         old = member.incarnation
         if member.state is NodeState.LOST or not old:
             raise NodeLostError(
@@ -47,9 +51,10 @@ class Restarts:
                 " `farm nodes ls` for why it does not come up"
             )
         _log.info("restarting", node=node_id)
-        await self._drain(member)
-        self._pool.replace(node_id, old, "an operator restarted it")
+        member.restarting = True
         try:
+            await self._drain(member)
+            self._pool.replace(node_id, old, "an operator restarted it")
             async with asyncio.timeout(_UP_S):
                 while (await member.heartbeat()).incarnation == old:
                     continue
@@ -58,6 +63,8 @@ class Restarts:
                 f"the process of node '{node_id}' was ended, and no other one is up after"
                 f" {_UP_S:g} s; the farm goes on trying: see `farm nodes ls`"
             ) from error
+        finally:
+            member.restarting = False
 
     async def _drain(self, member: Member) -> None:
         """Let a node's batches end, and give it no others; without the node's own knowledge."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
+from typing import Final
 
 import structlog
 
@@ -15,19 +16,16 @@ from farm.scheduling.machine import Machine
 _log = structlog.get_logger()
 
 # How long accepted requests of a version may take to be answered.
-TIMEOUT_S = 60.0
+_TIMEOUT_S: Final = 60.0
 
 
 class Retirement:
     """Retires versions that the catalogue no longer serves, or serves from other files."""
 
-    def __init__(
-        self, *, catalog: Catalog, fleet: Fleet, engine: Engine, timeout_s: float = TIMEOUT_S
-    ) -> None:
+    def __init__(self, *, catalog: Catalog, fleet: Fleet, engine: Engine) -> None:
         self._catalog = catalog
         self._fleet = fleet
         self._engine = engine
-        self._timeout_s = timeout_s
 
     async def retire(self, versions: Iterable[Version]) -> None:
         """Wait until nothing of the versions waits or runs, then take them off the nodes."""
@@ -54,7 +52,7 @@ class Retirement:
             return not machine.inflight_of(key, digest) and (queue_stays or not machine.queued(key))
 
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout(_TIMEOUT_S):
                 await self._engine.reached(finished)
         except TimeoutError:
-            _log.warning("retired_with_requests", model=str(key), seconds=self._timeout_s)
+            _log.warning("retired_with_requests", model=str(key), seconds=_TIMEOUT_S)

@@ -19,6 +19,9 @@ _REASONS: Mapping[NodeState, str] = {
     NodeState.EJECTED: "several batches in a row failed on it; it is tried before it returns",
     NodeState.CORDONED: "an operator took it out of service",
 }
+# Instead, of a node that gets no batches for a while.
+_RESTARTING = "an operator restarts it"
+_CALIBRATING = "its host is being calibrated"
 # What else there is to know of a node that is suspect or ejected while most of them are.
 _PARDONED = "; it gets batches all the same, because most nodes are out"
 
@@ -76,33 +79,45 @@ class Snapshots:
         return self._node(self._fleet.members[node_id])
 
     def _node(self, member: Member) -> NodeSnapshot:
-        machine = self._engine.machine
-        state = member.state
-        if state is NodeState.READY:
-            # The machine hears of a node that has just joined at the end of this turn.
-            state = machine.standing(member.node_id) or state
-        reason = _REASONS.get(state, member.reason)
-        if machine.panicking and state in {NodeState.SUSPECT, NodeState.EJECTED}:
-            reason += _PARDONED
+        state, reason = self._standing(member)
+        # Of a process that has gone as it was told to, what was last heard is not so any more.
+        replaced = member.restarting and member.state is NodeState.LOST
+        vitals = None if replaced else member.vitals
         return NodeSnapshot(
             node_id=member.node_id,
             state=state,
             reason=reason,
             profile=member.profile,
-            vitals=member.vitals,
+            vitals=vitals,
             heartbeat_age_s=(
                 None if member.heard_at is None else self._clock.monotonic() - member.heard_at
             ),
             cordoned=member.cordoned,
-            inflight_batches=machine.inflight_at(member.node_id),
-            power=self._accounting.power(member.node_id),
+            inflight_batches=self._engine.machine.inflight_at(member.node_id),
+            power=None if replaced else self._accounting.power(member.node_id),
             work=self._engine.work(member.node_id),
             meter_fault=(
-                ""
-                if member.vitals is None
-                else self._accounting.meter_fault(member.node_id, member.vitals)
+                "" if vitals is None else self._accounting.meter_fault(member.node_id, vitals)
             ),
         )
+
+    def _standing(self, member: Member) -> tuple[NodeState, str]:
+        """Return a node's state, and why it is in it."""
+        machine = self._engine.machine
+        state = member.state
+        if state is NodeState.READY:
+            # The machine hears of a node that has just joined at the end of this turn.
+            state = machine.standing(member.node_id) or state
+        if member.restarting and state is NodeState.LOST:
+            return NodeState.JOINING, _RESTARTING
+        if state is NodeState.CORDONED and member.restarting:
+            return state, _RESTARTING
+        if state is NodeState.CORDONED and member.calibrating:
+            return state, _CALIBRATING
+        reason = _REASONS.get(state, member.reason)
+        if machine.panicking and state in {NodeState.SUSPECT, NodeState.EJECTED}:
+            reason += _PARDONED
+        return state, reason
 
     def model(self, version: Version) -> ModelSnapshot:
         """Return one version as it is now."""

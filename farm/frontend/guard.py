@@ -11,7 +11,9 @@ from typing import Any, NoReturn
 
 import grpc
 
-from farm.core.errors import ErrorCode, InvalidRequestError, PermissionDeniedError
+from farm.core.acts import Act
+from farm.core.errors import ErrorCode, FarmError, InvalidRequestError, PermissionDeniedError
+from farm.frontend.acts import Acts
 from farm.frontend.failures import as_farm_error, bounded_message
 from farm.frontend.grpc_types import Context, Handler, Interceptor
 from farm.frontend.peers import is_loopback, operates
@@ -37,12 +39,20 @@ class Guard(Interceptor):
     """Wraps every handler once; errors leave it as a status and a message of the farm's.
 
     `farm` is the one whose operators may call the control methods. `on_error` is told the code
-    of each error. `last_call_at` is when the last call came in, on the loop's clock.
+    of each error, `on_act` every call that was to change the farm. `last_call_at` is when the
+    last call came in, on the loop's clock.
     """
 
-    def __init__(self, *, farm: str, on_error: Callable[[ErrorCode], None]) -> None:
+    def __init__(
+        self,
+        *,
+        farm: str,
+        on_error: Callable[[ErrorCode], None],
+        on_act: Callable[[Act], None],
+    ) -> None:
         self._farm = farm
         self._on_error = on_error
+        self._acts = Acts(farm=farm, tell=on_act)
         self._wrapped: dict[str, Handler] = {}
         self.last_call_at = 0.0
 
@@ -59,7 +69,7 @@ class Guard(Interceptor):
             if handler is None:
                 return None
             wrapped = self._wrapped[method] = _Guarded(
-                method, handler, farm=self._farm, on_error=self._on_error
+                method, handler, farm=self._farm, on_error=self._on_error, acts=self._acts
             ).handler()
         return wrapped
 
@@ -68,13 +78,22 @@ class _Guarded:
     """One method behind the guard: admitted, parsed, and its errors told in the farm's words."""
 
     def __init__(
-        self, method: str, handler: Handler, *, farm: str, on_error: Callable[[ErrorCode], None]
+        self,
+        method: str,
+        handler: Handler,
+        *,
+        farm: str,
+        on_error: Callable[[ErrorCode], None],
+        acts: Acts,
     ) -> None:
         self._method = method
         self._farm = farm
         self._handler = handler
-        self._behaviour: Any = handler.unary_unary or handler.unary_stream or handler.stream_stream
+        self._behaviour: Any = acts.watched(
+            method, handler.unary_unary or handler.unary_stream or handler.stream_stream
+        )
         self._on_error = on_error
+        self._acts = acts
 
     def handler(self) -> Handler:
         """Return the handler that gRPC calls; it gets requests as bytes."""
@@ -128,8 +147,12 @@ class _Guarded:
                 yield request
 
     def _admit(self, raw: bytes, context: Context) -> Any:
-        self._authorise(context)
-        return self._parse(raw)
+        try:
+            self._authorise(context)
+            return self._parse(raw)
+        except FarmError as error:
+            self._acts.refused(self._method, context, error)
+            raise
 
     def _authorise(self, context: Context) -> None:
         if not is_control(self._method) or is_loopback(context.peer()):

@@ -7,7 +7,7 @@ from farm import __version__
 from farm.core.errors import FarmError
 from farm.core.observer import Observer
 from farm.core.tracing import TRACE_PARENT
-from farm.engine.dataplane import DataPlane
+from farm.engine.dataplane import DataPlane, InferenceCall
 from farm.frontend.converters import to_call, to_response
 from farm.frontend.failures import as_farm_error
 from farm.frontend.grpc_types import Context
@@ -109,12 +109,7 @@ class InferenceService:
     async def ModelInfer(  # noqa: N802
         self, request: ModelInferRequest, context: Context
     ) -> ModelInferResponse:
-        call = to_call(
-            request,
-            context.time_remaining(),
-            client=client_of(context),
-            trace_parent=self._trace_parent(context),
-        )
+        call = self._call(request, context, client_of(context), self._trace_parent(context))
         result = await self._dataplane.infer(call)
         return to_response(result, request, self._receipts)
 
@@ -124,9 +119,7 @@ class InferenceService:
         client, trace_parent = client_of(context), self._trace_parent(context)
 
         async def answer(request: ModelInferRequest) -> ModelInferResponse:
-            call = to_call(
-                request, context.time_remaining(), client=client, trace_parent=trace_parent
-            )
+            call = self._call(request, context, client, trace_parent)
             result = await self._dataplane.infer(call)
             return to_response(result, request, self._receipts)
 
@@ -140,6 +133,17 @@ class InferenceService:
             self._streams.discard(stream)
             if not self._streams:
                 self._streamless.set()
+
+    def _call(
+        self, request: ModelInferRequest, context: Context, client: str, trace_parent: str
+    ) -> InferenceCall:
+        try:
+            return to_call(
+                request, context.time_remaining(), client=client, trace_parent=trace_parent
+            )
+        except FarmError as error:
+            self._dataplane.turned_away(request.id, request.model_name, error)
+            raise
 
     def _trace_parent(self, context: Context) -> str:
         if not self._traced:

@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable
 from typing import Final, Protocol
 
-from farm.core.errors import InvalidRequestError
+from farm.core.errors import InvalidRequestError, NodeLostError
 from farm.core.histories import LogLine
 from farm.core.pool import WorkerPool
+from farm.core.text import printable
 from farm.frontend.grpc_types import Context
 from farm.pb import farm_admin_pb2 as pb
 
@@ -14,6 +15,7 @@ from farm.pb import farm_admin_pb2 as pb
 _GATEWAY_S: Final = 0.5
 _NODE_S: Final = 2.0
 _MOST_LINES: Final = 2_000
+_MOST_CHARACTERS: Final = 8_000
 
 
 class GatewayLog(Protocol):
@@ -42,13 +44,22 @@ class LogService:
         yield _message(lines[max(len(lines) - wanted, 0) :])
         while request.follow:
             await asyncio.sleep(_NODE_S if node_id else _GATEWAY_S)
-            position, lines = await self._read(node_id, position)
+            try:
+                position, lines = await self._read(node_id, position)
+            except NodeLostError:
+                # The process that takes its place has a log of its own, which follows.
+                continue
             if lines:
                 yield _message(lines)
 
     async def _read(self, node_id: str, after: int) -> tuple[int, list[LogLine]]:
         if not node_id:
-            return self._gateway.after(after)
+            position, lines = self._gateway.after(after)
+            if after and (left_out := position - after - len(lines)) > 0:
+                # They came too fast.
+                text = f"({left_out} lines were left out)"
+                lines.insert(0, LogLine(unix_ns=lines[0].unix_ns, level="", text=text))
+            return position, lines
         position, text = await self._pool.read_log(node_id, after)
         # Whoever wrote it says when and how grave, if at all.
         return position, [LogLine(unix_ns=0, level="", text=line) for line in text.splitlines()]
@@ -56,5 +67,10 @@ class LogService:
 
 def _message(lines: Iterable[LogLine]) -> pb.TailLogResponse:
     return pb.TailLogResponse(
-        lines=[pb.LogLine(unix_ns=line.unix_ns, level=line.level, text=line.text) for line in lines]
+        lines=[
+            pb.LogLine(
+                unix_ns=line.unix_ns, level=line.level, text=printable(line.text, _MOST_CHARACTERS)
+            )
+            for line in lines
+        ]
     )

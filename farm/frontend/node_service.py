@@ -4,9 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from farm.core.errors import InvalidRequestError
-from farm.core.events import EventKind, Happening, Severity
 from farm.engine.cordons import Cordons
-from farm.engine.events import EventLog
 from farm.engine.node_descriptions import NodeDescription, NodeDescriptions
 from farm.engine.restarts import Restarts
 from farm.frontend.description_messages import to_readiness
@@ -28,12 +26,10 @@ class NodeService:
         descriptions: NodeDescriptions,
         cordons: Cordons,
         restarts: Restarts,
-        events: EventLog,
     ) -> None:
         self._descriptions = descriptions
         self._cordons = cordons
         self._restarts = restarts
-        self._events = events
 
     async def NodeAction(  # noqa: N802
         self, request: pb.NodeActionRequest, _context: Context
@@ -46,14 +42,6 @@ class NodeService:
         else:
             known = ", ".join((*_CORDONED, _RESTART))
             raise InvalidRequestError(f"action must be one of {known}, not '{action[:64]}'")
-        self._events.post(
-            Happening(
-                kind=EventKind.OPERATOR_ACTED,
-                severity=Severity.INFO,
-                subject=node_id,
-                detail=action,
-            )
-        )
         return pb.NodeActionResponse(node=to_node(self._descriptions.describe(node_id).node))
 
     async def DescribeNode(  # noqa: N802

@@ -1,7 +1,7 @@
 """Who is at the other end of a call: this machine, an operator, which client of the farm's."""
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from hashlib import sha256
 from urllib.parse import unquote
@@ -28,13 +28,31 @@ def operates(context: Context, farm: str) -> bool:
 
     Its machines and its clients have certificates of the same CA and are no operators.
     """
+    return any(
+        (identity.farm, identity.kind) == (farm, IdentityKind.OPERATOR)
+        for identity in _identities(context)
+    )
+
+
+def caller_of(context: Context, farm: str) -> str:
+    """Return who calls, as people read it: by certificate where there is one, and from where."""
+    address = _address(context.peer())
+    place = "this machine" if address is None else str(address)
+    who = " and ".join(
+        f"{identity.kind} {identity.name}" if identity.farm == farm else identity.uri
+        for identity in _identities(context)
+    )
+    return f"{_bounded(who)} at {place}" if who else place
+
+
+def _identities(context: Context) -> Iterator[Identity]:
+    """Yield whom the peer's certificate is for."""
     # Only what the certificate holds as a URI: a host name may be spelled like one.
     uris: Iterable[bytes] = context.auth_context().get("peer_uri", ())
-    identities = (Identity.of_uri(uri.decode("ascii", "replace")) for uri in uris)
-    return any(
-        identity is not None and (identity.farm, identity.kind) == (farm, IdentityKind.OPERATOR)
-        for identity in identities
-    )
+    for uri in uris:
+        identity = Identity.of_uri(uri.decode("ascii", "replace"))
+        if identity is not None:
+            yield identity
 
 
 def client_of(context: Context) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import socket
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,20 +12,15 @@ import structlog
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
+from farm.core.acts import Act
 from farm.core.errors import ConfigurationError
 from farm.core.handover import check_supported, open_connections, take_port
 from farm.core.observer import Observer
-from farm.frontend.admin_service import AdminService
 from farm.frontend.guard import Guard
 from farm.frontend.handlers import service_handler
 from farm.frontend.inference_service import InferenceService
-from farm.frontend.ledger_service import LedgerService
-from farm.frontend.log_service import LogService
-from farm.frontend.node_service import NodeService
 from farm.frontend.repository_service import RepositoryService
-from farm.frontend.terms_service import TermsService
 from farm.frontend.tls import TlsSettings, server_credentials
-from farm.frontend.watch_service import WatchService
 from farm.pb.pool import POOL
 from farm.pb.services import ADMIN_SERVICE, INFERENCE_SERVICE
 
@@ -77,15 +73,13 @@ class Frontend:
         *,
         inference: InferenceService,
         repository: RepositoryService,
-        admin: AdminService,
+        admin: Sequence[object],
         observer: Observer,
-        nodes: NodeService,
-        logs: LogService | None = None,
-        ledger: LedgerService | None = None,
-        terms: TermsService | None = None,
-        watch: WatchService | None = None,
+        on_act: Callable[[Act], None],
     ) -> None:
-        """Prepare to listen. Without a `ledger` none is kept.
+        """Prepare to listen. Each of `admin` has some methods of `farm.v1.FarmAdmin`.
+
+        `on_act` is told every call that was to change the farm, once it has ended.
 
         Raises:
             ConfigurationError: a file of TLS cannot be used, or this system cannot hand over
@@ -99,7 +93,7 @@ class Frontend:
         self._operators = None if extra is None else server_credentials(extra.tls)
         self._inference = inference
         self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]
-        self._guard = Guard(farm=settings.farm, on_error=observer.error_answered)
+        self._guard = Guard(farm=settings.farm, on_error=observer.error_answered, on_act=on_act)
         age_s = settings.connection_age_s
         self._server = grpc.aio.server(
             interceptors=[self._guard],
@@ -119,7 +113,7 @@ class Frontend:
         )
         handlers = (
             service_handler(INFERENCE_SERVICE, inference, repository),
-            service_handler(ADMIN_SERVICE, admin, nodes, logs, ledger, terms, watch),
+            service_handler(ADMIN_SERVICE, *admin),
         )
         self._server.add_generic_rpc_handlers(handlers)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)

@@ -23,11 +23,6 @@ def core_count() -> int:
     return len(psutil.Process().cpu_affinity())
 
 
-def cpu_fraction() -> float:
-    """Return the load of all cores since the last call, 0 to 1."""
-    return psutil.cpu_percent(interval=None) / 100.0
-
-
 def memory_bytes() -> tuple[int, int]:
     """Return total and available bytes of memory."""
     memory = psutil.virtual_memory()

@@ -35,6 +35,7 @@ from farm.node import probes
 from farm.node.affinity import Affinity
 from farm.node.capacity import Capacity
 from farm.node.cordon import Cordon
+from farm.node.cpu_load import CpuLoad
 from farm.node.execution import Members, run_call
 from farm.node.exercise import Exercise
 from farm.node.isolation import Isolation
@@ -81,6 +82,7 @@ class NodeService:
         self._turns = Capacity(threads=1, lookahead=settings.lookahead)
         self._cordon = Cordon(settings.cache_dir)
         self._exercise = Exercise()
+        self._load = CpuLoad()
         self._throttle = ThrottleProbe()
         self._unwanted: deque[str] = deque(maxlen=_MAX_UNWANTED)
         self._isolation = Isolation(timeout_s=_ISOLATED_S, unwanted=self._unwanted)
@@ -124,7 +126,7 @@ class NodeService:
             incarnation=self.incarnation,
             # A suspect whose model is being opened is under way too: `drain` must wait for it.
             slots_busy=max(running, self._turns.running),
-            cpu_fraction=probes.cpu_fraction(),
+            cpu_fraction=self._load.read(),
             memory_total_bytes=total,
             memory_available_bytes=available,
             temperature_c=probes.temperature_c(),

@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from farm.core.energy import EnergyReading, EnergySource
 from farm.core.errors import ErrorCode
 from farm.core.models import ModelKey
-from farm.core.requests import InferenceRequest, Receipt
+from farm.core.requests import BatchFailed, InferenceRequest, Receipt
 from farm.tracing import MOST_PER_S, RequestTracer, _Told, open_tracer, parent_of
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -108,10 +108,49 @@ def test_spans_say_what_the_receipt_says(spans: InMemorySpanExporter) -> None:
         "farm.energy_source": "modelled",
     }  # fmt: skip
     assert dict(batch.attributes or {}) == {
-        "farm.batch": 4711, "farm.batch_rows": 8, "farm.threads": 1,
+        "farm.batch": 4711, "farm.node": "pi-1", "farm.batch_rows": 8, "farm.threads": 1,
     }  # fmt: skip
     assert whole.kind is SpanKind.SERVER
     assert whole.resource.attributes["service.name"] == "shelf"
+
+
+def failed(batch_id: int, node_id: str) -> BatchFailed:
+    return BatchFailed(
+        batch_id=batch_id, node_id=node_id, incarnation="i", code=ErrorCode.NODE_LOST,
+        message="it died", retryable=True,
+    )  # fmt: skip
+
+
+def test_each_attempt_of_a_request_that_was_sent_again_is_a_span(
+    spans: InMemorySpanExporter,
+) -> None:
+    drawing = tracer(spans)
+    drawing.attempt_failed(REQUEST, failed(1, "pi-2"), began_at=0.001, ended_at=0.003)
+    drawing.attempt_failed(REQUEST, failed(2, "pi-3"), began_at=0.002, ended_at=0.004)
+    drawing.request_ended(REQUEST, None, replace(RECEIPT, queue_s=0.006), 0.010)
+    drawn = sorted(spans.get_finished_spans(), key=lambda span: (times_ms(span), span.name))
+    assert [
+        (span.name, *times_ms(span), (span.attributes or {}).get("farm.node")) for span in drawn
+    ] == [
+        ("queue", -10.0, -9.0, None),
+        ("infer digits", -10.0, 0.0, "pi-1"),
+        ("batch", -9.0, -7.0, "pi-2"),
+        ("batch", -8.0, -6.0, "pi-3"),
+        ("queue", -6.0, -4.0, None),
+        ("batch", -4.0, 0.0, "pi-1"),
+        ("compute", -4.0, 0.0, None),
+    ]
+    lost = drawn[2]
+    assert (lost.status.status_code, lost.status.description) == (StatusCode.ERROR, "node_lost")
+    drawing.request_ended(REQUEST, None, RECEIPT, 0.010)
+    assert len(spans.get_finished_spans()) == 7 + 4
+
+
+def test_a_request_that_failed_shows_where(spans: InMemorySpanExporter) -> None:
+    drawing = tracer(spans)
+    drawing.attempt_failed(REQUEST, failed(1, "pi-2"), began_at=0.001, ended_at=0.003)
+    drawing.request_ended(REQUEST, ErrorCode.NODE_LOST, None, 0.003)
+    assert [span.name for span in spans.get_finished_spans()] == ["queue", "batch", "infer digits"]
 
 
 def test_an_error_is_one_span_with_its_code(spans: InMemorySpanExporter) -> None:

@@ -4,7 +4,7 @@ import os
 import re
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from glob import escape
 from pathlib import Path
@@ -74,9 +74,11 @@ def open_file(path: Path, *, currency: str | None, max_bytes: int) -> sqlite3.Co
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     # Without its log the file was closed in peace.
     was_cut_off = path.with_name(f"{path.name}-wal").exists()
-    db = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
-    db.text_factory = _text
+    db: sqlite3.Connection | None = None
     try:
+        _bring_up_to_date(path)
+        db = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
+        db.text_factory = _text
         # These two count for a new file alone.
         db.execute(f"PRAGMA page_size = {PAGE_BYTES}")
         db.execute("PRAGMA auto_vacuum = INCREMENTAL")
@@ -86,7 +88,8 @@ def open_file(path: Path, *, currency: str | None, max_bytes: int) -> sqlite3.Co
             check_sound(db)
         _check_currency(db, currency)
     except BaseException as error:
-        db.close()
+        if db is not None:
+            db.close()
         # The statements are sound: what is said against them is the file's fault.
         if isinstance(error, sqlite3.Error) and _code(error) == sqlite3.SQLITE_ERROR:
             raise UnusableFileError("corrupt", f"it is damaged: {error}") from error
@@ -199,15 +202,9 @@ def max_pages(max_bytes: int) -> int:
 
 
 def _check_identity(db: sqlite3.Connection) -> None:
-    """See whether the file is a ledger; make one of an empty file, and of an older version's."""
+    """See whether the file is a ledger; make one of an empty file."""
     with transaction(db):
-        (application,) = db.execute("PRAGMA application_id").fetchone()
-        (version,) = db.execute("PRAGMA user_version").fetchone()
-        if application == APPLICATION_ID and version == 1:
-            for statement in FROM_VERSION_1:
-                db.execute(statement)
-            db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-            version = SCHEMA_VERSION
+        application, version = _identity(db)
         tables = {sql for (sql,) in db.execute("SELECT sql FROM sqlite_schema")}
         if not (application or version or tables):
             for statement in CREATE:
@@ -224,6 +221,37 @@ def _check_identity(db: sqlite3.Connection) -> None:
             )
         elif not tables.issuperset(CREATE):
             raise UnusableFileError("corrupt", "it is damaged: its tables are not as they were")
+
+
+def _bring_up_to_date(path: Path) -> None:
+    """Make a ledger of an older version one of this version, once nobody else has it open.
+
+    A gateway of that version, which is handing over to this one, would go on adding to sums
+    without what is new in them.
+    """
+    with closing(sqlite3.connect(path, timeout=_BUSY_S)) as db:
+        if _identity(db) != (APPLICATION_ID, 1):
+            return
+    with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as db:
+        # Only before anything is read does it make sure that the file is nobody else's.
+        db.execute("PRAGMA locking_mode = EXCLUSIVE")
+        try:
+            with transaction(db):
+                if _identity(db) == (APPLICATION_ID, 1):
+                    for statement in FROM_VERSION_1:
+                        db.execute(statement)
+                    db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        except sqlite3.OperationalError as error:
+            if _code(error) == sqlite3.SQLITE_BUSY:
+                error.args = ("an older gateway has it open; it is taken over once that has ended",)
+            raise
+
+
+def _identity(db: sqlite3.Connection) -> tuple[int, int]:
+    """Return whose file it is, and which version of its tables it has; of a new one zeros."""
+    (application,) = db.execute("PRAGMA application_id").fetchone()
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    return application, version
 
 
 def _check_currency(db: sqlite3.Connection, currency: str | None) -> None:

@@ -77,6 +77,18 @@ def test_a_cordon_that_is_lifted_from_a_node_that_is_not_back_yet() -> None:
     assert between(away, replace(away, cordoned=False)) == [EventKind.NODE_UNCORDONED]
 
 
+def test_a_node_without_batches_is_cordoned_or_restarting() -> None:
+    assert between(node(), node(state=NodeState.CORDONED, cordoned=True)) == [
+        EventKind.NODE_CORDONED
+    ]
+    assert between(node(), node(state=NodeState.CORDONED)) == [EventKind.NODE_RESTARTING]
+
+
+def test_who_tells_nothing_is_not_told_to_be_well_again() -> None:
+    before = node(throttle_flags=1, meter_fault="it hangs")
+    assert between(before, replace(before, vitals=None, meter_fault="")) == []
+
+
 def test_throttling_begins_and_ends_with_the_bits_of_this_moment() -> None:
     since_boot = node(throttle_flags=0b101 << 16)
     now = node(throttle_flags=0b101 << 16 | 0b101)

@@ -174,6 +174,14 @@ def test_waste_is_what_answered_nobody_and_what_nobody_asked_for() -> None:
     assert figure(found, "waste", "idle_cost").value == 0.02
 
 
+def test_nothing_wasted_costs_nothing_where_nothing_has_a_price() -> None:
+    usage = replace(FIGURES.usage, cost=None)
+    idle = replace(FIGURES.idle, cost=None)
+    found = made(replace(FIGURES, usage=usage, wasted=Usage(), idle=idle))
+    assert figure(found, "waste", "wasted_cost").value == 0
+    assert figure(found, "waste", "idle_cost").value is None
+
+
 def test_waste_is_told_by_kind() -> None:
     retried = Usage(joules=6_480, measured_j=6_480, cost=0.0015)
     expired = Usage(joules=2_160, modelled_j=2_160, cost=0.0005)

@@ -15,6 +15,7 @@ from farm.core.errors import ErrorCode, ModelNotFoundError
 from farm.core.ledger import BatchRecord, Incident, WindowRecord
 from farm.core.models import ModelArtifact, ModelFile, ModelKey, ModelState
 from farm.core.nodes import NodeVitals
+from farm.core.observer import Observer
 from farm.core.requests import LedgerEntry, Receipt
 from farm.core.snapshots import GatewayState
 from farm.core.tensors import Datatype, Tensor
@@ -241,6 +242,7 @@ class LittleFarm:
         curves_dir: Path | None = None,
         tracer: Tracer | None = None,
         verbose: bool = False,
+        observer: Observer | None = None,
     ) -> None:
         self.pool = FakePool(node_ids or ("a",))
         self.notes = Notes()
@@ -256,7 +258,7 @@ class LittleFarm:
             machine=self.machine,
             pool=self.pool,
             clock=clock,
-            observer=self.notes,
+            observer=observer or self.notes,
             accounting=self.accounting,
             tracer=tracer,
             verbose=lambda: verbose,

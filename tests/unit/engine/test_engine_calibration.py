@@ -182,6 +182,20 @@ async def test_all_nodes_of_a_host_are_set_aside_and_one_works() -> None:
         await there.serves_again()
 
 
+async def test_a_node_that_is_set_aside_says_why() -> None:
+    async with bench("a") as there:
+        reasons = set()
+        async with aclosing(there.calibrator.calibrate("a", step_s=2.0)) as steps:
+            async for step in steps:
+                (node,) = there.farm.snapshots.take().nodes
+                if step.phase is CalibrationPhase.MEASURING:
+                    reasons.add((node.state, node.reason))
+        assert reasons == {(NodeState.CORDONED, "its host is being calibrated")}
+        await there.serves_again()
+        (node,) = there.farm.snapshots.take().nodes
+        assert (node.state, node.reason) == (NodeState.READY, "")
+
+
 async def test_what_runs_there_is_waited_for() -> None:
     async with bench("a") as there:
         there.farm.pool.nodes["a"].auto = False

@@ -23,6 +23,7 @@ from farm.core.errors import (
 )
 from farm.core.models import ModelKey, ModelState
 from farm.core.tensors import Datatype, TensorSpec
+from farm.engine import retirement
 from farm.repository.listing import ModelListing, RefusedVersion
 from farm.repository.model_config import ModelSettings
 from farm.repository.repository import Wish
@@ -78,6 +79,30 @@ async def test_a_version_that_the_policy_drops_is_retired() -> None:
         assert farm.engine.statistics(ModelKey("echo", 1)).success.count == 0
         assert farm.notes.retired == [ModelKey("echo", 1)]
         assert [counts.model for counts in farm.snapshots.counts()] == [ModelKey("echo", 2)]
+
+
+async def test_what_a_retired_version_answers_late_does_not_bring_its_counts_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(retirement, "_TIMEOUT_S", 0.01)
+    gone, stays = ModelKey("echo", 1), ModelKey("echo", 2)
+    async with LittleFarm("a") as farm:
+        await farm.start_nodes()
+        farm.pool.nodes["a"].auto = False
+        late = farm.infer()
+        await until(farm.pool.open_flights)
+        lies(farm, artifact(version=2))
+        await farm.control.load("echo")
+        await until(lambda: farm.notes.retired == [gone])
+        farm.notes.finished.clear()
+        farm.pool.open_flights()[0].finish()
+        assert (await late).outputs[0].raw == b"ab"
+        farm.pool.nodes["a"].auto = True
+        await farm.infer()
+        assert {model for model, *_ in farm.notes.finished} == {stays}
+        assert {entry.model for entry in farm.notes.settled} == {stays}
+        assert farm.engine.statistics(gone).success.count == 0
+        assert farm.engine.statistics(stays).success.count == 1
 
 
 async def test_an_unload_does_not_refuse_what_came_in_the_same_turn() -> None:

@@ -143,6 +143,30 @@ async def test_a_node_that_dies_while_it_is_prepared_never_joins() -> None:
         assert states(farm)["a"] is NodeState.LOST
 
 
+async def test_a_node_that_joins_does_not_bring_back_what_is_being_unloaded() -> None:
+    first, second = ModelKey("echo", 1), ModelKey("echo", 2)
+    async with LittleFarm("a", "b", models=[artifact(), artifact(version=2)]) as farm:
+        farm.pool.start("a")
+        await until(farm.fleet.any_ready)
+        farm.pool.nodes["a"].auto = False
+        last = farm.infer(version="2")
+        await until(farm.pool.open_flights)
+        farm.pool.nodes["b"].may_prepare.clear()
+        farm.pool.start("b")
+        await until(lambda: farm.fleet.members["b"].profile is not None)
+        unloading = asyncio.create_task(farm.control.unload("echo"))
+        await until(lambda: not farm.machine.serves(first))
+        assert farm.machine.serves(second)
+        farm.pool.nodes["b"].may_prepare.set()
+        await until(lambda: "echo:1" in farm.pool.nodes["b"].prepared)
+        farm.pool.open_flights()[0].finish()
+        await asyncio.wait_for(unloading, WAIT_S)
+        await asyncio.wait_for(last, WAIT_S)
+        await until(lambda: farm.fleet.members["b"].state is NodeState.READY)
+        assert not farm.machine.serves(first)
+        assert not farm.machine.serves(second)
+
+
 async def test_a_restart_during_preparation_begins_it_anew() -> None:
     async with LittleFarm("a") as farm:
         farm.pool.nodes["a"].may_prepare.clear()

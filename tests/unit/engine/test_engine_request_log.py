@@ -100,6 +100,7 @@ async def test_a_request_that_fails_for_good_is_told_with_its_reason(lines: Line
         assert (line["id"], line["code"], line["reason"]) == (
             "x", "execution_failed", "shapes differ",
         )  # fmt: skip
+        assert line["batch"] == farm.pool.flights[-1].batch.id
 
 
 @pytest.mark.parametrize("verbose", [False, True])

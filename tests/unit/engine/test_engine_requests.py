@@ -20,7 +20,7 @@ from farm.core.errors import (
     QueueTimeoutError,
 )
 from farm.core.nodes import NodeState
-from farm.core.requests import InferenceRequest, Receipt
+from farm.core.requests import BatchFailed, InferenceRequest, Receipt
 from farm.core.snapshots import GatewayState
 from farm.engine.dataplane import InferenceResult
 from farm.scheduling.effects import Effect
@@ -74,6 +74,17 @@ async def test_who_draws_requests_is_told_of_each_once_it_is_over() -> None:
     told: list[tuple[str, ErrorCode | None, int]] = []
 
     class Drawing:
+        def attempt_failed(
+            self,
+            request: InferenceRequest,
+            failed: BatchFailed,
+            *,
+            began_at: float,
+            ended_at: float,
+        ) -> None:
+            assert request.arrived_at <= began_at <= ended_at
+            told.append((request.given_id, failed.code, failed.batch_id))
+
         def request_ended(
             self,
             request: InferenceRequest,
@@ -84,13 +95,24 @@ async def test_who_draws_requests_is_told_of_each_once_it_is_over() -> None:
             assert latency_s >= 0
             told.append((request.given_id, code, receipt.batch_id if receipt else 0))
 
-    async with LittleFarm("a", tracer=Drawing()) as farm:
+    async with LittleFarm("a", "b", tracer=Drawing()) as farm:
         await farm.start_nodes()
         await result(farm.infer(given_id="answered"))
-        farm.pool.nodes["a"].auto = False
+        for node in farm.pool.nodes.values():
+            node.auto = False
+        caller = farm.infer(given_id="again")
+        await until(farm.pool.open_flights)
+        lost = farm.pool.flights[-1]
+        lost.fail(ErrorCode.NODE_LOST, "it burned")
+        await until(lambda: farm.pool.flights[-1] is not lost)
+        again = farm.pool.flights[-1]
+        again.finish()
+        await result(caller)
         await failure(farm.infer(given_id="late", timeout_s=0.01))
         assert told == [
             ("answered", None, farm.pool.flights[0].batch.id),
+            ("again", ErrorCode.NODE_LOST, lost.batch.id),
+            ("again", None, again.batch.id),
             ("late", ErrorCode.DEADLINE_EXCEEDED, 0),
         ]
 

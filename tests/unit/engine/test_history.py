@@ -1,8 +1,14 @@
 """What a gateway remembers of the past."""
 
+from dataclasses import replace
+from itertools import pairwise
+
 import pytest
 from farm_readings import BEGINS, SECOND, model, node, snapshot
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from farm.core.clock import SystemClock
 from farm.core.nodes import NodeState
 from farm.core.snapshots import FarmSnapshot, NodeWork
 from farm.engine import history as module
@@ -16,10 +22,28 @@ def busy(second: float, *, per_s: int = 10) -> FarmSnapshot:
     return snapshot(second, nodes=(node(work=work),), models=(model(latencies={3: count}),))
 
 
+class HandClock(SystemClock):
+    """A clock that tests turn."""
+
+    now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+def take(history: History, clock: HandClock, seconds: int, *, set_by_s: float = 0.0) -> None:
+    """Take a snapshot a second of a machine whose clock was set by so much."""
+    for _ in range(seconds):
+        farm = busy(clock.now)
+        taken_unix_ns = farm.taken_unix_ns + round(set_by_s * SECOND)
+        history.take(replace(farm, taken_unix_ns=taken_unix_ns))
+        clock.now += 1
+
+
 def remembered(seconds: int) -> History:
-    history = History()
-    for second in range(seconds + 1):
-        history.take(busy(second))
+    clock = HandClock()
+    history = History(clock)
+    take(history, clock, seconds + 1)
     return history
 
 
@@ -54,21 +78,44 @@ def test_what_is_fine_no_more_is_coarse(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_a_lost_node_says_nothing_of_itself() -> None:
-    history = History()
-    for second in range(4):
-        history.take(snapshot(second, nodes=(node(state=NodeState.LOST),)))
+    clock = HandClock()
+    history = History(clock)
+    for clock.now in range(4):
+        history.take(snapshot(clock.now, nodes=(node(state=NodeState.LOST),)))
     points = history.points("pi-01")
     assert points
     assert {(p.cpu_fraction, p.watts, p.requests_per_s) for p in points} == {(None, None, 0.0)}
 
 
-def test_a_clock_that_is_set_back_ends_nothing() -> None:
-    history = remembered(10)
-    for second in range(5):
-        history.take(busy(second - 3600))
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.integers(1, 12), st.floats(-1e6, 1e6)), max_size=4))
+def test_whatever_the_clock_is_set_to_nothing_is_lost_or_out_of_order(
+    stretches: list[tuple[int, float]],
+) -> None:
+    clock = HandClock()
+    history = History(clock)
+    for seconds, set_by_s in [(9, 0.0), *stretches]:
+        take(history, clock, seconds, set_by_s=set_by_s)
     points = history.points("pi-01")
     assert points is not None
-    assert all((point.requests_per_s or 0.0) >= 0 for point in points)
+    assert len(points) == int(clock.now - 1) // 2
+    moments = [point.unix_ns for point in points]
+    assert {after - before for before, after in pairwise(moments)} == {2 * SECOND}
+    for point in points:
+        assert point.requests_per_s == pytest.approx(10)
+
+
+def test_points_are_dated_by_the_clock_that_is_right_now() -> None:
+    clock = HandClock()
+    history = History(clock)
+    take(history, clock, 9, set_by_s=-1e9)
+    take(history, clock, 1, set_by_s=0.3)
+    take(history, clock, 1, set_by_s=0.6)
+    points = history.points("pi-01")
+    assert points is not None
+    assert points[-1].unix_ns == BEGINS + round(10.3 * SECOND)
+    late = history.points("pi-01", since_unix_ns=points[-1].unix_ns)
+    assert late == points[-1:]
 
 
 def test_a_node_that_the_farm_does_not_have() -> None:

@@ -80,18 +80,28 @@ def test_what_went_to_electricity_is_known_of_newer_costs_alone(
     assert [each.usage.power_cost for each in records] == [None, None, 0.125, None, 0.125]
 
 
-def test_the_older_gateway_may_go_on_writing_until_it_has_handed_over(path: Path) -> None:
-    with closing(sqlite3.connect(path)) as older:
-        names = [name for _, name, *_ in older.execute("PRAGMA table_info(batches)")]
-        columns = ", ".join(name for name in names if name != "id")
-        with opened(path, currency="EUR") as ledger:
+def test_an_older_gateway_that_hands_over_goes_on_writing_and_all_of_it_counts(path: Path) -> None:
+    """Until it has ended nothing is added to sums that it would leave incomplete."""
+    with capture_logs() as logs, opened(path, currency="EUR") as ledger:
+        with closing(sqlite3.connect(path)) as older:
+            older.execute("PRAGMA journal_mode = WAL")
+            assert older.execute("PRAGMA user_version").fetchone() == (1,)
+            ledger.batches((batch(),), 1)
             assert ledger.flush()
-            # What it writes names the columns that it knows.
+            assert older.execute("PRAGMA user_version").fetchone() == (1,)
             with older:
-                older.execute(f"INSERT INTO batches ({columns}) SELECT {columns} FROM batches")  # noqa: S608
-            (records,) = ledger.records(NOON_NS, NOON_NS + 2 * MINUTE_NS)
-    assert [each.batch_id for each in records] == [1, 2, 1, 2, 3, 3]
-    assert [each.wasted for each in records] == [1, 4, 1, 4, 0, 0]
+                # What it writes names the columns that it knows.
+                older.execute(
+                    "UPDATE minutes SET usage_joules = usage_joules + 8,"
+                    " wasted_joules = wasted_joules + 2 WHERE grouping = 'total'"
+                )
+        kinds = {each.key: each.usage.joules for each in ledger.figures(asked(GroupBy.WASTE))}
+        found = total(ledger)
+    assert found.usage.joules == 54.0 + 2 * 8.0 + 8.0
+    assert sum(kinds.values()) == found.wasted.joules
+    assert set(kinds) == {"untold", "cancelled"}
+    assert [each["event"] for each in logs] == ["ledger_not_written", "ledger_written_again"]
+    assert "an older gateway has it open" in logs[0]["reason"]
 
 
 def test_it_happens_once(path: Path) -> None:

@@ -7,9 +7,10 @@ from typing import Any, cast
 
 import grpc
 
-from farm.core.clock import SystemClock
+from farm.core.acts import Act
 from farm.core.errors import (
     ErrorCode,
+    FarmError,
     ModelNotFoundError,
     ModelUnavailableError,
     NodeLostError,
@@ -42,7 +43,6 @@ from farm.engine.descriptions import (
     NodeReadiness,
     SplitCurve,
 )
-from farm.engine.events import EventLog
 from farm.engine.load_steps import CalibrationPhase, CalibrationProgress
 from farm.engine.node_descriptions import NodeDescription, NodeDescriptions
 from farm.engine.pricing import Price
@@ -126,11 +126,15 @@ class FakeDataPlane:
     def __init__(self) -> None:
         self.behaviour: Callable[[InferenceCall], Awaitable[InferenceResult]] = echo
         self.calls: list[InferenceCall] = []
+        self.refused: list[tuple[str, str, ErrorCode]] = []
         self.ready = True
 
     async def infer(self, call: InferenceCall) -> InferenceResult:
         self.calls.append(call)
         return await self.behaviour(call)
+
+    def turned_away(self, given_id: str, model: str, error: FarmError) -> None:
+        self.refused.append((given_id, model, error.code))
 
     def serving(self) -> bool:
         return self.ready
@@ -380,7 +384,7 @@ class ErrorNotes:
 class RunningFrontend:
     """A real frontend on a port of the system's choice, and a channel to it.
 
-    `errors` are the codes that it told its observer.
+    `errors` are the codes that it told its observer, `acts` what it told of operators.
     """
 
     def __init__(
@@ -391,6 +395,7 @@ class RunningFrontend:
         control: FakeControl,
         cordons: FakeCordons,
         calibrator: FakeCalibrator,
+        acts: list[Act],
     ) -> None:
         self.frontend = frontend
         self.dataplane = dataplane
@@ -398,6 +403,7 @@ class RunningFrontend:
         self.cordons = cordons
         self.calibrator = calibrator
         self.errors = notes.errors
+        self.acts = acts
         self.address = f"127.0.0.1:{frontend.port}"
         self.channel = grpc.aio.insecure_channel(
             self.address, options=[("grpc.max_receive_message_length", -1)]
@@ -432,6 +438,7 @@ def make_frontend(
     cordons: FakeCordons | None = None,
     calibrator: FakeCalibrator | None = None,
     traced: bool = False,
+    acts: list[Act] | None = None,
 ) -> Frontend:
     observer = cast(Observer, notes or ErrorNotes())
     return Frontend(
@@ -449,9 +456,9 @@ def make_frontend(
             snapshots=cast(Snapshots, FakeSnapshots()),
             log=LogSwitches(),
         ),
-        admin=admin_service(calibrator),
-        nodes=node_service(cordons),
+        admin=(admin_service(calibrator), node_service(cordons)),
         observer=observer,
+        on_act=[].append if acts is None else acts.append,
     )
 
 
@@ -475,7 +482,6 @@ def node_service(cordons: FakeCordons | None = None) -> NodeService:
         descriptions=cast(NodeDescriptions, FakeNodeDescriptions()),
         cordons=cast(Cordons, fakes),
         restarts=cast(Restarts, fakes),
-        events=EventLog(SystemClock()),
     )
 
 
@@ -488,6 +494,7 @@ async def running_frontend(
     control = FakeControl()
     cordons = FakeCordons()
     calibrator = FakeCalibrator()
+    acts: list[Act] = []
     frontend = make_frontend(
         dataplane,
         tls=tls,
@@ -497,9 +504,10 @@ async def running_frontend(
         cordons=cordons,
         calibrator=calibrator,
         traced=traced,
+        acts=acts,
     )
     await frontend.start()
-    running = RunningFrontend(frontend, dataplane, notes, control, cordons, calibrator)
+    running = RunningFrontend(frontend, dataplane, notes, control, cordons, calibrator, acts)
     try:
         yield running
     finally:

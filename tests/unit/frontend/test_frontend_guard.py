@@ -116,7 +116,7 @@ async def guarded(path: str, on_error: Callable[[ErrorCode], None] = lambda _: N
     async def continuation(given: Any) -> Any:
         return next(filter(None, (handler.service(given) for handler in handlers)), None)
 
-    guard = Guard(farm="shelf", on_error=on_error)
+    guard = Guard(farm="shelf", on_error=on_error, on_act=lambda _: None)
     return await guard.intercept_service(continuation, cast(grpc.HandlerCallDetails, details))
 
 

@@ -70,7 +70,9 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
     clock = NoonClock()
     ledger = Ledger(tmp_path / "ledger.db", clock=clock, currency="EUR")
     ledger.open()
-    server = grpc.aio.server(interceptors=[Guard(farm="shelf", on_error=lambda _: None)])
+    server = grpc.aio.server(
+        interceptors=[Guard(farm="shelf", on_error=lambda _: None, on_act=lambda _: None)]
+    )
     server.add_generic_rpc_handlers((_handler(ledger),))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
@@ -166,7 +168,9 @@ async def test_records_of_a_time_that_ends_before_it_begins_are_refused(served: 
 
 
 async def test_a_farm_without_a_ledger_says_so() -> None:
-    server = grpc.aio.server(interceptors=[Guard(farm="shelf", on_error=lambda _: None)])
+    server = grpc.aio.server(
+        interceptors=[Guard(farm="shelf", on_error=lambda _: None, on_act=lambda _: None)]
+    )
     server.add_generic_rpc_handlers((_handler(None),))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()

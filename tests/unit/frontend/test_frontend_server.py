@@ -304,11 +304,14 @@ async def test_garbage_counts_once(farm: RunningFrontend) -> None:
     assert farm.errors == [ErrorCode.INVALID_REQUEST]
 
 
-async def test_a_converters_refusal_counts_once(farm: RunningFrontend) -> None:
-    message = request()
+async def test_a_converters_refusal_counts_once_and_is_told_with_its_id(
+    farm: RunningFrontend,
+) -> None:
+    message = request(id="order 66")
     message.parameters["sequence_id"].int64_param = 1
     await refused(farm.call("ModelInfer", message))
     assert farm.errors == [ErrorCode.UNSUPPORTED]
+    assert farm.dataplane.refused == [("order 66", "echo", ErrorCode.UNSUPPORTED)]
 
 
 async def test_an_unknown_model_counts_once(farm: RunningFrontend) -> None:

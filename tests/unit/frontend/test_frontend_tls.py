@@ -152,6 +152,18 @@ async def test_only_operators_change_the_farm_from_elsewhere(
                     await asked
 
 
+async def test_what_operators_do_is_told_with_their_certificate(files: Files) -> None:
+    async with running_frontend(files.server()) as farm:
+        for kind in (IdentityKind.OPERATOR, IdentityKind.CLIENT):
+            with AdminClient(farm.address, tls=files.client(kind, "ann")) as admin:
+                await asyncio.to_thread(admin.cordon, "pi-1")
+        # Whoever is on the gateway's own machine may do as operators do.
+        assert [act.actor for act in farm.acts] == [
+            "operator ann at 127.0.0.1",
+            "client ann at 127.0.0.1",
+        ]
+
+
 @pytest.mark.parametrize("encrypted", [True, False])
 async def test_operators_have_an_address_where_clients_show_nothing(
     encrypted: bool, files: Files, monkeypatch: pytest.MonkeyPatch

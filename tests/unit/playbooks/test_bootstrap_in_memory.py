@@ -273,6 +273,22 @@ def test_a_board_that_was_replaced_is_no_longer_what_the_gateway_of_before_knew(
     assert layout.CORDONED not in shelf.hosts["b"].paths
 
 
+def test_a_board_that_was_replaced_while_no_gateway_ran_is_started_once(
+    shelf: ModelShelf, gateway: ShelfGateway
+) -> None:
+    shelf.run()
+    a, b, c = shelf.inventory.hosts
+    hosts = (a, b.model_copy(update={"board": "rpi5-8gb"}), c)
+    shelf.inventory = shelf.inventory.model_copy(update={"hosts": hosts})
+    shelf.hosts["b"] = shelf.bare(2)
+    shelf.hosts["a"].units["farm-gateway@a.service"].active = False
+    _, runner = shelf.run()
+    assert shelf.errors(runner) == {}
+    assert running(shelf)["a"] == HEAD
+    assert shelf.hosts["b"].units["farm-node.service"].starts == 1
+    assert gateway.actions == []
+
+
 def test_a_head_that_serves_is_not_interrupted_for_its_meter(
     tmp_path: Path, gateway: ShelfGateway
 ) -> None:

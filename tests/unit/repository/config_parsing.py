@@ -10,7 +10,7 @@ from farm.core.errors import ConfigurationError, FarmError, UnsupportedError
 from farm.repository.config_text import parse_json, parse_text
 from farm.repository.model_config import ModelSettings, read_settings
 
-NOWHERE = Path("/nonexistent")
+NOWHERE = Path("/no/such/folder")
 
 
 def parse(text: str | bytes) -> ModelSettings:

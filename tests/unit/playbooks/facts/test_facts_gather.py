@@ -75,11 +75,11 @@ def test_a_fact_cannot_answer_for_another() -> None:
 
 
 def test_output_that_was_cut_short_answers_what_it_can() -> None:
-    facts = [raw("first", "echo 1"), raw("second", "echo 2")]
+    facts = [raw("first", "echo one"), raw("second", "echo two")]
     done = subprocess.run(["sh", "-c", question(facts)], capture_output=True, text=True, check=True)
-    short = done.stdout[: done.stdout.index("2\n")]
+    short = done.stdout[: done.stdout.index("two\n")]
     known = answers(Result(stdout=short), facts)
-    assert known["first"].stdout == "1\n"
+    assert known["first"].stdout == "one\n"
     assert known["second"] == Result(exit_code=-1)
 
 

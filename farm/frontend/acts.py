@@ -1,0 +1,141 @@
+"""Calls that change the farm: each is told once it has ended, done or not, and whose it was."""
+
+import asyncio
+import inspect
+import math
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import aclosing, contextmanager
+from typing import Any, Final, NamedTuple
+
+import structlog
+
+from farm.core.acts import Act
+from farm.core.errors import ErrorCode, FarmError
+from farm.core.text import printable
+from farm.frontend.grpc_types import Context
+from farm.frontend.peers import caller_of
+from farm.pb.services import ADMIN_SERVICE, INFERENCE_SERVICE
+
+_log = structlog.get_logger()
+
+# Characters of what comes from outside.
+_MAX_ACTION: Final = 200
+_MAX_SUBJECT: Final = 200
+_MAX_REASON: Final = 400
+# Strangers who knock without end must not crowd out what else happened.
+_REFUSALS_APART_S: Final = 10.0
+
+
+class _Deed(NamedTuple):
+    """What a call is to do, and to what; "" is the farm as a whole."""
+
+    action: str
+    subject: str = ""
+
+
+def _load(request: Any) -> _Deed:
+    # A config or files of the request's own may make another model of it.
+    replaced = ", ".join(sorted(request.parameters))
+    return _Deed(f"load with its own {replaced}" if replaced else "load", request.model_name)
+
+
+def _log_settings(request: Any) -> _Deed | None:
+    changed = sorted(
+        f"{name}={getattr(value, choice)}"
+        for name, value in request.settings.items()
+        if (choice := value.WhichOneof("parameter_choice"))
+    )
+    return _Deed(f"change {', '.join(changed)}") if changed else None
+
+
+# By method, what a request asks for; None for one that changes nothing.
+_ACTS: Final[Mapping[str, Callable[[Any], _Deed | None]]] = {
+    f"/{ADMIN_SERVICE}/NodeAction": lambda asked: _Deed(asked.action, asked.node_id),
+    f"/{ADMIN_SERVICE}/MeasureModel": lambda asked: _Deed("measure", asked.name),
+    f"/{ADMIN_SERVICE}/Calibrate": lambda asked: _Deed("calibrate", asked.host),
+    f"/{INFERENCE_SERVICE}/RepositoryModelLoad": _load,
+    f"/{INFERENCE_SERVICE}/RepositoryModelUnload": lambda asked: _Deed("unload", asked.model_name),
+    f"/{INFERENCE_SERVICE}/LogSettings": _log_settings,
+}
+
+
+def is_act(method: str) -> bool:
+    """Whether a method may change the farm."""
+    return method in _ACTS
+
+
+class Acts:
+    """Tells of every call that was to change the farm called `farm`, whatever came of it."""
+
+    def __init__(self, *, farm: str, tell: Callable[[Act], None]) -> None:
+        self._farm = farm
+        self._tell = tell
+        self._refused_at = -math.inf
+        self._untold = 0
+
+    def watched(self, method: str, behaviour: Any) -> Any:
+        """Return what serves a method and tells how that ended, if the method is an act."""
+        read = _ACTS.get(method)
+        if read is None:
+            return behaviour
+
+        async def stream(request: Any, context: Context) -> AsyncIterator[Any]:
+            with self._ending(read(request), context):
+                async with aclosing(behaviour(request, context)) as responses:
+                    async for response in responses:
+                        yield response
+
+        async def unary(request: Any, context: Context) -> Any:
+            with self._ending(read(request), context):
+                return await behaviour(request, context)
+
+        return stream if inspect.isasyncgenfunction(behaviour) else unary
+
+    def refused(self, method: str, context: Context, error: FarmError) -> None:
+        """Tell of a call that was turned away before it was looked into, if it was for an act."""
+        if method not in _ACTS:
+            return
+        now = asyncio.get_running_loop().time()
+        if now - self._refused_at < _REFUSALS_APART_S:
+            self._untold += 1
+            return
+        reason = error.message
+        if self._untold:
+            reason += f" ({self._untold} more were refused since the last that was told)"
+        self._refused_at, self._untold = now, 0
+        self._told(_Deed(method.rpartition("/")[2]), context, error.code, reason)
+
+    @contextmanager
+    def _ending(self, deed: _Deed | None, context: Context) -> Iterator[None]:
+        if deed is None:
+            yield
+            return
+        try:
+            yield
+        except FarmError as error:
+            self._told(deed, context, error.code, error.message)
+            raise
+        except Exception:
+            self._told(deed, context, ErrorCode.INTERNAL, "the gateway's log says why")
+            raise
+        except BaseException:
+            self._told(deed, context, ErrorCode.CANCELLED, "its caller left before it had ended")
+            raise
+        self._told(deed, context)
+
+    def _told(
+        self, deed: _Deed, context: Context, code: ErrorCode | None = None, reason: str = ""
+    ) -> None:
+        act = Act(
+            action=printable(deed.action, _MAX_ACTION),
+            subject=printable(deed.subject, _MAX_SUBJECT) or self._farm,
+            actor=caller_of(context, self._farm),
+            code=code,
+            reason=printable(reason, _MAX_REASON),
+        )
+        facts = {"action": act.action, "subject": act.subject, "actor": act.actor}
+        if code is None:
+            _log.info("operator_acted", **facts)
+        else:
+            _log.warning("operator_acted", **facts, code=str(code), reason=act.reason)
+        self._tell(act)

@@ -1,0 +1,182 @@
+"""Whatever operators do to a farm is told with whose call it was, done or not."""
+
+import asyncio
+from contextlib import suppress
+from types import SimpleNamespace
+from typing import Any, cast
+
+import grpc
+import pytest
+from fake_dataplane import METHODS, RunningFrontend, running_frontend
+
+from farm.core.acts import Act
+from farm.core.errors import ErrorCode, LoadFailedError, PermissionDeniedError
+from farm.core.events import EventKind, Severity
+from farm.frontend import acts as module
+from farm.frontend.acts import Acts, is_act
+from farm.frontend.guard import is_control
+from farm.frontend.peers import caller_of
+from farm.pb import farm_admin_pb2 as pb
+from farm.pb import open_inference_pb2 as oip
+
+WAIT_S = 10.0
+HERE = "127.0.0.1"
+# These show the farm's insides and leave it as it is.
+READERS = {
+    "Version", "WatchSnapshots", "DescribeModel", "Ledger", "LedgerRecords", "Terms",
+    "WatchEvents", "History", "TailLog", "DescribeNode",
+}  # fmt: skip
+
+
+async def told(frontend: RunningFrontend, name: str, request: Any) -> list[Act]:
+    """Call a method, whatever comes of it, and return the acts that were told."""
+    with suppress(grpc.aio.AioRpcError):
+        await frontend.call(name, request)
+    return frontend.acts
+
+
+def test_every_method_of_operators_is_an_act_or_only_shows() -> None:
+    control = {method.name for method in METHODS.values() if is_control(method.path)}
+    assert {m.name for m in METHODS.values() if is_act(m.path)} == control - READERS
+
+
+@pytest.mark.parametrize(
+    ("name", "request_", "action", "subject"),
+    [
+        ("NodeAction", pb.NodeActionRequest(node_id="pi-1", action="cordon"), "cordon", "pi-1"),
+        ("NodeAction", pb.NodeActionRequest(node_id="pi-1", action="restart"), "restart", "pi-1"),
+        ("RepositoryModelLoad", oip.RepositoryModelLoadRequest(model_name="m"), "load", "m"),
+        ("RepositoryModelUnload", oip.RepositoryModelUnloadRequest(model_name="m"), "unload", "m"),
+        (
+            "LogSettings",
+            oip.LogSettingsRequest(
+                settings={"log_info": oip.LogSettingsRequest.SettingValue(bool_param=False)}
+            ),
+            "change log_info=False",
+            "shelf",
+        ),
+    ],
+)
+async def test_what_was_done_is_told(name: str, request_: Any, action: str, subject: str) -> None:
+    async with running_frontend() as frontend:
+        acts = await told(frontend, name, request_)
+        assert acts == [Act(action=action, subject=subject, actor=HERE)]
+        happening = acts[0].happening
+        assert (happening.kind, happening.severity) == (EventKind.OPERATOR_ACTED, Severity.INFO)
+        assert (happening.subject, happening.detail) == (subject, f"{action}, by {HERE}")
+
+
+async def test_a_load_says_what_it_replaces() -> None:
+    request = oip.RepositoryModelLoadRequest(model_name="m")
+    request.parameters["file:1/model.onnx"].bytes_param = b"onnx"
+    request.parameters["config"].string_param = "{}"
+    async with running_frontend() as frontend:
+        (act,) = await told(frontend, "RepositoryModelLoad", request)
+        assert act.action == "load with its own config, file:1/model.onnx"
+
+
+async def test_what_failed_is_told_with_its_reason() -> None:
+    async with running_frontend() as frontend:
+        await told(frontend, "NodeAction", pb.NodeActionRequest(node_id="pi-2", action="cordon"))
+        await told(frontend, "NodeAction", pb.NodeActionRequest(node_id="pi-1", action="x" * 999))
+        frontend.control.error = LoadFailedError("no node has room")
+        await told(frontend, "RepositoryModelLoad", oip.RepositoryModelLoadRequest(model_name="m"))
+        frontend.control.error = ZeroDivisionError("secret")
+        await told(
+            frontend, "RepositoryModelUnload", oip.RepositoryModelUnloadRequest(model_name="m")
+        )
+        await told(frontend, "MeasureModel", pb.MeasureModelRequest(name="m"))
+        assert [(act.action[:9], act.subject, act.code) for act in frontend.acts] == [
+            ("cordon", "pi-2", ErrorCode.NODE_LOST),
+            ("xxxxxxxxx", "pi-1", ErrorCode.INVALID_REQUEST),
+            ("load", "m", ErrorCode.LOAD_FAILED),
+            ("unload", "m", ErrorCode.INTERNAL),
+            ("measure", "m", ErrorCode.MODEL_UNAVAILABLE),
+        ]
+        assert max(len(act.action) for act in frontend.acts) == 200
+        assert "secret" not in frontend.acts[3].reason
+        happening = frontend.acts[2].happening
+        assert happening.severity is Severity.WARNING
+        assert happening.detail == f"load, by {HERE}, failed: no node has room"
+
+
+async def test_names_of_others_mean_nothing_to_a_terminal() -> None:
+    async with running_frontend() as frontend:
+        request = pb.NodeActionRequest(node_id="pi\x1b[31m\n1" + "x" * 999, action="cor\rdon")
+        (act,) = await told(frontend, "NodeAction", request)
+        assert act.subject.startswith(r"pi\x1b[31m\n1xxx")
+        assert len(act.subject) < 300
+        assert act.action == r"cor\rdon"
+        assert act.reason.isprintable()
+
+
+async def test_what_only_shows_is_no_act() -> None:
+    async with running_frontend() as frontend:
+        assert await told(frontend, "Version", None) == []
+        assert await told(frontend, "LogSettings", None) == []
+        assert await told(frontend, "ServerLive", None) == []
+
+
+async def test_who_leaves_before_the_end_is_told_too() -> None:
+    async with running_frontend() as frontend:
+        method = METHODS["Calibrate"]
+        call = frontend.channel.unary_stream(
+            method.path,
+            request_serializer=method.request_type.SerializeToString,
+            response_deserializer=method.response_type.FromString,
+        )(pb.CalibrateRequest(host="pi-3"))
+        await call.read()
+        assert frontend.acts == []
+        call.cancel()
+        async with asyncio.timeout(WAIT_S):
+            while not frontend.acts:  # noqa: ASYNC110 - the server tells nobody
+                await asyncio.sleep(0.01)
+        (act,) = frontend.acts
+        assert (act.action, act.subject, act.code) == ("calibrate", "pi-3", ErrorCode.CANCELLED)
+
+
+async def test_a_stranger_is_told_of_and_does_not_crowd_out_what_else_happened(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("farm.frontend.guard.is_loopback", lambda _: False)
+    asked = pb.NodeActionRequest(node_id="pi-1", action="cordon")
+    async with running_frontend() as frontend:
+        for _ in range(5):
+            await told(frontend, "NodeAction", asked)
+        await told(frontend, "Version", None)
+        (act,) = frontend.acts
+        assert (act.action, act.subject, act.actor) == ("NodeAction", "shelf", HERE)
+        assert act.code is ErrorCode.PERMISSION_DENIED
+        monkeypatch.setattr(module, "_REFUSALS_APART_S", 0.0)
+        await told(frontend, "NodeAction", asked)
+        assert "(4 more were refused" in frontend.acts[1].reason
+        assert frontend.cordons.drawn == []
+
+
+async def test_only_calls_for_acts_are_told_when_turned_away() -> None:
+    told: list[Act] = []
+    acts = Acts(farm="shelf", tell=told.append)
+    context = peer("ipv4:10.0.0.7:5")
+    acts.refused("/farm.v1.FarmAdmin/NodeAction", context, PermissionDeniedError("no"))
+    acts.refused("/farm.v1.FarmAdmin/Version", context, PermissionDeniedError("no"))
+    assert [act.actor for act in told] == ["10.0.0.7"]
+
+
+def peer(address: str, *uris: bytes) -> Any:
+    return cast(
+        Any, SimpleNamespace(peer=lambda: address, auth_context=lambda: {"peer_uri": list(uris)})
+    )
+
+
+@pytest.mark.parametrize(
+    ("context", "who"),
+    [
+        (peer("ipv4:10.0.0.7:5", b"farm://shelf/operator/ann"), "operator ann at 10.0.0.7"),
+        (peer("ipv4:10.0.0.7:5", b"farm://cellar/client/x"), "farm://cellar/client/x at 10.0.0.7"),
+        (peer("ipv4:10.0.0.7:5", b"https://example.org"), "10.0.0.7"),
+        (peer("ipv6:%5B2001:db8::7%5D:5"), "2001:db8::7"),
+        (peer("unix:/run/farm.sock"), "this machine"),
+    ],
+)
+def test_a_caller_is_told_by_certificate_and_address(context: Any, who: str) -> None:
+    assert caller_of(context, "shelf") == who
