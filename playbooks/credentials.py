@@ -65,7 +65,7 @@ class Credentials:
 
     def _renew_operator(self, now: datetime) -> None:
         folder = self.folder
-        identity = Identity(self.authority.farm, IdentityKind.OPERATOR, _OPERATOR)
+        identity = Identity(self.authority.farm, IdentityKind.ADMIN, _OPERATOR)
         there = b""
         if folder.operator_certificate.exists() and folder.operator_key.exists():
             there = folder.operator_certificate.read_bytes()

@@ -11,6 +11,7 @@ import typer
 from farm.cli.exits import farm_errors
 from farm.cli.options import Context, Output, OutputFormat
 from farm.core.errors import ConfigurationError
+from farm.core.roles import KIND_OF, Role
 
 if TYPE_CHECKING:
     from farm.contexts import FarmFolder, FarmHome
@@ -30,9 +31,13 @@ def _group() -> None:
 @app.command("issue")
 def issue(
     name: Annotated[str, typer.Argument(help="Whose it is: a person or a program.")],
-    operator: Annotated[
-        bool, typer.Option("--operator", help="Let them change the farm, not only send requests.")
-    ] = False,
+    role: Annotated[
+        Role,
+        typer.Option(
+            help="What they may do: send requests; run the farm too; bring their own models and"
+            " settings too."
+        ),
+    ] = Role.INFER,
     days: Annotated[int, typer.Option(min=1, max=3650, help="How long it is good.")] = 365,
     folder: Annotated[
         Path | None,
@@ -47,13 +52,13 @@ def issue(
     """
     with farm_errors():
         from farm.cli.tables import print_json
-        from farm.core.identities import Identity, IdentityKind
+        from farm.core.identities import Identity
         from farm.core.private_files import PRIVATE, replace_file
         from farm.pki import Authority, inspect
 
         home, farm = _farm(context)
         authority = Authority.load(home.folder(farm).authority)
-        kind = IdentityKind.OPERATOR if operator else IdentityKind.CLIENT
+        kind = KIND_OF[role]
         identity = Identity(farm, kind, name)
         place = Path(f"{farm}-{name}") if folder is None else folder
         if place.exists():

@@ -16,6 +16,7 @@ from farm.core.acts import Act
 from farm.core.errors import ConfigurationError
 from farm.core.handover import check_supported, open_connections, take_port
 from farm.core.observer import Observer
+from farm.frontend.callers import Callers
 from farm.frontend.guard import Guard
 from farm.frontend.handlers import service_handler
 from farm.frontend.inference_service import InferenceService
@@ -51,7 +52,7 @@ class FrontendSettings:
 
     gRPC asks all clients of an address for certificates or none: `operators` is where
     operators show theirs if clients of the first have none. `farm` is the farm whose
-    operators' certificates may call the control methods. With a `connection_age_s` the
+    certificates say what their holders may do. With a `connection_age_s` the
     addresses can be handed over to a newer process: connections end in turn when they are that
     old, and clients open new ones without losing a call.
     """
@@ -93,7 +94,11 @@ class Frontend:
         self._operators = None if extra is None else server_credentials(extra.tls)
         self._inference = inference
         self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]
-        self._guard = Guard(farm=settings.farm, on_error=observer.error_answered, on_act=on_act)
+        self._guard = Guard(
+            callers=Callers(farm=settings.farm),
+            on_error=observer.error_answered,
+            on_act=on_act,
+        )
         age_s = settings.connection_age_s
         self._server = grpc.aio.server(
             interceptors=[self._guard],

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -171,7 +171,7 @@ class Authority:
         if identity.kind is IdentityKind.NODE:
             uses.append(ExtendedKeyUsageOID.SERVER_AUTH)
         alternative_names: list[x509.GeneralName] = [
-            x509.UniformResourceIdentifier(identity.uri),
+            *(x509.UniformResourceIdentifier(uri) for uri in _uris(identity)),
             *(x509.IPAddress(ip_address(address)) for address in _addresses(addresses)),
             *(x509.DNSName(name) for name in _names(names)),
         ]
@@ -263,6 +263,16 @@ def _key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
+
+
+def _uris(identity: Identity) -> list[str]:
+    """Return the identities that a certificate names for one, itself first.
+
+    A gateway of the version before knows no admins: it takes one for the operator that it is too.
+    """
+    if identity.kind is IdentityKind.ADMIN:
+        return [identity.uri, replace(identity, kind=IdentityKind.OPERATOR).uri]
+    return [identity.uri]
 
 
 def _addresses(addresses: Sequence[str]) -> list[str]:

@@ -1,5 +1,6 @@
 """What a certificate says."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -7,7 +8,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from farm.core.errors import ConfigurationError
-from farm.core.identities import Identity
+from farm.core.identities import Identity, IdentityKind
 
 _DAMAGES = (
     ValueError,
@@ -51,15 +52,26 @@ def facts_of(certificate: x509.Certificate) -> CertificateFacts:
             uris = extension.value.get_values_for_type(x509.UniformResourceIdentifier)
             names = extension.value.get_values_for_type(x509.DNSName)
             addresses = [str(each) for each in extension.value.get_values_for_type(x509.IPAddress)]
-    identities = [identity for uri in uris if (identity := Identity.of_uri(uri)) is not None]
     return CertificateFacts(
-        identity=identities[0] if len(identities) == 1 else None,
+        identity=_identity(uris),
         addresses=tuple(addresses),
         names=tuple(names),
         not_before=certificate.not_valid_before_utc,
         not_after=certificate.not_valid_after_utc,
         fingerprint=certificate.fingerprint(hashes.SHA256()).hex(),
     )
+
+
+def _identity(uris: Sequence[str]) -> Identity | None:
+    found = [identity for uri in uris if (identity := Identity.of_uri(uri)) is not None]
+    match [(identity.kind, identity.farm, identity.name) for identity in found]:
+        case [_]:
+            return found[0]
+        # An admin's, whom a gateway of the version before takes for an operator.
+        case [(IdentityKind.ADMIN, *who), (IdentityKind.OPERATOR, *also)] if who == also:
+            return found[0]
+        case _:
+            return None
 
 
 def parsed(pem: bytes, what: str) -> x509.Certificate:

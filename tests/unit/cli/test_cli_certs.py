@@ -38,11 +38,16 @@ def test_a_certificate_is_issued_to_hand_over(tmp_path: Path) -> None:
     assert (facts.identity.kind, facts.identity.name) == (IdentityKind.CLIENT, "bob")
 
 
-def test_an_operator_is_made_on_demand(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("role", "kind"), [("infer", "client"), ("operate", "operator"), ("admin", "admin")]
+)
+def test_a_certificate_is_for_the_role_that_is_asked_for(
+    role: str, kind: str, tmp_path: Path
+) -> None:
     folder = tmp_path / "ann"
-    farm("certs", "issue", "ann", "--operator", "--days", "7", "--folder", str(folder))
+    farm("certs", "issue", "ann", "--role", role, "--days", "7", "--folder", str(folder))
     shown = json.loads(ok("certs", "show", str(folder / "certificate.pem"), "-o", "json"))
-    assert shown["certificate"]["identity"] == "farm://shelf/operator/ann"
+    assert shown["certificate"]["identity"] == f"farm://shelf/{kind}/ann"
     ends = datetime.fromisoformat(shown["certificate"]["not_after"])
     assert 6 <= (ends - datetime.now(UTC)).days <= 7
 

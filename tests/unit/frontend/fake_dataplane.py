@@ -451,11 +451,7 @@ def make_frontend(
             max_receive_bytes=max_receive_bytes,
         ),
         inference=inference_service(dataplane, observer, traced=traced),
-        repository=RepositoryService(
-            control=cast(ModelControl, control or FakeControl()),
-            snapshots=cast(Snapshots, FakeSnapshots()),
-            log=LogSwitches(),
-        ),
+        repository=repository_service(control),
         admin=(admin_service(calibrator), node_service(cordons)),
         observer=observer,
         on_act=[].append if acts is None else acts.append,
@@ -466,6 +462,14 @@ def inference_service(
     dataplane: FakeDataPlane, observer: Observer, *, traced: bool = False
 ) -> InferenceService:
     return InferenceService(cast(DataPlane, dataplane), observer=observer, traced=traced)
+
+
+def repository_service(control: FakeControl | None = None) -> RepositoryService:
+    return RepositoryService(
+        control=cast(ModelControl, control or FakeControl()),
+        snapshots=cast(Snapshots, FakeSnapshots()),
+        log=LogSwitches(),
+    )
 
 
 def admin_service(calibrator: FakeCalibrator | None = None) -> AdminService:

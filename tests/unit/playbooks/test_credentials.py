@@ -8,6 +8,7 @@ import pytest
 
 from farm.contexts import FarmHome
 from farm.core.errors import ConfigurationError
+from farm.core.identities import Identity, IdentityKind
 from farm.pki import inspect
 from playbooks.credentials import Credentials
 
@@ -71,6 +72,16 @@ def test_the_operators_certificate_is_renewed_before_it_ends(home: FarmHome) -> 
     assert certificate.read_bytes() == before
     kept(home, after=timedelta(days=350))
     assert inspect(certificate.read_bytes()).not_after > inspect(before).not_after
+
+
+def test_an_operators_certificate_of_the_version_before_becomes_an_admins(home: FarmHome) -> None:
+    authority = kept(home).authority
+    certificate = home.folder("shelf").operator_certificate
+    before = Identity("shelf", IdentityKind.OPERATOR, "operator")
+    certificate.write_bytes(authority.issue(before, now=NOW).certificate_pem)
+    kept(home)
+    now = inspect(certificate.read_bytes()).identity
+    assert now == Identity("shelf", IdentityKind.ADMIN, "operator")
 
 
 def test_the_context_leads_to_the_gateway(home: FarmHome) -> None:
