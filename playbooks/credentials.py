@@ -9,7 +9,7 @@ from farm.client import ClientTls
 from farm.contexts import Context, FarmFolder, FarmHome
 from farm.core.identities import Identity, IdentityKind
 from farm.core.private_files import PRIVATE, read_private, replace_file
-from farm.pki import CA_FILE, Authority
+from farm.pki import CA_FILE, REVOCATIONS_FILE, Authority, inspect, kept_revocations
 
 _TOKEN_BYTES = 32
 _OPERATOR = "operator"
@@ -29,6 +29,7 @@ class Credentials:
 
         Raises:
             ConfigurationError: they cannot be read or written, or others can read them too.
+            IntegrityError: the list of revoked certificates is damaged.
         """
         folder = home.folder(farm)
         if (folder.authority / CA_FILE).exists():
@@ -42,6 +43,12 @@ class Credentials:
         own = cls(folder=folder, authority=authority, token=read_private(folder.ray_token))
         own._renew_operator(now)
         return own
+
+    @property
+    def revocations(self) -> bytes | None:
+        """The list of revoked certificates, signed, as PEM; None before the first revocation."""
+        path = self.folder.authority / REVOCATIONS_FILE
+        return path.read_bytes() if path.exists() else None
 
     @property
     def tls(self) -> ClientTls:
@@ -69,7 +76,8 @@ class Credentials:
         there = b""
         if folder.operator_certificate.exists() and folder.operator_key.exists():
             there = folder.operator_certificate.read_bytes()
-        if self.authority.due(there, identity, now=now):
+        revoked = kept_revocations(folder.authority).revocations
+        if self.authority.due(there, identity, now=now) or inspect(there).serial in revoked:
             issued = self.authority.issue(identity, now=now)
             replace_file(folder.operator_key, issued.key_pem, mode=PRIVATE)
             replace_file(folder.operator_certificate, issued.certificate_pem)

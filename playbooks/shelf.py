@@ -88,6 +88,7 @@ class Shelf:
         memory = settings.memory_max_mb(host, self.memory_mb.get(host.name))
         return (
             *self.common(host),
+            *self._revocations(),
             files("settings", [Put(content=config, to=layout.head_config(cluster))]),
             unit_files(
                 {
@@ -147,6 +148,13 @@ class Shelf:
                 [Link(path=layout.link(f"gateway-{letter}"), target=layout.release(release))],
             ),
         )
+
+    def _revocations(self) -> Sequence[Step]:
+        """Return what a gateway reads of revoked certificates; it need not start anew for it."""
+        listed = self.credentials.revocations
+        if listed is None:
+            return ()
+        return (files("revocations", [Put(content=listed, to=layout.REVOCATIONS)]),)
 
     @property
     def _walled(self) -> bool:

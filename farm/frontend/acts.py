@@ -53,6 +53,7 @@ _ACTS: Final[Mapping[str, Callable[[Any], _Deed | None]]] = {
     f"/{ADMIN_SERVICE}/NodeAction": lambda asked: _Deed(asked.action, asked.node_id),
     f"/{ADMIN_SERVICE}/MeasureModel": lambda asked: _Deed("measure", asked.name),
     f"/{ADMIN_SERVICE}/Calibrate": lambda asked: _Deed("calibrate", asked.host),
+    f"/{ADMIN_SERVICE}/Revoke": lambda _: _Deed("revoke certificates"),
     f"/{INFERENCE_SERVICE}/RepositoryModelLoad": _load,
     f"/{INFERENCE_SERVICE}/RepositoryModelUnload": lambda asked: _Deed("unload", asked.model_name),
     f"/{INFERENCE_SERVICE}/LogSettings": _log_settings,

@@ -3,12 +3,15 @@
 from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from farm.core.identities import Identity
 from farm.core.roles import ROLE_OF, Role
 from farm.frontend.grpc_types import Context
 from farm.frontend.peers import bounded, client_at, is_loopback, place_of
+
+if TYPE_CHECKING:
+    from farm.frontend.certificates import Certificates
 
 # What gRPC calls the parts of a certificate that it has verified.
 _PEM: Final = "x509_pem_cert"
@@ -23,23 +26,38 @@ _Shown = Mapping[str, Iterable[bytes]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ShownCertificate:
+    """A certificate that TLS has found good: `who` shows it, and what may still be against it."""
+
+    who: str
+    serial: int
+    ends_unix_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
     """Whose call it is.
 
     `role` is None for somebody who may call what needs no role, and nothing else. `name` is for
-    people; `client_key` is whose turn it takes, as clients share the farm.
+    people; `client_key` is whose turn it takes, as clients share the farm. `certificate` is what
+    must stay good for as long as the call lasts, if one was shown.
     """
 
     role: Role | None
     name: str
     client_key: str
+    certificate: ShownCertificate | None = None
 
 
 class Callers:
-    """Tells the callers of the farm called `farm` apart by what they show."""
+    """Tells the callers of the farm called `farm` apart by what they show.
 
-    def __init__(self, *, farm: str) -> None:
+    `certificates` are those of the farm's CA, None where no address asks for any.
+    """
+
+    def __init__(self, *, farm: str, certificates: "Certificates | None") -> None:
         self.farm = farm
+        self._certificates = certificates
         # By connection and certificate, the oldest first: a port may be another connection's later.
         self._known: dict[tuple[str, bytes], Caller] = {}
 
@@ -64,10 +82,20 @@ class Callers:
             if len(self._known) >= _REMEMBERED:
                 del self._known[next(iter(self._known))]
             made = self._with_certificate if pem else _without_certificate
-            caller = self._known[key] = made(context.peer(), shown)
+            caller = self._known[key] = made(context.peer(), pem, shown)
+        self.check(caller)
         return caller
 
-    def _with_certificate(self, peer: str, shown: _Shown) -> Caller:
+    def check(self, caller: Caller) -> None:
+        """See that a caller is still let in; asked again for every message of a stream.
+
+        Raises:
+            UnauthenticatedError: what was shown has ended, or was revoked.
+        """
+        if self._certificates is not None and caller.certificate is not None:
+            self._certificates.check(caller.certificate)
+
+    def _with_certificate(self, peer: str, pem: bytes, shown: _Shown) -> Caller:
         # Only what the certificate holds as a URI: a host name may be spelled like one.
         uris = (uri.decode("ascii", "replace") for uri in shown.get(_URIS, ()))
         found = [identity for uri in uris if (identity := Identity.of_uri(uri)) is not None]
@@ -86,6 +114,9 @@ class Callers:
             role=Role.INFER if first is None else ROLE_OF[first.kind],
             name=name,
             client_key=_client_key(shown) or client_at(peer),
+            certificate=(
+                None if self._certificates is None else self._certificates.shown(pem, name)
+            ),
         )
 
 
@@ -97,7 +128,7 @@ def _client_key(shown: _Shown) -> str:
     return ""
 
 
-def _without_certificate(peer: str, _shown: _Shown) -> Caller:
+def _without_certificate(peer: str, _pem: bytes, _shown: _Shown) -> Caller:
     return Caller(
         role=Role.ADMIN if is_loopback(peer) else Role.INFER,
         name=place_of(peer),

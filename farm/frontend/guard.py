@@ -7,6 +7,7 @@ exception's text before any servicer runs, so handlers get the raw bytes and par
 import asyncio
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from typing import Any, NoReturn
 
 import grpc
@@ -20,7 +21,7 @@ from farm.core.errors import (
 )
 from farm.core.roles import Role
 from farm.frontend.acts import Acts
-from farm.frontend.callers import Caller, Callers, begin_call
+from farm.frontend.callers import Caller, Callers, begin_call, calling
 from farm.frontend.failures import as_farm_error, bounded_message
 from farm.frontend.grpc_types import Context, Handler, Interceptor
 from farm.frontend.peers import place_of
@@ -111,8 +112,13 @@ class _Guarded:
 
     async def _stream(self, raw: bytes, context: Context) -> AsyncIterator[Any]:
         try:
-            async for response in self._behaviour(self._admit(raw, context), context):
-                yield response
+            request = self._admit(raw, context)
+            caller = calling()
+            async with aclosing(self._behaviour(request, context)) as responses:
+                async for response in responses:
+                    # Whoever was let in may not be any more.
+                    self._callers.check(caller)
+                    yield response
         except Exception as error:
             await self._abort(error, context)
 
@@ -128,13 +134,17 @@ class _Guarded:
             caller = self._callers.identify(context)
             self._permit(caller, role_for(self._method))
             begin_call(caller)
-            async for response in self._behaviour(self._parsed(raws), context):
-                yield response
+            requests = self._parsed(raws, caller)
+            async with aclosing(self._behaviour(requests, context)) as responses:
+                async for response in responses:
+                    self._callers.check(caller)
+                    yield response
         except Exception as error:
             await self._abort(error, context)
 
-    async def _parsed(self, raws: AsyncIterator[bytes]) -> AsyncIterator[Any]:
+    async def _parsed(self, raws: AsyncIterator[bytes], caller: Caller) -> AsyncIterator[Any]:
         async for raw in raws:
+            self._callers.check(caller)
             try:
                 request = self._parse(raw)
             except InvalidRequestError as error:

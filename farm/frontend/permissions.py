@@ -55,6 +55,7 @@ _ADMIN: Final[Mapping[str, Role | None]] = {
     "NodeAction": Role.OPERATE,
     "MeasureModel": Role.OPERATE,
     "Calibrate": Role.OPERATE,
+    "Revoke": Role.ADMIN,
 }
 
 NEEDED: Final[Mapping[str, Role | None]] = {

@@ -17,6 +17,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from farm.core.errors import ConfigurationError
 from farm.core.identities import Identity, IdentityKind
 from farm.core.private_files import PRIVATE, read_private, replace_file
+from farm.core.revocations import Revocation, RevocationList, RevocationReason
 from farm.pki.certificates import facts_of, parsed
 
 CA_FILE: Final = "ca.pem"
@@ -193,6 +194,24 @@ class Authority:
             key_pem=_key_pem(key),
         )
 
+    def sign_revocations(self, listed: RevocationList, *, now: datetime) -> bytes:
+        """Return a list of revoked certificates as PEM, signed."""
+        builder = (
+            x509.CertificateRevocationListBuilder()
+            .issuer_name(self._certificate.subject)
+            .last_update(now)
+            # It has no end of its own, and X.509 wants one.
+            .next_update(max(self._certificate.not_valid_after_utc, now + timedelta(days=1)))
+            .add_extension(x509.CRLNumber(listed.number), critical=False)
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()),
+                critical=False,
+            )
+        )
+        for revocation in listed.revocations.values():
+            builder = builder.add_revoked_certificate(_entry(revocation))
+        return builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
     def due(
         self,
         certificate_pem: bytes,
@@ -263,6 +282,19 @@ def _key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
+
+
+def _entry(revocation: Revocation) -> x509.RevokedCertificate:
+    entry = (
+        x509.RevokedCertificateBuilder()
+        .serial_number(revocation.serial)
+        .revocation_date(revocation.revoked_at)
+    )
+    # Who has no reason to give leaves it out (RFC 5280).
+    if revocation.reason is not RevocationReason.UNSPECIFIED:
+        flag = x509.ReasonFlags[revocation.reason.name.lower()]
+        entry = entry.add_extension(x509.CRLReason(flag), critical=False)
+    return entry.build()
 
 
 def _uris(identity: Identity) -> list[str]:

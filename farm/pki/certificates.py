@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -10,7 +11,8 @@ from cryptography.hazmat.primitives import hashes
 from farm.core.errors import ConfigurationError
 from farm.core.identities import Identity, IdentityKind
 
-_DAMAGES = (
+# What reading a damaged certificate, or a list of them, raises.
+DAMAGES: Final = (
     ValueError,
     x509.DuplicateExtension,
     x509.InvalidVersion,
@@ -22,7 +24,8 @@ _DAMAGES = (
 class CertificateFacts:
     """What a certificate says. `identity` is None for one that is not of a farm's making.
 
-    `fingerprint` is the SHA-256 of the certificate, in hexadecimal.
+    `fingerprint` is the SHA-256 of the certificate, in hexadecimal; `serial` is its number
+    among those of its CA.
     """
 
     identity: Identity | None
@@ -31,6 +34,7 @@ class CertificateFacts:
     not_before: datetime
     not_after: datetime
     fingerprint: str
+    serial: int
 
 
 def inspect(certificate_pem: bytes, named: str = "this") -> CertificateFacts:
@@ -59,6 +63,7 @@ def facts_of(certificate: x509.Certificate) -> CertificateFacts:
         not_before=certificate.not_valid_before_utc,
         not_after=certificate.not_valid_after_utc,
         fingerprint=certificate.fingerprint(hashes.SHA256()).hex(),
+        serial=certificate.serial_number,
     )
 
 
@@ -85,5 +90,5 @@ def parsed(pem: bytes, what: str) -> x509.Certificate:
         # They are parsed when they are first asked for.
         _ = certificate.extensions
         return certificate
-    except _DAMAGES as error:
+    except DAMAGES as error:
         raise ConfigurationError(f"{what} is not a PEM certificate") from error

@@ -36,7 +36,9 @@ def report_gateway(ledger: Ledger | None, terms: FarmTerms) -> Iterator[str]:
     async def serve() -> None:
         clock = SystemClock()
         guard = Guard(
-            callers=Callers(farm="shelf"), on_error=lambda _code: None, on_act=lambda _act: None
+            callers=Callers(farm="shelf", certificates=None),
+            on_error=lambda _code: None,
+            on_act=lambda _act: None,
         )
         server = grpc.aio.server(interceptors=[guard])
         server.add_generic_rpc_handlers(

@@ -20,7 +20,7 @@ def caller(peer: str, *uris: bytes, callers: Callers | None = None, **names: lis
         shown["x509_pem_cert"] = [repr(shown).encode()]
         shown.setdefault("x509_subject_alternative_name", list(uris))
     context: Any = SimpleNamespace(peer=lambda: peer, auth_context=lambda: shown)
-    return (callers or Callers(farm="shelf")).identify(cast("Context", context))
+    return (callers or Callers(farm="shelf", certificates=None)).identify(cast("Context", context))
 
 
 def client(peer: str, *identities: bytes) -> str:
@@ -107,7 +107,7 @@ def test_a_certificate_without_a_name_is_not_as_good_as_none() -> None:
 
 
 def test_a_port_that_is_another_connections_now_is_another_caller() -> None:
-    callers = Callers(farm="shelf")
+    callers = Callers(farm="shelf", certificates=None)
     roles = [
         caller(ELSEWHERE, *uris, callers=callers).role
         for uris in ([b"farm://shelf/admin/ann"], [], [b"farm://shelf/client/bob"])
@@ -116,7 +116,7 @@ def test_a_port_that_is_another_connections_now_is_another_caller() -> None:
 
 
 def test_what_is_remembered_of_connections_has_a_bound() -> None:
-    callers = Callers(farm="shelf")
+    callers = Callers(farm="shelf", certificates=None)
     for port in range(3_000):
         found = caller(f"ipv4:10.0.0.7:{port}", b"farm://shelf/operator/ann", callers=callers)
         assert found.role is Role.OPERATE

@@ -117,7 +117,11 @@ async def guarded(
     async def continuation(given: Any) -> Any:
         return next(filter(None, (handler.service(given) for handler in handlers)), None)
 
-    guard = Guard(callers=Callers(farm="shelf"), on_error=on_error, on_act=lambda _: None)
+    guard = Guard(
+        callers=Callers(farm="shelf", certificates=None),
+        on_error=on_error,
+        on_act=lambda _: None,
+    )
     return await guard.intercept_service(continuation, cast(grpc.HandlerCallDetails, details))
 
 

@@ -73,7 +73,11 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
     ledger.open()
     server = grpc.aio.server(
         interceptors=[
-            Guard(callers=Callers(farm="shelf"), on_error=lambda _: None, on_act=lambda _: None)
+            Guard(
+                callers=Callers(farm="shelf", certificates=None),
+                on_error=lambda _: None,
+                on_act=lambda _: None,
+            )
         ]
     )
     server.add_generic_rpc_handlers((_handler(ledger),))
@@ -173,7 +177,11 @@ async def test_records_of_a_time_that_ends_before_it_begins_are_refused(served: 
 async def test_a_farm_without_a_ledger_says_so() -> None:
     server = grpc.aio.server(
         interceptors=[
-            Guard(callers=Callers(farm="shelf"), on_error=lambda _: None, on_act=lambda _: None)
+            Guard(
+                callers=Callers(farm="shelf", certificates=None),
+                on_error=lambda _: None,
+                on_act=lambda _: None,
+            )
         ]
     )
     server.add_generic_rpc_handlers((_handler(None),))
