@@ -9,7 +9,8 @@ from farm.client import ClientTls
 from farm.contexts import Context, FarmFolder, FarmHome
 from farm.core.identities import Identity, IdentityKind
 from farm.core.private_files import PRIVATE, read_private, replace_file
-from farm.pki import CA_FILE, REVOCATIONS_FILE, Authority, inspect, kept_revocations
+from farm.core.revocations import RevocationReason
+from farm.pki import CA_FILE, REVOCATIONS_FILE, Authority, inspect, kept_revocations, revoke
 
 _TOKEN_BYTES = 32
 _OPERATOR = "operator"
@@ -37,6 +38,8 @@ class Credentials:
         else:
             authority = Authority.create(farm, now=now)
             authority.save(folder.authority)
+        if not (folder.authority / REVOCATIONS_FILE).exists():
+            revoke(authority, folder.authority, [], reason=RevocationReason.UNSPECIFIED, now=now)
         if not folder.ray_token.exists():
             token = secrets.token_hex(_TOKEN_BYTES).encode()
             replace_file(folder.ray_token, token, mode=PRIVATE)
@@ -45,10 +48,9 @@ class Credentials:
         return own
 
     @property
-    def revocations(self) -> bytes | None:
-        """The list of revoked certificates, signed, as PEM; None before the first revocation."""
-        path = self.folder.authority / REVOCATIONS_FILE
-        return path.read_bytes() if path.exists() else None
+    def revocations(self) -> bytes:
+        """The list of revoked certificates, signed, as PEM."""
+        return (self.folder.authority / REVOCATIONS_FILE).read_bytes()
 
     @property
     def tls(self) -> ClientTls:

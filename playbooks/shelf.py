@@ -88,7 +88,6 @@ class Shelf:
         memory = settings.memory_max_mb(host, self.memory_mb.get(host.name))
         return (
             *self.common(host),
-            *self._revocations(),
             files("settings", [Put(content=config, to=layout.head_config(cluster))]),
             unit_files(
                 {
@@ -104,6 +103,14 @@ class Shelf:
                 [Link(path=layout.link(f"head-{cluster}"), target=layout.release(release))],
             ),
         )
+
+    def revocations(self) -> Sequence[Step]:
+        """Return the steps that bring the head what is known of revoked certificates.
+
+        A gateway that runs reads it again by itself.
+        """
+        listed = Put(content=self.credentials.revocations, to=layout.REVOCATIONS)
+        return (files("revocations", [listed]),)
 
     def models(self, repository: Path) -> Sequence[Step]:
         """Return the steps that bring a model repository to the head."""
@@ -148,13 +155,6 @@ class Shelf:
                 [Link(path=layout.link(f"gateway-{letter}"), target=layout.release(release))],
             ),
         )
-
-    def _revocations(self) -> Sequence[Step]:
-        """Return what a gateway reads of revoked certificates; it need not start anew for it."""
-        listed = self.credentials.revocations
-        if listed is None:
-            return ()
-        return (files("revocations", [Put(content=listed, to=layout.REVOCATIONS)]),)
 
     @property
     def _walled(self) -> bool:
