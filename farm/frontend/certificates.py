@@ -59,6 +59,8 @@ class Certificates:
                 f"tls: {bad[0]}; `farm bootstrap` puts a good one there. Without it those who were"
                 " revoked would be let in"
             )
+        for reason in bad:
+            _log.warning("revocations_not_taken", reason=reason)
 
     @property
     def in_force(self) -> RevocationList:
