@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from farm.core.errors import IntegrityError
@@ -40,6 +40,7 @@ revocations = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**63), st.lists(revocations, max_size=5))
 def test_a_list_is_read_as_it_was_signed(number: int, each: list[Revocation]) -> None:
     listed = RevocationList(number=number, revocations={one.serial: one for one in each})
@@ -111,6 +112,7 @@ LISTED = AUTHORITY.sign_revocations(
 )
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_a_list_with_a_changed_byte_is_refused_in_words(data: st.DataObject) -> None:
     der = bytearray(x509.load_pem_x509_crl(LISTED).public_bytes(Encoding.DER))

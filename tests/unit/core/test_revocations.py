@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from farm.core.revocations import NO_REVOCATIONS, Revocation, RevocationList, RevocationReason
@@ -23,6 +23,7 @@ def listed(number: int, serials: frozenset[int]) -> RevocationList:
 lists = st.builds(listed, st.integers(0, 5), st.frozensets(st.integers(1, 4)))
 
 
+@settings(deadline=None)
 @given(st.lists(lists))
 def test_whatever_comes_after_it_what_was_revoked_stays_revoked(
     offered: list[RevocationList],
@@ -36,6 +37,7 @@ def test_whatever_comes_after_it_what_was_revoked_stays_revoked(
         revoked |= in_force.revocations.keys()
 
 
+@settings(deadline=None)
 @given(lists)
 def test_a_list_does_not_take_its_own_place(each: RevocationList) -> None:
     assert "is not above" in each.why_not_after(each)
