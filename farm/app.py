@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import structlog
+from platformdirs import user_state_path
 
 from farm.config import (
     ClientCertificates,
@@ -44,11 +45,13 @@ from farm.engine.snapshots import Snapshots
 from farm.engine.trace import TraceRecorder
 from farm.engine.watch import Watch
 from farm.frontend.admin_service import AdminService
+from farm.frontend.callers import Callers
 from farm.frontend.inference_service import InferenceService
 from farm.frontend.ledger_service import LedgerService
 from farm.frontend.log_service import LogService
 from farm.frontend.node_service import NodeService
 from farm.frontend.repository_service import RepositoryService
+from farm.frontend.revocation_service import RevocationService
 from farm.frontend.server import Frontend, FrontendSettings, Listening
 from farm.frontend.terms_service import TermsService
 from farm.frontend.tls import TlsSettings
@@ -63,6 +66,7 @@ from farm.scheduling.machine import Machine
 from farm.scheduling.placement import POLICIES
 
 if TYPE_CHECKING:
+    from farm.frontend.certificates import Certificates
     from farm.tracing import RequestTracer
 
 _log = structlog.get_logger()
@@ -200,10 +204,10 @@ class Gateway:
         )
         events, history = EventLog(clock), History(clock)
         self._watch = Watch(events=events, history=history)
+        certificates = _certificates(config, clock)
         self._frontend = Frontend(
             FrontendSettings(
                 address=config.grpc,
-                farm=config.name,
                 tls=_tls(config.tls),
                 operators=_listening(config.operators),
                 connection_age_s=_CONNECTION_AGE_S if config.handover else None,
@@ -240,8 +244,10 @@ class Gateway:
                 LogService(pool=pool, gateway=log.recent),
                 LedgerService(economy.ledger, clock=clock),
                 TermsService(economy.terms, clock=clock),
+                RevocationService(certificates),
                 WatchService(events=events, history=history),
             ),
+            callers=Callers(farm=config.name, certificates=certificates),
             observer=observer,
             on_act=lambda act: events.post(act.happening),
         )
@@ -394,6 +400,21 @@ def _tracer(config: FarmConfig, clock: Clock) -> "RequestTracer | None":
         endpoint=config.tracing.endpoint,
         sample_ratio=config.tracing.sample_ratio,
         farm=config.name,
+        clock=clock,
+    )
+
+
+def _certificates(config: FarmConfig, clock: Clock) -> "Certificates | None":
+    """Return what is known of the certificates that callers show, if any address asks for them."""
+    if config.certificates_ca is None:
+        return None
+    # Of an extra of its own, which a farm without certificates need not import.
+    from farm.frontend.certificates import Certificates
+
+    return Certificates(
+        ca=config.certificates_ca,
+        published=config.revocations,
+        kept_in=config.state_dir or user_state_path("bramble-farm"),
         clock=clock,
     )
 

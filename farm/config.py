@@ -253,6 +253,13 @@ class FarmConfig(Section):
             description="one more gRPC address, for operators, where tls asks for no certificates"
         ),
     ] = None
+    revocations: Annotated[
+        File | None,
+        Field(
+            description="certificates that are not taken any more: a list (CRL, PEM) of the ca of"
+            " tls or operators, read again when it changes"
+        ),
+    ] = None
     handover: Annotated[
         bool,
         Field(
@@ -285,6 +292,22 @@ class FarmConfig(Section):
     scheduling: SchedulingConfig = SchedulingConfig()
     power: PowerConfig = PowerConfig()
     ledger: Ledger = Ledger()
+
+    @property
+    def certificates_ca(self) -> Path | None:
+        """The CA whose certificates callers show, at whichever address; None if none asks."""
+        if self.tls is not None and self.tls.clients is ClientCertificates.REQUIRED:
+            return self.tls.ca
+        return None if self.operators is None else self.operators.ca
+
+    @model_validator(mode="after")
+    def _of_one_authority(self) -> Self:
+        asks = self.certificates_ca
+        if self.revocations is not None and asks is None:
+            raise ValueError("revocations is of no use where neither tls nor operators names a ca")
+        if self.operators is not None and self.operators.ca != asks:
+            raise ValueError("operators.ca must be tls.ca: a farm's certificates are of one CA")
+        return self
 
     @model_validator(mode="after")
     def _priced(self) -> Self:

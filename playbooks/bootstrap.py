@@ -21,6 +21,7 @@ def bootstrap(order: Order, runner: Runner) -> Report:
         for host in runner.going:
             runner.skip(host, f"the head {farm.head.name} does not run")
         return report
+    farm.bring_revocations()
     before = farm.instances()
     running = farm.running_nodes()
     fresh = [host for host in farm.nodes() if host not in running]

@@ -9,7 +9,8 @@ from farm.client import ClientTls
 from farm.contexts import Context, FarmFolder, FarmHome
 from farm.core.identities import Identity, IdentityKind
 from farm.core.private_files import PRIVATE, read_private, replace_file
-from farm.pki import CA_FILE, Authority
+from farm.core.revocations import RevocationReason
+from farm.pki import CA_FILE, REVOCATIONS_FILE, Authority, inspect, kept_revocations, revoke
 
 _TOKEN_BYTES = 32
 _OPERATOR = "operator"
@@ -29,6 +30,7 @@ class Credentials:
 
         Raises:
             ConfigurationError: they cannot be read or written, or others can read them too.
+            IntegrityError: the list of revoked certificates is damaged.
         """
         folder = home.folder(farm)
         if (folder.authority / CA_FILE).exists():
@@ -36,12 +38,19 @@ class Credentials:
         else:
             authority = Authority.create(farm, now=now)
             authority.save(folder.authority)
+        if not (folder.authority / REVOCATIONS_FILE).exists():
+            revoke(authority, folder.authority, [], reason=RevocationReason.UNSPECIFIED, now=now)
         if not folder.ray_token.exists():
             token = secrets.token_hex(_TOKEN_BYTES).encode()
             replace_file(folder.ray_token, token, mode=PRIVATE)
         own = cls(folder=folder, authority=authority, token=read_private(folder.ray_token))
         own._renew_operator(now)
         return own
+
+    @property
+    def revocations(self) -> bytes:
+        """The list of revoked certificates, signed, as PEM."""
+        return (self.folder.authority / REVOCATIONS_FILE).read_bytes()
 
     @property
     def tls(self) -> ClientTls:
@@ -65,11 +74,12 @@ class Credentials:
 
     def _renew_operator(self, now: datetime) -> None:
         folder = self.folder
-        identity = Identity(self.authority.farm, IdentityKind.OPERATOR, _OPERATOR)
+        identity = Identity(self.authority.farm, IdentityKind.ADMIN, _OPERATOR)
         there = b""
         if folder.operator_certificate.exists() and folder.operator_key.exists():
             there = folder.operator_certificate.read_bytes()
-        if self.authority.due(there, identity, now=now):
+        revoked = kept_revocations(folder.authority).revocations
+        if self.authority.due(there, identity, now=now) or inspect(there).serial in revoked:
             issued = self.authority.issue(identity, now=now)
             replace_file(folder.operator_key, issued.key_pem, mode=PRIVATE)
             replace_file(folder.operator_certificate, issued.certificate_pem)

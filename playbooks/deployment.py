@@ -142,6 +142,9 @@ class Deployment:
             if name not in named
         ]
 
+    def bring_revocations(self) -> None:
+        self.runner.phase(lambda _: self.shelf.revocations(), [self.head])
+
     def bring_models(self) -> None:
         models = self._order.models
         if models is not None:

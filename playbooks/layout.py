@@ -17,6 +17,7 @@ TLS: Final = f"{SETTINGS}/tls"
 CA: Final = f"{TLS}/ca.pem"
 CERTIFICATE: Final = f"{TLS}/cert.pem"
 KEY: Final = f"{TLS}/key.pem"
+REVOCATIONS: Final = f"{TLS}/crl.pem"
 RAY_TOKEN: Final = f"{SETTINGS}/ray-token"
 FIREWALL: Final = f"{SETTINGS}/firewall.nft"
 

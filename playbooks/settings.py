@@ -62,6 +62,7 @@ def gateway_settings(
         }
     if gateway.tls is not Tls.MUTUAL:
         farm["operators"] = {"grpc": gateway.operators, **_tls()}
+    farm["revocations"] = layout.REVOCATIONS
     return _yaml(
         {
             "farm": farm,

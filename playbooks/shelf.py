@@ -104,6 +104,14 @@ class Shelf:
             ),
         )
 
+    def revocations(self) -> Sequence[Step]:
+        """Return the steps that bring the head what is known of revoked certificates.
+
+        A gateway that runs reads it again by itself.
+        """
+        listed = Put(content=self.credentials.revocations, to=layout.REVOCATIONS)
+        return (files("revocations", [listed]),)
+
     def models(self, repository: Path) -> Sequence[Step]:
         """Return the steps that bring a model repository to the head."""
         found = sorted(path for path in repository.rglob("*") if path.is_file())

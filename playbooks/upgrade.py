@@ -55,6 +55,7 @@ class Upgrade:
                 f"the farm {self.order.inventory.farm.name} does not serve, so there is nothing to"
                 " upgrade; `farm bootstrap` brings it up"
             )
+        farm.bring_revocations()
         # It goes on to serve wherever this ends: that is what the order of things is for.
         report.serves = True
         farm.bring_models()

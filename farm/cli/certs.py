@@ -1,6 +1,5 @@
 """`farm certs`: who may talk to a farm."""
 
-import os
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,11 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from farm.cli.exits import farm_errors
+from farm.cli.issued_certificates import farm_here, kept_certificates
 from farm.cli.options import Context, Output, OutputFormat
+from farm.cli.revoking import revoke
 from farm.core.errors import ConfigurationError
+from farm.core.revocations import Revocation
+from farm.core.roles import KIND_OF, Role
 
 if TYPE_CHECKING:
-    from farm.contexts import FarmFolder, FarmHome
+    from farm.contexts import FarmHome
     from farm.pki import CertificateFacts
 
 # In the folder that somebody is given.
@@ -30,9 +33,13 @@ def _group() -> None:
 @app.command("issue")
 def issue(
     name: Annotated[str, typer.Argument(help="Whose it is: a person or a program.")],
-    operator: Annotated[
-        bool, typer.Option("--operator", help="Let them change the farm, not only send requests.")
-    ] = False,
+    role: Annotated[
+        Role,
+        typer.Option(
+            help="What they may do: send requests; run the farm too; bring their own models and"
+            " settings too."
+        ),
+    ] = Role.INFER,
     days: Annotated[int, typer.Option(min=1, max=3650, help="How long it is good.")] = 365,
     folder: Annotated[
         Path | None,
@@ -43,17 +50,17 @@ def issue(
 ) -> None:
     """Issue a certificate into a folder to hand over, and say how it is used.
 
-    It cannot be taken back: until it ends, whoever has the folder is let in.
+    Until it ends, or is revoked (`farm certs revoke`), whoever has the folder is let in.
     """
     with farm_errors():
         from farm.cli.tables import print_json
-        from farm.core.identities import Identity, IdentityKind
+        from farm.core.identities import Identity
         from farm.core.private_files import PRIVATE, replace_file
         from farm.pki import Authority, inspect
 
-        home, farm = _farm(context)
+        home, farm = farm_here(context)
         authority = Authority.load(home.folder(farm).authority)
-        kind = IdentityKind.OPERATOR if operator else IdentityKind.CLIENT
+        kind = KIND_OF[role]
         identity = Identity(farm, kind, name)
         place = Path(f"{farm}-{name}") if folder is None else folder
         if place.exists():
@@ -78,6 +85,9 @@ def issue(
             sys.stdout.write(_usage(place, address))
 
 
+app.command("revoke")(revoke)
+
+
 @app.command("ls")
 def ls(context: Context = None, output: OutputFormat = Output.TABLE) -> None:
     """List the CA, the operator's certificate and what `issue` has issued here.
@@ -86,14 +96,22 @@ def ls(context: Context = None, output: OutputFormat = Output.TABLE) -> None:
     """
     with farm_errors():
         from farm.cli.tables import print_json, print_table
-        from farm.pki import inspect
+        from farm.pki import inspect, kept_revocations
 
-        home, farm = _farm(context)
+        home, farm = farm_here(context)
         known = [
-            (what, inspect(path.read_bytes(), str(path))) for what, path in _kept(home.folder(farm))
+            (what, inspect(path.read_bytes(), str(path)))
+            for what, path in kept_certificates(home.folder(farm))
         ]
+        revoked = kept_revocations(home.folder(farm).authority).revocations
         if output is Output.JSON:
-            print_json("certificates", [certificate_document(facts) for _, facts in known])
+            print_json(
+                "certificates",
+                [
+                    certificate_document(facts) | {"revoked": _moment(revoked.get(facts.serial))}
+                    for _, facts in known
+                ],
+            )
             return
         now = datetime.now(UTC)
         print_table(
@@ -104,7 +122,7 @@ def ls(context: Context = None, output: OutputFormat = Output.TABLE) -> None:
                     what,
                     facts.identity.uri if facts.identity else "-",
                     _day(facts.not_after),
-                    _left(facts, now),
+                    _standing(facts, revoked.get(facts.serial), now),
                     facts.fingerprint[:16],
                 )
                 for what, facts in known
@@ -140,29 +158,6 @@ def show(
         print_table(str(file), ("fact", "value"), rows)
 
 
-def _farm(context: str | None) -> "tuple[FarmHome, str]":
-    """Return the farm that a command means.
-
-    Raises:
-        ConfigurationError: it names none and none is current.
-    """
-    from farm.contexts import FarmHome
-
-    home = FarmHome.of(os.environ)
-    farm = context or home.current()
-    if farm is None:
-        raise ConfigurationError(
-            "no farm is current here; name one with --context, or bootstrap one first"
-        )
-    return home, farm
-
-
-def _kept(folder: "FarmFolder") -> list[tuple[str, Path]]:
-    files = [("CA", folder.authority / "ca.pem"), ("operator here", folder.operator_certificate)]
-    files += [("issued", path) for path in sorted(folder.issued.glob("*.pem"))]
-    return [(what, path) for what, path in files if path.exists()]
-
-
 def _address(home: "FarmHome", farm: str) -> str:
     return home.context(farm).address if farm in home.farms() else "HOST:8001"
 
@@ -190,6 +185,14 @@ def certificate_document(facts: "CertificateFacts") -> dict[str, Any]:
         "not_after": facts.not_after.isoformat(),
         "fingerprint": facts.fingerprint,
     }
+
+
+def _moment(revocation: Revocation | None) -> str | None:
+    return None if revocation is None else revocation.revoked_at.isoformat()
+
+
+def _standing(facts: "CertificateFacts", revocation: Revocation | None, now: datetime) -> str:
+    return _left(facts, now) if revocation is None else f"revoked {_day(revocation.revoked_at)}"
 
 
 def _left(facts: "CertificateFacts", now: datetime) -> str:

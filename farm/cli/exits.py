@@ -23,6 +23,7 @@ class Exit(IntEnum):
 _BY_CODE = {
     ErrorCode.UNREACHABLE: Exit.UNREACHABLE,
     ErrorCode.PERMISSION_DENIED: Exit.DENIED,
+    ErrorCode.UNAUTHENTICATED: Exit.DENIED,
     ErrorCode.INTEGRITY: Exit.INTEGRITY,
     ErrorCode.CONFIGURATION: Exit.USAGE,
 }

@@ -23,6 +23,7 @@ from farm.client.methods import (
     REPOSITORY_INDEX,
     REPOSITORY_MODEL_LOAD,
     REPOSITORY_MODEL_UNLOAD,
+    REVOKE,
     TAIL_LOG,
     TERMS,
     VERSION,
@@ -49,6 +50,7 @@ from farm.pb.farm_admin_pb2 import (
     ModelDescription,
     NodeActionRequest,
     NodeSnapshot,
+    RevokeRequest,
     TailLogRequest,
     TermsRequest,
     VersionRequest,
@@ -199,6 +201,15 @@ class AdminClient:
     def _node_action(self, node_id: str, action: str, timeout_s: float) -> NodeSnapshot:
         request = NodeActionRequest(node_id=node_id, action=action)
         return self._calls.unary(NODE_ACTION, request, timeout_s).node
+
+    def revoke(self, list_pem: bytes, *, timeout_s: float = 10.0) -> int:
+        """Let certificates in no more; return how many are revoked now.
+
+        `list_pem` names all of them: a list (CRL) that the farm's CA has signed. One that is
+        not, is older than the gateway's or leaves some of its out is an `InvalidRequestError`.
+        """
+        request = RevokeRequest(list_pem=list_pem)
+        return self._calls.unary(REVOKE, request, timeout_s).revoked
 
     def ledger(self, query: LedgerQuery, *, timeout_s: float = 30.0) -> LedgerAnswer:
         """Return what work took, as the gateway's ledger has it; `until_unix_ns` 0 is now."""

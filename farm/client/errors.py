@@ -24,7 +24,7 @@ _BY_STATUS = {
     grpc.StatusCode.DEADLINE_EXCEEDED: ErrorCode.DEADLINE_EXCEEDED,
     grpc.StatusCode.CANCELLED: ErrorCode.CANCELLED,
     grpc.StatusCode.PERMISSION_DENIED: ErrorCode.PERMISSION_DENIED,
-    grpc.StatusCode.UNAUTHENTICATED: ErrorCode.PERMISSION_DENIED,
+    grpc.StatusCode.UNAUTHENTICATED: ErrorCode.UNAUTHENTICATED,
     grpc.StatusCode.UNIMPLEMENTED: ErrorCode.UNSUPPORTED,
     grpc.StatusCode.RESOURCE_EXHAUSTED: ErrorCode.INVALID_REQUEST,
     grpc.StatusCode.UNAVAILABLE: ErrorCode.UNREACHABLE,

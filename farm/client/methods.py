@@ -40,6 +40,7 @@ REPOSITORY_MODEL_UNLOAD: Final = Rpc(
 LOG_SETTINGS: Final = Rpc("LogSettings", oip.LogSettingsRequest, oip.LogSettingsResponse)
 
 VERSION: Final = Rpc("Version", admin.VersionRequest, admin.VersionResponse)
+REVOKE: Final = Rpc("Revoke", admin.RevokeRequest, admin.RevokeResponse)
 DESCRIBE_MODEL: Final = Rpc(
     "DescribeModel", admin.DescribeModelRequest, admin.DescribeModelResponse
 )

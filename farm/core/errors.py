@@ -26,6 +26,7 @@ class ErrorCode(StrEnum):
     DRAINING = "draining"
     INTEGRITY = "integrity"
     PERMISSION_DENIED = "permission_denied"
+    UNAUTHENTICATED = "unauthenticated"
     UNSUPPORTED = "unsupported"
     CONFIGURATION = "configuration"
     UNREACHABLE = "unreachable"
@@ -137,6 +138,12 @@ class PermissionDeniedError(FarmError):
     code = ErrorCode.PERMISSION_DENIED
 
 
+class UnauthenticatedError(PermissionDeniedError):
+    """What the peer shows of itself is not good, or not any more."""
+
+    code = ErrorCode.UNAUTHENTICATED
+
+
 class UnsupportedError(FarmError):
     """A valid request for something this farm does not do."""
 
@@ -184,6 +191,7 @@ _BY_CODE: dict[ErrorCode, type[FarmError]] = {
         DrainingError,
         IntegrityError,
         PermissionDeniedError,
+        UnauthenticatedError,
         UnsupportedError,
         ConfigurationError,
         UnreachableError,

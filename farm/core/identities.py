@@ -17,8 +17,10 @@ class IdentityKind(StrEnum):
 
     NODE = "node"
     """A machine of the farm: it serves, and other machines of the farm trust it."""
+    ADMIN = "admin"
+    """Somebody who decides whom the farm trusts and what it runs."""
     OPERATOR = "operator"
-    """Somebody who may change the farm."""
+    """Somebody who runs the farm."""
     CLIENT = "client"
     """Somebody who may send requests."""
 

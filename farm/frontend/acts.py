@@ -12,8 +12,8 @@ import structlog
 from farm.core.acts import Act
 from farm.core.errors import ErrorCode, FarmError
 from farm.core.text import printable
+from farm.frontend.callers import calling
 from farm.frontend.grpc_types import Context
-from farm.frontend.peers import caller_of
 from farm.pb.services import ADMIN_SERVICE, INFERENCE_SERVICE
 
 _log = structlog.get_logger()
@@ -53,6 +53,7 @@ _ACTS: Final[Mapping[str, Callable[[Any], _Deed | None]]] = {
     f"/{ADMIN_SERVICE}/NodeAction": lambda asked: _Deed(asked.action, asked.node_id),
     f"/{ADMIN_SERVICE}/MeasureModel": lambda asked: _Deed("measure", asked.name),
     f"/{ADMIN_SERVICE}/Calibrate": lambda asked: _Deed("calibrate", asked.host),
+    f"/{ADMIN_SERVICE}/Revoke": lambda _: _Deed("revoke certificates"),
     f"/{INFERENCE_SERVICE}/RepositoryModelLoad": _load,
     f"/{INFERENCE_SERVICE}/RepositoryModelUnload": lambda asked: _Deed("unload", asked.model_name),
     f"/{INFERENCE_SERVICE}/LogSettings": _log_settings,
@@ -80,18 +81,18 @@ class Acts:
             return behaviour
 
         async def stream(request: Any, context: Context) -> AsyncIterator[Any]:
-            with self._ending(read(request), context):
+            with self._ending(read(request), calling().name):
                 async with aclosing(behaviour(request, context)) as responses:
                     async for response in responses:
                         yield response
 
         async def unary(request: Any, context: Context) -> Any:
-            with self._ending(read(request), context):
+            with self._ending(read(request), calling().name):
                 return await behaviour(request, context)
 
         return stream if inspect.isasyncgenfunction(behaviour) else unary
 
-    def refused(self, method: str, context: Context, error: FarmError) -> None:
+    def refused(self, method: str, actor: str, error: FarmError) -> None:
         """Tell of a call that was turned away before it was looked into, if it was for an act."""
         if method not in _ACTS:
             return
@@ -103,33 +104,33 @@ class Acts:
         if self._untold:
             reason += f" ({self._untold} more were refused since the last that was told)"
         self._refused_at, self._untold = now, 0
-        self._told(_Deed(method.rpartition("/")[2]), context, error.code, reason)
+        self._told(_Deed(method.rpartition("/")[2]), actor, error.code, reason)
 
     @contextmanager
-    def _ending(self, deed: _Deed | None, context: Context) -> Iterator[None]:
+    def _ending(self, deed: _Deed | None, actor: str) -> Iterator[None]:
         if deed is None:
             yield
             return
         try:
             yield
         except FarmError as error:
-            self._told(deed, context, error.code, error.message)
+            self._told(deed, actor, error.code, error.message)
             raise
         except Exception:
-            self._told(deed, context, ErrorCode.INTERNAL, "the gateway's log says why")
+            self._told(deed, actor, ErrorCode.INTERNAL, "the gateway's log says why")
             raise
         except BaseException:
-            self._told(deed, context, ErrorCode.CANCELLED, "its caller left before it had ended")
+            self._told(deed, actor, ErrorCode.CANCELLED, "its caller left before it had ended")
             raise
-        self._told(deed, context)
+        self._told(deed, actor)
 
     def _told(
-        self, deed: _Deed, context: Context, code: ErrorCode | None = None, reason: str = ""
+        self, deed: _Deed, actor: str, code: ErrorCode | None = None, reason: str = ""
     ) -> None:
         act = Act(
             action=printable(deed.action, _MAX_ACTION),
             subject=printable(deed.subject, _MAX_SUBJECT) or self._farm,
-            actor=caller_of(context, self._farm),
+            actor=actor,
             code=code,
             reason=printable(reason, _MAX_REASON),
         )

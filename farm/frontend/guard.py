@@ -7,52 +7,49 @@ exception's text before any servicer runs, so handlers get the raw bytes and par
 import asyncio
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from typing import Any, NoReturn
 
 import grpc
 
 from farm.core.acts import Act
-from farm.core.errors import ErrorCode, FarmError, InvalidRequestError, PermissionDeniedError
+from farm.core.errors import (
+    ErrorCode,
+    FarmError,
+    InvalidRequestError,
+    PermissionDeniedError,
+)
+from farm.core.roles import Role
 from farm.frontend.acts import Acts
+from farm.frontend.callers import Caller, Callers, begin_call, calling
 from farm.frontend.failures import as_farm_error, bounded_message
 from farm.frontend.grpc_types import Context, Handler, Interceptor
-from farm.frontend.peers import is_loopback, operates
+from farm.frontend.peers import place_of
+from farm.frontend.permissions import role_for, role_for_request
 from farm.frontend.status import STATUS, trailers
-from farm.pb.services import ADMIN_SERVICE, INFERENCE_SERVICE
-
-# Methods that change the farm or show its insides.
-_CONTROL_METHODS = frozenset(
-    f"/{INFERENCE_SERVICE}/{name}"
-    for name in ("RepositoryModelLoad", "RepositoryModelUnload", "LogSettings")
-)
+from farm.pb.services import INFERENCE_SERVICE
 
 # Streams that one bad message does not end: their servicer is given the error in its place.
 _OUTLIVE_ERRORS = frozenset({f"/{INFERENCE_SERVICE}/ModelStreamInfer"})
 
 
-def is_control(method: str) -> bool:
-    """Whether a method is refused to peers that are neither operators nor on loopback."""
-    return method.startswith(f"/{ADMIN_SERVICE}/") or method in _CONTROL_METHODS
-
-
 class Guard(Interceptor):
     """Wraps every handler once; errors leave it as a status and a message of the farm's.
 
-    `farm` is the one whose operators may call the control methods. `on_error` is told the code
-    of each error, `on_act` every call that was to change the farm. `last_call_at` is when the
-    last call came in, on the loop's clock.
+    `callers` say who calls. `on_error` is told the code of each error, `on_act` every call that
+    was to change the farm. `last_call_at` is when the last call came in, on the loop's clock.
     """
 
     def __init__(
         self,
         *,
-        farm: str,
+        callers: Callers,
         on_error: Callable[[ErrorCode], None],
         on_act: Callable[[Act], None],
     ) -> None:
-        self._farm = farm
+        self._callers = callers
         self._on_error = on_error
-        self._acts = Acts(farm=farm, tell=on_act)
+        self._acts = Acts(farm=callers.farm, tell=on_act)
         self._wrapped: dict[str, Handler] = {}
         self.last_call_at = 0.0
 
@@ -69,7 +66,7 @@ class Guard(Interceptor):
             if handler is None:
                 return None
             wrapped = self._wrapped[method] = _Guarded(
-                method, handler, farm=self._farm, on_error=self._on_error, acts=self._acts
+                method, handler, callers=self._callers, on_error=self._on_error, acts=self._acts
             ).handler()
         return wrapped
 
@@ -82,12 +79,12 @@ class _Guarded:
         method: str,
         handler: Handler,
         *,
-        farm: str,
+        callers: Callers,
         on_error: Callable[[ErrorCode], None],
         acts: Acts,
     ) -> None:
         self._method = method
-        self._farm = farm
+        self._callers = callers
         self._handler = handler
         self._behaviour: Any = acts.watched(
             method, handler.unary_unary or handler.unary_stream or handler.stream_stream
@@ -115,8 +112,13 @@ class _Guarded:
 
     async def _stream(self, raw: bytes, context: Context) -> AsyncIterator[Any]:
         try:
-            async for response in self._behaviour(self._admit(raw, context), context):
-                yield response
+            request = self._admit(raw, context)
+            caller = calling()
+            async with aclosing(self._behaviour(request, context)) as responses:
+                async for response in responses:
+                    # Whoever was let in may not be any more.
+                    self._callers.check(caller)
+                    yield response
         except Exception as error:
             await self._abort(error, context)
 
@@ -129,14 +131,20 @@ class _Guarded:
 
     async def _both(self, raws: AsyncIterator[bytes], context: Context) -> AsyncIterator[Any]:
         try:
-            self._authorise(context)
-            async for response in self._behaviour(self._parsed(raws), context):
-                yield response
+            caller = self._callers.identify(context)
+            self._permit(caller, role_for(self._method))
+            begin_call(caller)
+            requests = self._parsed(raws, caller)
+            async with aclosing(self._behaviour(requests, context)) as responses:
+                async for response in responses:
+                    self._callers.check(caller)
+                    yield response
         except Exception as error:
             await self._abort(error, context)
 
-    async def _parsed(self, raws: AsyncIterator[bytes]) -> AsyncIterator[Any]:
+    async def _parsed(self, raws: AsyncIterator[bytes], caller: Caller) -> AsyncIterator[Any]:
         async for raw in raws:
+            self._callers.check(caller)
             try:
                 request = self._parse(raw)
             except InvalidRequestError as error:
@@ -147,22 +155,29 @@ class _Guarded:
                 yield request
 
     def _admit(self, raw: bytes, context: Context) -> Any:
+        actor = ""
         try:
-            self._authorise(context)
-            return self._parse(raw)
+            caller = self._callers.identify(context)
+            actor = caller.name
+            self._permit(caller, role_for(self._method))
+            request = self._parse(raw)
+            self._permit(caller, role_for_request(self._method, request))
         except FarmError as error:
-            self._acts.refused(self._method, context, error)
+            self._acts.refused(self._method, actor or place_of(context.peer()), error)
             raise
+        begin_call(caller)
+        return request
 
-    def _authorise(self, context: Context) -> None:
-        if not is_control(self._method) or is_loopback(context.peer()):
+    def _permit(self, caller: Caller, needed: Role | None) -> None:
+        """Refuse a caller who has not the role that is needed."""
+        if needed is None or (caller.role is not None and caller.role >= needed):
             return
-        if not operates(context, self._farm):
-            raise PermissionDeniedError(
-                f"{self._method} is for operators: call it on the gateway's own machine, or with"
-                f" the certificate of an operator of '{self._farm}' (`farm certs issue --operator`"
-                " makes one)"
-            )
+        raise PermissionDeniedError(
+            f"{self._method.rpartition('/')[2]} needs the role '{needed}', and"
+            f" {_has(caller.role)}: call it with a certificate of that role (`farm certs issue"
+            f" NAME --role {needed}`, where the farm was bootstrapped, makes one), or, without"
+            " any, on the gateway's own machine"
+        )
 
     def _parse(self, raw: bytes) -> Any:
         parse = self._handler.request_deserializer
@@ -181,3 +196,7 @@ class _Guarded:
         self._on_error(known.code)
         await context.abort(STATUS[known.code], bounded_message(known), trailers(known))
         raise AssertionError  # abort never returns
+
+
+def _has(role: Role | None) -> str:
+    return "you have shown none" if role is None else f"you have '{role}'"

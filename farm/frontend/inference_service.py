@@ -8,12 +8,12 @@ from farm.core.errors import FarmError
 from farm.core.observer import Observer
 from farm.core.tracing import TRACE_PARENT
 from farm.engine.dataplane import DataPlane, InferenceCall
+from farm.frontend.callers import calling
 from farm.frontend.converters import to_call, to_response
 from farm.frontend.failures import as_farm_error
 from farm.frontend.grpc_types import Context
 from farm.frontend.inference_stream import InferenceStream
 from farm.frontend.model_messages import to_config, to_metadata, to_statistics
-from farm.frontend.peers import client_of
 from farm.frontend.receipts import Receipts
 from farm.pb.open_inference_pb2 import (
     ModelConfigRequest,
@@ -109,14 +109,14 @@ class InferenceService:
     async def ModelInfer(  # noqa: N802
         self, request: ModelInferRequest, context: Context
     ) -> ModelInferResponse:
-        call = self._call(request, context, client_of(context), self._trace_parent(context))
+        call = self._call(request, context, calling().client_key, self._trace_parent(context))
         result = await self._dataplane.infer(call)
         return to_response(result, request, self._receipts)
 
     async def ModelStreamInfer(  # noqa: N802
         self, requests: AsyncIterator[ModelInferRequest | FarmError], context: Context
     ) -> AsyncIterator[ModelStreamInferResponse]:
-        client, trace_parent = client_of(context), self._trace_parent(context)
+        client, trace_parent = calling().client_key, self._trace_parent(context)
 
         async def answer(request: ModelInferRequest) -> ModelInferResponse:
             call = self._call(request, context, client, trace_parent)

@@ -16,6 +16,7 @@ from farm.core.acts import Act
 from farm.core.errors import ConfigurationError
 from farm.core.handover import check_supported, open_connections, take_port
 from farm.core.observer import Observer
+from farm.frontend.callers import Callers
 from farm.frontend.guard import Guard
 from farm.frontend.handlers import service_handler
 from farm.frontend.inference_service import InferenceService
@@ -50,14 +51,12 @@ class FrontendSettings:
     """Where to listen, how, and the largest message taken. Port 0 lets the system choose.
 
     gRPC asks all clients of an address for certificates or none: `operators` is where
-    operators show theirs if clients of the first have none. `farm` is the farm whose
-    operators' certificates may call the control methods. With a `connection_age_s` the
+    operators show theirs if clients of the first have none. With a `connection_age_s` the
     addresses can be handed over to a newer process: connections end in turn when they are that
     old, and clients open new ones without losing a call.
     """
 
     address: str
-    farm: str
     tls: TlsSettings | None = None
     operators: Listening | None = None
     connection_age_s: float | None = None
@@ -74,12 +73,14 @@ class Frontend:
         inference: InferenceService,
         repository: RepositoryService,
         admin: Sequence[object],
+        callers: Callers,
         observer: Observer,
         on_act: Callable[[Act], None],
     ) -> None:
         """Prepare to listen. Each of `admin` has some methods of `farm.v1.FarmAdmin`.
 
-        `on_act` is told every call that was to change the farm, once it has ended.
+        `callers` say who calls and what they may do; `on_act` is told every call that was to
+        change the farm, once it has ended.
 
         Raises:
             ConfigurationError: a file of TLS cannot be used, or this system cannot hand over
@@ -93,7 +94,11 @@ class Frontend:
         self._operators = None if extra is None else server_credentials(extra.tls)
         self._inference = inference
         self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]
-        self._guard = Guard(farm=settings.farm, on_error=observer.error_answered, on_act=on_act)
+        self._guard = Guard(
+            callers=callers,
+            on_error=observer.error_answered,
+            on_act=on_act,
+        )
         age_s = settings.connection_age_s
         self._server = grpc.aio.server(
             interceptors=[self._guard],

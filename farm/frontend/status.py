@@ -28,6 +28,7 @@ STATUS: Mapping[ErrorCode, StatusCode] = {
     ErrorCode.DRAINING: StatusCode.UNAVAILABLE,
     ErrorCode.INTEGRITY: StatusCode.DATA_LOSS,
     ErrorCode.PERMISSION_DENIED: StatusCode.PERMISSION_DENIED,
+    ErrorCode.UNAUTHENTICATED: StatusCode.UNAUTHENTICATED,
     ErrorCode.UNSUPPORTED: StatusCode.UNIMPLEMENTED,
     ErrorCode.CONFIGURATION: StatusCode.FAILED_PRECONDITION,
     ErrorCode.UNREACHABLE: StatusCode.UNAVAILABLE,

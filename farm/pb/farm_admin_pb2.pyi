@@ -11,6 +11,18 @@ class VersionRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
+class RevokeRequest(_message.Message):
+    __slots__ = ("list_pem",)
+    LIST_PEM_FIELD_NUMBER: _ClassVar[int]
+    list_pem: bytes
+    def __init__(self, list_pem: _Optional[bytes] = ...) -> None: ...
+
+class RevokeResponse(_message.Message):
+    __slots__ = ("revoked",)
+    REVOKED_FIELD_NUMBER: _ClassVar[int]
+    revoked: int
+    def __init__(self, revoked: _Optional[int] = ...) -> None: ...
+
 class VersionResponse(_message.Message):
     __slots__ = ("farm_version", "protocol", "farm_name")
     FARM_VERSION_FIELD_NUMBER: _ClassVar[int]

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -17,6 +17,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from farm.core.errors import ConfigurationError
 from farm.core.identities import Identity, IdentityKind
 from farm.core.private_files import PRIVATE, read_private, replace_file
+from farm.core.revocations import Revocation, RevocationList, RevocationReason
 from farm.pki.certificates import facts_of, parsed
 
 CA_FILE: Final = "ca.pem"
@@ -171,7 +172,7 @@ class Authority:
         if identity.kind is IdentityKind.NODE:
             uses.append(ExtendedKeyUsageOID.SERVER_AUTH)
         alternative_names: list[x509.GeneralName] = [
-            x509.UniformResourceIdentifier(identity.uri),
+            *(x509.UniformResourceIdentifier(uri) for uri in _uris(identity)),
             *(x509.IPAddress(ip_address(address)) for address in _addresses(addresses)),
             *(x509.DNSName(name) for name in _names(names)),
         ]
@@ -192,6 +193,24 @@ class Authority:
             certificate_pem=certificate.public_bytes(serialization.Encoding.PEM),
             key_pem=_key_pem(key),
         )
+
+    def sign_revocations(self, listed: RevocationList, *, now: datetime) -> bytes:
+        """Return a list of revoked certificates as PEM, signed."""
+        builder = (
+            x509.CertificateRevocationListBuilder()
+            .issuer_name(self._certificate.subject)
+            .last_update(now)
+            # It has no end of its own, and X.509 wants one.
+            .next_update(max(self._certificate.not_valid_after_utc, now + timedelta(days=1)))
+            .add_extension(x509.CRLNumber(listed.number), critical=False)
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()),
+                critical=False,
+            )
+        )
+        for revocation in listed.revocations.values():
+            builder = builder.add_revoked_certificate(_entry(revocation))
+        return builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
     def due(
         self,
@@ -263,6 +282,29 @@ def _key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
+
+
+def _entry(revocation: Revocation) -> x509.RevokedCertificate:
+    entry = (
+        x509.RevokedCertificateBuilder()
+        .serial_number(revocation.serial)
+        .revocation_date(revocation.revoked_at)
+    )
+    # Who has no reason to give leaves it out (RFC 5280).
+    if revocation.reason is not RevocationReason.UNSPECIFIED:
+        flag = x509.ReasonFlags[revocation.reason.name.lower()]
+        entry = entry.add_extension(x509.CRLReason(flag), critical=False)
+    return entry.build()
+
+
+def _uris(identity: Identity) -> list[str]:
+    """Return the identities that a certificate names for one, itself first.
+
+    A gateway of the version before knows no admins: it takes one for the operator that it is too.
+    """
+    if identity.kind is IdentityKind.ADMIN:
+        return [identity.uri, replace(identity, kind=IdentityKind.OPERATOR).uri]
+    return [identity.uri]
 
 
 def _addresses(addresses: Sequence[str]) -> list[str]:

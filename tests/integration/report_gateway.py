@@ -11,6 +11,7 @@ import grpc
 from farm.core.clock import SystemClock
 from farm.core.terms import FarmTerms
 from farm.engine.ledger.ledger import Ledger
+from farm.frontend.callers import Callers
 from farm.frontend.guard import Guard
 from farm.frontend.handlers import service_handler
 from farm.frontend.ledger_service import LedgerService
@@ -34,7 +35,11 @@ def report_gateway(ledger: Ledger | None, terms: FarmTerms) -> Iterator[str]:
 
     async def serve() -> None:
         clock = SystemClock()
-        guard = Guard(farm="shelf", on_error=lambda _code: None, on_act=lambda _act: None)
+        guard = Guard(
+            callers=Callers(farm="shelf", certificates=None),
+            on_error=lambda _code: None,
+            on_act=lambda _act: None,
+        )
         server = grpc.aio.server(interceptors=[guard])
         server.add_generic_rpc_handlers(
             (

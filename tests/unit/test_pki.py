@@ -93,6 +93,22 @@ def test_nobody_else_can_pass_for_a_machine(kind: IdentityKind, tmp_path: Path) 
         )
 
 
+def test_an_admin_is_an_operator_to_gateways_that_know_no_admins(tmp_path: Path) -> None:
+    admin = Identity("shelf", IdentityKind.ADMIN, "ann")
+    issued = AUTHORITY.issue(admin, now=NOW)
+    seen = shake_hands(
+        context(ssl.PROTOCOL_TLS_SERVER, machine(), AUTHORITY, tmp_path),
+        context(ssl.PROTOCOL_TLS_CLIENT, issued, AUTHORITY, tmp_path),
+        "pi-1",
+    )
+    assert seen is not None
+    assert seen["subjectAltName"] == (("URI", admin.uri), ("URI", ANN.uri))
+    assert inspect(issued.certificate_pem).identity == admin
+    assert AUTHORITY.due(issued.certificate_pem, admin, now=NOW) == ""
+    was = AUTHORITY.issue(ANN, now=NOW)
+    assert AUTHORITY.due(was.certificate_pem, admin, now=NOW) == f"it is for {ANN.uri}"
+
+
 def test_another_farm_of_the_same_name_is_not_trusted(tmp_path: Path) -> None:
     other = Authority.create("shelf", now=NOW)
     with pytest.raises(ssl.SSLCertVerificationError):

@@ -5,7 +5,7 @@ from farm.client.sync import FarmClient
 from farm.core.errors import ErrorCode, FarmError
 
 # What a server answers that is no farm, or that lets only its operators ask.
-_REFUSALS = (ErrorCode.UNSUPPORTED, ErrorCode.PERMISSION_DENIED)
+_REFUSALS = (ErrorCode.UNSUPPORTED, ErrorCode.PERMISSION_DENIED, ErrorCode.UNAUTHENTICATED)
 
 
 def declared_preprocessing(client: FarmClient, model: str, version: str, input_name: str) -> str:

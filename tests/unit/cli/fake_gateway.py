@@ -106,6 +106,9 @@ class FakeGateway:
         self.node_errors: dict[str, FarmError] = {}
         self.cordoned: set[str] = set()
         self.calibrations: list[admin.CalibrateRequest] = []
+        self.revoke_error: FarmError | None = None
+        # The lists of revoked certificates that it was told.
+        self.revocations: list[bytes] = []
         self.warning = ""
         # A load or unload ends once a test has seen what it waits for.
         self.watched = Event()
@@ -134,6 +137,13 @@ class FakeGateway:
             self.cordoned.discard(request.node_id)
         (node,) = [node for node in self._nodes() if node.node_id == request.node_id]
         return admin.NodeActionResponse(node=node)
+
+    def Revoke(  # noqa: N802
+        self, request: admin.RevokeRequest, context: Any
+    ) -> admin.RevokeResponse:
+        self._check(self.revoke_error, context)
+        self.revocations.append(request.list_pem)
+        return admin.RevokeResponse(revoked=len(self.revocations))
 
     def Calibrate(  # noqa: N802
         self, request: admin.CalibrateRequest, context: Any

@@ -77,7 +77,7 @@ def test_the_farms_own_code_wins_over_the_status(code: ErrorCode) -> None:
         (grpc.StatusCode.DEADLINE_EXCEEDED, ErrorCode.DEADLINE_EXCEEDED),
         (grpc.StatusCode.CANCELLED, ErrorCode.CANCELLED),
         (grpc.StatusCode.PERMISSION_DENIED, ErrorCode.PERMISSION_DENIED),
-        (grpc.StatusCode.UNAUTHENTICATED, ErrorCode.PERMISSION_DENIED),
+        (grpc.StatusCode.UNAUTHENTICATED, ErrorCode.UNAUTHENTICATED),
         (grpc.StatusCode.UNIMPLEMENTED, ErrorCode.UNSUPPORTED),
         (grpc.StatusCode.UNAVAILABLE, ErrorCode.UNREACHABLE),
         (grpc.StatusCode.INTERNAL, ErrorCode.INTERNAL),

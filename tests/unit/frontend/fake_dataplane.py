@@ -50,9 +50,12 @@ from farm.engine.restarts import Restarts
 from farm.engine.snapshots import Snapshots
 from farm.engine.statistics import VersionStatistics
 from farm.frontend.admin_service import AdminService
+from farm.frontend.callers import Callers
+from farm.frontend.certificates import Certificates
 from farm.frontend.inference_service import InferenceService
 from farm.frontend.node_service import NodeService
 from farm.frontend.repository_service import RepositoryService
+from farm.frontend.revocation_service import RevocationService
 from farm.frontend.server import Frontend, FrontendSettings, Listening
 from farm.frontend.tls import TlsSettings
 from farm.logs import LogSwitches
@@ -439,24 +442,25 @@ def make_frontend(
     calibrator: FakeCalibrator | None = None,
     traced: bool = False,
     acts: list[Act] | None = None,
+    certificates: Certificates | None = None,
 ) -> Frontend:
     observer = cast(Observer, notes or ErrorNotes())
     return Frontend(
         FrontendSettings(
             address=address,
-            farm="shelf",
             tls=tls,
             operators=operators,
             connection_age_s=connection_age_s,
             max_receive_bytes=max_receive_bytes,
         ),
         inference=inference_service(dataplane, observer, traced=traced),
-        repository=RepositoryService(
-            control=cast(ModelControl, control or FakeControl()),
-            snapshots=cast(Snapshots, FakeSnapshots()),
-            log=LogSwitches(),
+        repository=repository_service(control),
+        admin=(
+            admin_service(calibrator),
+            node_service(cordons),
+            RevocationService(certificates),
         ),
-        admin=(admin_service(calibrator), node_service(cordons)),
+        callers=Callers(farm="shelf", certificates=certificates),
         observer=observer,
         on_act=[].append if acts is None else acts.append,
     )
@@ -466,6 +470,14 @@ def inference_service(
     dataplane: FakeDataPlane, observer: Observer, *, traced: bool = False
 ) -> InferenceService:
     return InferenceService(cast(DataPlane, dataplane), observer=observer, traced=traced)
+
+
+def repository_service(control: FakeControl | None = None) -> RepositoryService:
+    return RepositoryService(
+        control=cast(ModelControl, control or FakeControl()),
+        snapshots=cast(Snapshots, FakeSnapshots()),
+        log=LogSwitches(),
+    )
 
 
 def admin_service(calibrator: FakeCalibrator | None = None) -> AdminService:
@@ -487,7 +499,11 @@ def node_service(cordons: FakeCordons | None = None) -> NodeService:
 
 @asynccontextmanager
 async def running_frontend(
-    tls: TlsSettings | None = None, *, operators: Listening | None = None, traced: bool = False
+    tls: TlsSettings | None = None,
+    *,
+    operators: Listening | None = None,
+    traced: bool = False,
+    certificates: Certificates | None = None,
 ) -> AsyncIterator[RunningFrontend]:
     dataplane = FakeDataPlane()
     notes = ErrorNotes()
@@ -505,6 +521,7 @@ async def running_frontend(
         calibrator=calibrator,
         traced=traced,
         acts=acts,
+        certificates=certificates,
     )
     await frontend.start()
     running = RunningFrontend(frontend, dataplane, notes, control, cordons, calibrator, acts)

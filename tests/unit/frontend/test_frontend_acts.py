@@ -2,8 +2,7 @@
 
 import asyncio
 from contextlib import suppress
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import grpc
 import pytest
@@ -12,10 +11,10 @@ from fake_dataplane import METHODS, RunningFrontend, running_frontend
 from farm.core.acts import Act
 from farm.core.errors import ErrorCode, LoadFailedError, PermissionDeniedError
 from farm.core.events import EventKind, Severity
+from farm.core.roles import Role
 from farm.frontend import acts as module
 from farm.frontend.acts import Acts, is_act
-from farm.frontend.guard import is_control
-from farm.frontend.peers import caller_of
+from farm.frontend.permissions import role_for
 from farm.pb import farm_admin_pb2 as pb
 from farm.pb import open_inference_pb2 as oip
 
@@ -36,7 +35,11 @@ async def told(frontend: RunningFrontend, name: str, request: Any) -> list[Act]:
 
 
 def test_every_method_of_operators_is_an_act_or_only_shows() -> None:
-    control = {method.name for method in METHODS.values() if is_control(method.path)}
+    control = {
+        method.name
+        for method in METHODS.values()
+        if (needed := role_for(method.path)) is not None and needed >= Role.OPERATE
+    }
     assert {m.name for m in METHODS.values() if is_act(m.path)} == control - READERS
 
 
@@ -138,7 +141,7 @@ async def test_who_leaves_before_the_end_is_told_too() -> None:
 async def test_a_stranger_is_told_of_and_does_not_crowd_out_what_else_happened(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("farm.frontend.guard.is_loopback", lambda _: False)
+    monkeypatch.setattr("farm.frontend.callers.is_loopback", lambda _: False)
     asked = pb.NodeActionRequest(node_id="pi-1", action="cordon")
     async with running_frontend() as frontend:
         for _ in range(5):
@@ -156,27 +159,6 @@ async def test_a_stranger_is_told_of_and_does_not_crowd_out_what_else_happened(
 async def test_only_calls_for_acts_are_told_when_turned_away() -> None:
     told: list[Act] = []
     acts = Acts(farm="shelf", tell=told.append)
-    context = peer("ipv4:10.0.0.7:5")
-    acts.refused("/farm.v1.FarmAdmin/NodeAction", context, PermissionDeniedError("no"))
-    acts.refused("/farm.v1.FarmAdmin/Version", context, PermissionDeniedError("no"))
+    acts.refused("/farm.v1.FarmAdmin/NodeAction", "10.0.0.7", PermissionDeniedError("no"))
+    acts.refused("/farm.v1.FarmAdmin/Version", "10.0.0.7", PermissionDeniedError("no"))
     assert [act.actor for act in told] == ["10.0.0.7"]
-
-
-def peer(address: str, *uris: bytes) -> Any:
-    return cast(
-        Any, SimpleNamespace(peer=lambda: address, auth_context=lambda: {"peer_uri": list(uris)})
-    )
-
-
-@pytest.mark.parametrize(
-    ("context", "who"),
-    [
-        (peer("ipv4:10.0.0.7:5", b"farm://shelf/operator/ann"), "operator ann at 10.0.0.7"),
-        (peer("ipv4:10.0.0.7:5", b"farm://cellar/client/x"), "farm://cellar/client/x at 10.0.0.7"),
-        (peer("ipv4:10.0.0.7:5", b"https://example.org"), "10.0.0.7"),
-        (peer("ipv6:%5B2001:db8::7%5D:5"), "2001:db8::7"),
-        (peer("unix:/run/farm.sock"), "this machine"),
-    ],
-)
-def test_a_caller_is_told_by_certificate_and_address(context: Any, who: str) -> None:
-    assert caller_of(context, "shelf") == who

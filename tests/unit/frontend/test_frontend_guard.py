@@ -1,19 +1,28 @@
-"""Who may call what, told from the peer's address alone."""
+"""Who may call what, told from the peer's address and certificate."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any, NoReturn, cast
 
 import grpc
 import pytest
-from fake_dataplane import ErrorNotes, FakeDataPlane, admin_service, inference_service
+from fake_dataplane import (
+    ErrorNotes,
+    FakeDataPlane,
+    admin_service,
+    inference_service,
+    repository_service,
+)
 
 from farm.core.errors import ErrorCode
 from farm.core.observer import Observer
-from farm.frontend.guard import Guard, is_control
+from farm.frontend.callers import Callers
+from farm.frontend.grpc_types import GenericHandler
+from farm.frontend.guard import Guard
 from farm.frontend.handlers import service_handler
 from farm.frontend.peers import is_loopback
-from farm.pb.services import ADMIN_SERVICE, INFERENCE_SERVICE, methods
+from farm.pb import open_inference_pb2 as oip
+from farm.pb.services import ADMIN_SERVICE, INFERENCE_SERVICE
 
 
 @pytest.mark.parametrize(
@@ -56,17 +65,6 @@ def test_everything_else_is_not(peer: str) -> None:
     assert not is_loopback(peer)
 
 
-def test_what_operators_do_is_control_and_inference_is_not() -> None:
-    assert all(is_control(method.path) for method in methods(ADMIN_SERVICE))
-    control = {m.name for m in methods(INFERENCE_SERVICE) if is_control(m.path)}
-    assert control == {
-        "RepositoryModelLoad",
-        "RepositoryModelUnload",
-        "LogSettings",
-    }
-    assert not is_control("/grpc.health.v1.Health/Check")
-
-
 class Aborted(grpc.aio.AbortError):
     """What gRPC raises out of `abort`, with what was told the client."""
 
@@ -82,13 +80,11 @@ class Peer:
 
     def __init__(self, peer: str, **names: list[bytes]) -> None:
         self._peer = peer
-        self._names = names
+        # gRPC gives the certificate itself beside what stands in it.
+        self._names = {**names, "x509_pem_cert": [repr(names).encode()]} if names else {}
 
     def peer(self) -> str:
         return self._peer
-
-    def peer_identities(self) -> list[bytes] | None:
-        return [name for names in self._names.values() for name in names] or None
 
     def auth_context(self) -> Mapping[str, Iterable[bytes]]:
         return self._names
@@ -103,20 +99,29 @@ class Peer:
 FOREIGN = "ipv4:192.168.1.7:50051"
 
 
-async def guarded(path: str, on_error: Callable[[ErrorCode], None] = lambda _: None) -> Any:
+async def guarded(
+    path: str,
+    on_error: Callable[[ErrorCode], None] = lambda _: None,
+    *,
+    more: Sequence[GenericHandler] = (),
+) -> Any:
     """The handler of a method behind the guard."""
+    inference = inference_service(FakeDataPlane(), cast(Observer, ErrorNotes()))
     handlers = [
         service_handler(ADMIN_SERVICE, admin_service()),
-        service_handler(
-            INFERENCE_SERVICE, inference_service(FakeDataPlane(), cast(Observer, ErrorNotes()))
-        ),
+        service_handler(INFERENCE_SERVICE, inference, repository_service()),
+        *more,
     ]
     details = SimpleNamespace(method=path, invocation_metadata=())
 
     async def continuation(given: Any) -> Any:
         return next(filter(None, (handler.service(given) for handler in handlers)), None)
 
-    guard = Guard(farm="shelf", on_error=on_error, on_act=lambda _: None)
+    guard = Guard(
+        callers=Callers(farm="shelf", certificates=None),
+        on_error=on_error,
+        on_act=lambda _: None,
+    )
     return await guard.intercept_service(continuation, cast(grpc.HandlerCallDetails, details))
 
 
@@ -125,7 +130,8 @@ async def test_operators_methods_are_refused_to_foreign_peers() -> None:
     with pytest.raises(Aborted) as caught:
         await handler.unary_unary(b"", Peer(FOREIGN))
     assert caught.value.status is grpc.StatusCode.PERMISSION_DENIED
-    assert "operator of 'shelf'" in caught.value.details
+    assert "Version needs the role 'operate', and you have 'infer'" in caught.value.details
+    assert "farm certs issue NAME --role operate" in caught.value.details
     assert ("farm-error-code", "permission_denied") in cast(Any, caught.value.trailers)
 
 
@@ -158,7 +164,7 @@ async def test_a_foreign_peer_is_refused_before_its_bytes_are_looked_at() -> Non
     assert caught.value.status is grpc.StatusCode.PERMISSION_DENIED
 
 
-OPERATOR = b"farm://shelf/operator/ann"
+OPERATOR, ADMIN = b"farm://shelf/operator/ann", b"farm://shelf/admin/ann"
 
 
 @pytest.mark.parametrize(
@@ -167,9 +173,9 @@ OPERATOR = b"farm://shelf/operator/ann"
         Peer("ipv4:127.0.0.1:1"),
         Peer("unix:"),
         Peer(FOREIGN, peer_uri=[OPERATOR]),
+        Peer(FOREIGN, peer_uri=[ADMIN]),
         Peer(FOREIGN, peer_uri=[b"https://example.org/ann", OPERATOR]),
-        # Whoever is on this machine may do as operators do, whatever else they are.
-        Peer("ipv4:127.0.0.1:1", peer_uri=[b"farm://shelf/client/bob"]),
+        Peer("ipv4:127.0.0.1:1", peer_uri=[OPERATOR]),
     ],
 )
 async def test_operators_methods_answer_this_machine_and_operators(peer: Peer) -> None:
@@ -190,12 +196,42 @@ async def test_operators_methods_answer_this_machine_and_operators(peer: Peer) -
         {"x509_common_name": [OPERATOR]},
     ],
 )
-async def test_no_other_certificate_makes_an_operator(names: dict[str, list[bytes]]) -> None:
+# A certificate says what its holder may do, also on this machine.
+@pytest.mark.parametrize("address", [FOREIGN, "ipv4:127.0.0.1:1"])
+async def test_no_other_certificate_makes_an_operator(
+    address: str, names: dict[str, list[bytes]]
+) -> None:
     for path in (f"/{ADMIN_SERVICE}/Version", f"/{INFERENCE_SERVICE}/RepositoryModelLoad"):
         handler = await guarded(path)
         with pytest.raises(Aborted) as caught:
-            await handler.unary_unary(b"", Peer(FOREIGN, **names))
+            await handler.unary_unary(b"", Peer(address, **names))
         assert caught.value.status is grpc.StatusCode.PERMISSION_DENIED
+
+
+def own_config() -> bytes:
+    request = oip.RepositoryModelLoadRequest(model_name="m")
+    request.parameters["config"].string_param = "{}"
+    return request.SerializeToString()
+
+
+def quieter() -> bytes:
+    request = oip.LogSettingsRequest()
+    request.settings["log_info"].bool_param = False
+    return request.SerializeToString()
+
+
+@pytest.mark.parametrize(
+    ("name", "request_"), [("RepositoryModelLoad", own_config()), ("LogSettings", quieter())]
+)
+async def test_what_one_request_asks_may_need_more_than_its_method(
+    name: str, request_: bytes
+) -> None:
+    handler = await guarded(f"/{INFERENCE_SERVICE}/{name}")
+    with pytest.raises(Aborted) as caught:
+        await handler.unary_unary(request_, Peer(FOREIGN, peer_uri=[OPERATOR]))
+    assert "needs the role 'admin', and you have 'operate'" in caught.value.details
+    await handler.unary_unary(request_, Peer(FOREIGN, peer_uri=[ADMIN]))
+    await handler.unary_unary(b"", Peer(FOREIGN, peer_uri=[OPERATOR]))
 
 
 async def test_inference_answers_everybody() -> None:
@@ -205,3 +241,15 @@ async def test_inference_answers_everybody() -> None:
 
 async def test_a_method_that_is_not_there_has_no_handler() -> None:
     assert await guarded(f"/{INFERENCE_SERVICE}/Nothing") is None
+
+
+async def test_a_method_that_no_role_is_said_for_answers_nobody() -> None:
+    async def serve(_request: bytes, _context: object) -> bytes:
+        return b"served"
+
+    handlers = {"Forgotten": grpc.unary_unary_rpc_method_handler(serve)}
+    forgotten = grpc.method_handlers_generic_handler("farm.v9.New", handlers)
+    handler = await guarded("/farm.v9.New/Forgotten", more=[forgotten])
+    with pytest.raises(Aborted) as caught:
+        await handler.unary_unary(b"", Peer("ipv4:127.0.0.1:1"))
+    assert caught.value.status is grpc.StatusCode.PERMISSION_DENIED

@@ -24,6 +24,7 @@ from farm.core.ledger import (
 )
 from farm.core.models import ModelKey
 from farm.engine.ledger.ledger import CHUNK, Ledger
+from farm.frontend.callers import Callers
 from farm.frontend.grpc_types import GenericHandler
 from farm.frontend.guard import Guard
 from farm.frontend.handlers import service_handler
@@ -71,7 +72,13 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
     ledger = Ledger(tmp_path / "ledger.db", clock=clock, currency="EUR")
     ledger.open()
     server = grpc.aio.server(
-        interceptors=[Guard(farm="shelf", on_error=lambda _: None, on_act=lambda _: None)]
+        interceptors=[
+            Guard(
+                callers=Callers(farm="shelf", certificates=None),
+                on_error=lambda _: None,
+                on_act=lambda _: None,
+            )
+        ]
     )
     server.add_generic_rpc_handlers((_handler(ledger),))
     port = server.add_insecure_port("127.0.0.1:0")
@@ -169,7 +176,13 @@ async def test_records_of_a_time_that_ends_before_it_begins_are_refused(served: 
 
 async def test_a_farm_without_a_ledger_says_so() -> None:
     server = grpc.aio.server(
-        interceptors=[Guard(farm="shelf", on_error=lambda _: None, on_act=lambda _: None)]
+        interceptors=[
+            Guard(
+                callers=Callers(farm="shelf", certificates=None),
+                on_error=lambda _: None,
+                on_act=lambda _: None,
+            )
+        ]
     )
     server.add_generic_rpc_handlers((_handler(None),))
     port = server.add_insecure_port("127.0.0.1:0")

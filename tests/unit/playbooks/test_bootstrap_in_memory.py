@@ -1,11 +1,14 @@
 """Bootstrap: from bare hosts to a farm, on hosts in memory that insist on the right order."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from farm.contexts import FarmHome
+from farm.core.revocations import RevocationReason
+from farm.pki import Authority, read_revocations, revoke
 from farm.sections.meter import Meter, MeterType
 from playbooks import layout, rollout, verification
 from playbooks.outcomes import HostStatus
@@ -80,6 +83,25 @@ def test_one_machine_can_be_all_of_it(tmp_path: Path, gateway: ShelfGateway) -> 
     _, runner = shelf.run()
     assert shelf.errors(runner) == {}
     assert running(shelf) == {"a": HEAD}
+
+
+def test_a_new_bootstrap_keeps_those_out_who_are_revoked_and_restarts_nothing(
+    shelf: ModelShelf,
+) -> None:
+    shelf.run()
+    head = shelf.hosts["a"]
+    folder = shelf.home.folder("shelf").authority
+    authority = Authority.load(folder)
+    now = datetime.now(UTC)
+    revoke(authority, folder, [7], reason=RevocationReason.SUPERSEDED, now=now)
+    before = len(head.changes)
+    _, runner = shelf.run()
+    assert shelf.errors(runner) == {}
+    (only,) = head.changes[before:]
+    assert only.startswith(f"put {layout.REVOCATIONS} ")
+    content = head.paths[layout.REVOCATIONS].content
+    assert set(read_revocations(content, authority.certificate_pem).revocations) == {7}
+    assert all(layout.REVOCATIONS not in shelf.hosts[name].paths for name in "bc")
 
 
 def test_a_dry_run_tells_the_plan_and_changes_nothing(shelf: ModelShelf) -> None:

@@ -8,7 +8,9 @@ import pytest
 
 from farm.contexts import FarmHome
 from farm.core.errors import ConfigurationError
-from farm.pki import inspect
+from farm.core.identities import Identity, IdentityKind
+from farm.core.revocations import RevocationReason
+from farm.pki import REVOCATIONS_FILE, inspect, revoke
 from playbooks.credentials import Credentials
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -71,6 +73,30 @@ def test_the_operators_certificate_is_renewed_before_it_ends(home: FarmHome) -> 
     assert certificate.read_bytes() == before
     kept(home, after=timedelta(days=350))
     assert inspect(certificate.read_bytes()).not_after > inspect(before).not_after
+
+
+def test_an_operators_certificate_of_the_version_before_becomes_an_admins(home: FarmHome) -> None:
+    authority = kept(home).authority
+    certificate = home.folder("shelf").operator_certificate
+    before = Identity("shelf", IdentityKind.OPERATOR, "operator")
+    certificate.write_bytes(authority.issue(before, now=NOW).certificate_pem)
+    kept(home)
+    now = inspect(certificate.read_bytes()).identity
+    assert now == Identity("shelf", IdentityKind.ADMIN, "operator")
+
+
+def test_an_operator_who_was_revoked_gets_a_new_certificate(home: FarmHome) -> None:
+    authority = kept(home).authority
+    folder = home.folder("shelf")
+    before = inspect(folder.operator_certificate.read_bytes())
+    revoke(
+        authority, folder.authority, [before.serial], reason=RevocationReason.SUPERSEDED, now=NOW
+    )
+    again = kept(home)
+    after = inspect(folder.operator_certificate.read_bytes())
+    assert after.serial != before.serial
+    assert after.identity == before.identity
+    assert again.revocations == (folder.authority / REVOCATIONS_FILE).read_bytes()
 
 
 def test_the_context_leads_to_the_gateway(home: FarmHome) -> None:

@@ -1,12 +1,15 @@
 """Upgrades: in place where the head can stay, over a second cluster where it cannot."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from farm.contexts import FarmHome
 from farm.core.errors import ConfigurationError
+from farm.core.revocations import RevocationReason
+from farm.pki import REVOCATIONS_FILE, Authority, revoke
 from farm.sections.meter import Meter, MeterType
 from playbooks import layout, rollout
 from playbooks.cache import CachedFile, sha256_of
@@ -68,6 +71,17 @@ def test_what_is_up_to_date_is_left_alone(shelf: ModelShelf) -> None:
     runner = upgraded(shelf)
     assert {record.status for record in runner.records.values()} == {HostStatus.UNCHANGED}
     assert shelf.gateway.actions == []
+
+
+def test_who_is_revoked_is_told_and_no_head_is_replaced_for_it(shelf: ModelShelf) -> None:
+    folder = shelf.home.folder("shelf").authority
+    now = datetime.now(UTC)
+    revoke(Authority.load(folder), folder, [7], reason=RevocationReason.SUPERSEDED, now=now)
+    upgraded(shelf)
+    head = shelf.hosts["a"]
+    listed = head.paths[layout.REVOCATIONS].content
+    assert listed == (folder / REVOCATIONS_FILE).read_bytes()
+    assert head.running() == {"farm-head@a.service", "farm-gateway@a.service"}
 
 
 def test_another_version_goes_node_by_node_under_the_same_head(shelf: ModelShelf) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from farm.contexts import FarmHome
+from farm.core.revocations import RevocationReason
 from farm.inventory import FarmSettings, Host, Inventory
-from farm.pki import inspect
+from farm.pki import inspect, revoke
 from playbooks import layout, services
 from playbooks.credentials import Credentials
 from playbooks.outcomes import HostStatus
@@ -67,6 +68,22 @@ def test_a_node_is_told_its_head_its_memory_and_its_release(tmp_path: Path) -> N
     bound = memory_max_mb(NODE, 1000)
     assert f"MemoryMax={bound}M" in text(paths, f"{layout.UNITS}/{services.node().unit}")
     assert paths[layout.link("node")].target == layout.release("1.0-abc")
+
+
+def test_the_head_alone_is_told_who_is_revoked_and_nothing_starts_anew_for_it(
+    tmp_path: Path,
+) -> None:
+    made = shelf(tmp_path)
+    held = made.credentials
+    revoke(held.authority, held.folder.authority, [7], reason=RevocationReason.SUPERSEDED, now=NOW)
+    paths = carried_out(HEAD, (*made.common(HEAD), *made.revocations())).paths
+    assert paths[layout.REVOCATIONS].content == held.revocations
+    # An upgrade that compares what the head holds finds it as it was.
+    assert layout.REVOCATIONS not in carried_out(HEAD, made.head(HEAD, "1.0", "a")).paths
+    steps = made.gateway("1.0", cluster="a", letter="a", nodes={})
+    gateway = carried_out(HEAD, steps).paths
+    assert f"revocations: {layout.REVOCATIONS}" in text(gateway, layout.gateway_config("a"))
+    assert layout.REVOCATIONS not in gateway
 
 
 def test_the_firewall_lets_the_farms_hosts_in(tmp_path: Path) -> None:
