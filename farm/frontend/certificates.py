@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
+from threading import RLock
 from typing import Final
 
 import structlog
@@ -30,6 +31,8 @@ _LOOK_S: Final = 1.0
 class Certificates:
     """What a gateway knows of the certificates of one CA. The list in force is the newest.
 
+    Threads may share it.
+
     It comes in `published`, a file that is put there from outside, or over the network, and is
     kept in the folder `kept_in` then: gateways that share it learn of it within a second.
     """
@@ -53,6 +56,8 @@ class Certificates:
         self._kept = kept_in / name
         self._seen: Mapping[Path, tuple[int, int]] = self._stamps()
         self._look_at = clock.monotonic() + _LOOK_S
+        # Of two threads that read a list, the one that has the older must not end last.
+        self._changing = RLock()
         bad = list(self._read())
         if bad and self._list is NO_REVOCATIONS:
             raise ConfigurationError(
@@ -114,40 +119,41 @@ class Certificates:
                 forgets what that one revokes; the one in force stays.
             ConfigurationError: it is in force and could not be kept.
         """
-        self._look()
-        try:
-            found = read_revocations(list_pem, self._ca.read_bytes())
-        except (IntegrityError, OSError) as error:
-            reason = error.message if isinstance(error, FarmError) else "the CA cannot be read"
-            raise InvalidRequestError(f"{reason}; the one in force stays") from error
-        if found != self._list and (reason := found.why_not_after(self._list)):
-            raise InvalidRequestError(
-                f"this list of revoked certificates is not taken: {reason}; the one in force"
-                " stays. Revoke on the machine that made that one, or from its backup"
-            )
-        self._adopt(found)
-        try:
-            replace_file(self._kept, list_pem)
-        except ConfigurationError as error:
-            _log.error("revocations_not_kept", reason=error.message)
-            raise ConfigurationError(
-                "the list of revoked certificates is in force, and forgotten when the gateway"
-                " starts anew, for its disk does not take it; run `farm bootstrap`, then look at"
-                " the gateway's disk (`farm doctor`)"
-            ) from error
-        return found
+        with self._changing:
+            self._look()
+            try:
+                found = read_revocations(list_pem, self._ca.read_bytes())
+            except (IntegrityError, OSError) as error:
+                reason = error.message if isinstance(error, FarmError) else "the CA cannot be read"
+                raise InvalidRequestError(f"{reason}; the one in force stays") from error
+            if found != self._list and (reason := found.why_not_after(self._list)):
+                raise InvalidRequestError(
+                    f"this list of revoked certificates is not taken: {reason}; the one in force"
+                    " stays. Revoke on the machine that made that one, or from its backup"
+                )
+            self._adopt(found)
+            try:
+                replace_file(self._kept, list_pem)
+            except ConfigurationError as error:
+                _log.error("revocations_not_kept", reason=error.message)
+                raise ConfigurationError(
+                    "the list of revoked certificates is in force, and forgotten when the gateway"
+                    " starts anew, for its disk does not take it; run `farm bootstrap`, then look at"
+                    " the gateway's disk (`farm doctor`)"
+                ) from error
+            return found
 
     def _look(self) -> None:
         """Read the lists again if they have changed."""
-        now = self._clock.monotonic()
-        if now < self._look_at:
+        if self._clock.monotonic() < self._look_at:
             return
-        self._look_at = now + _LOOK_S
-        stamps = self._stamps()
-        if stamps != self._seen:
-            self._seen = stamps
-            for reason in self._read():
-                _log.warning("revocations_not_taken", reason=reason)
+        with self._changing:
+            self._look_at = self._clock.monotonic() + _LOOK_S
+            stamps = self._stamps()
+            if stamps != self._seen:
+                self._seen = stamps
+                for reason in self._read():
+                    _log.warning("revocations_not_taken", reason=reason)
 
     def _read(self) -> Iterator[str]:
         """Put what the files hold in force as far as it is newer; yield what is wrong with them."""

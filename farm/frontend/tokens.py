@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Lock
 from typing import Any, Final
 
 import structlog
@@ -37,6 +38,7 @@ class TokenFile:
         self._path = path
         self._seen = self._stamp()
         self._book = TokenBook(read_tokens(path))
+        self._reading = Lock()
         self._refusals = _Refusals()
 
     def holder(self, text: str, *, place: str) -> IssuedToken:
@@ -62,20 +64,27 @@ class TokenFile:
         self._book.check(token, now=datetime.now(UTC))
 
     def _follow(self) -> None:
-        stamp = self._stamp()
-        if stamp == self._seen:
+        """Read the file again if it has changed."""
+        if self._stamp() == self._seen:
             return
-        self._seen = stamp
-        if stamp is None:
-            self._book = TokenBook(Tokens())
+        # Of two threads that read it, the one that began first must not end last.
+        with self._reading:
+            stamp = self._stamp()
+            if stamp != self._seen:
+                self._book = self._read(stamp is not None)
+                self._seen = stamp
+
+    def _read(self, there: bool) -> TokenBook:
+        if not there:
             _log.warning("tokens_gone", reason="the file of tokens is not there any more")
-            return
+            return TokenBook(Tokens())
         try:
-            self._book = TokenBook(read_tokens(self._path))
+            book = TokenBook(read_tokens(self._path))
         except ConfigurationError as error:
             _log.warning("tokens_not_reloaded", reason=error.message)
-        else:
-            _log.info("tokens_reloaded")
+            return self._book
+        _log.info("tokens_reloaded")
+        return book
 
     def _stamp(self) -> tuple[int, int, int, int] | None:
         try:
