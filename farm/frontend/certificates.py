@@ -31,10 +31,9 @@ _LOOK_S: Final = 1.0
 class Certificates:
     """What a gateway knows of the certificates of one CA. The list in force is the newest.
 
-    Threads may share it.
-
     It comes in `published`, a file that is put there from outside, or over the network, and is
     kept in the folder `kept_in` then: gateways that share it learn of it within a second.
+    Threads may share it.
     """
 
     def __init__(self, *, ca: Path, published: Path | None, kept_in: Path, clock: Clock) -> None:
@@ -120,28 +119,31 @@ class Certificates:
             ConfigurationError: it is in force and could not be kept.
         """
         with self._changing:
-            self._look()
-            try:
-                found = read_revocations(list_pem, self._ca.read_bytes())
-            except (IntegrityError, OSError) as error:
-                reason = error.message if isinstance(error, FarmError) else "the CA cannot be read"
-                raise InvalidRequestError(f"{reason}; the one in force stays") from error
-            if found != self._list and (reason := found.why_not_after(self._list)):
-                raise InvalidRequestError(
-                    f"this list of revoked certificates is not taken: {reason}; the one in force"
-                    " stays. Revoke on the machine that made that one, or from its backup"
-                )
-            self._adopt(found)
-            try:
-                replace_file(self._kept, list_pem)
-            except ConfigurationError as error:
-                _log.error("revocations_not_kept", reason=error.message)
-                raise ConfigurationError(
-                    "the list of revoked certificates is in force, and forgotten when the gateway"
-                    " starts anew, for its disk does not take it; run `farm bootstrap`, then look at"
-                    " the gateway's disk (`farm doctor`)"
-                ) from error
-            return found
+            return self._take(list_pem)
+
+    def _take(self, list_pem: bytes) -> RevocationList:
+        self._look()
+        try:
+            found = read_revocations(list_pem, self._ca.read_bytes())
+        except (IntegrityError, OSError) as error:
+            reason = error.message if isinstance(error, FarmError) else "the CA cannot be read"
+            raise InvalidRequestError(f"{reason}; the one in force stays") from error
+        if found != self._list and (reason := found.why_not_after(self._list)):
+            raise InvalidRequestError(
+                f"this list of revoked certificates is not taken: {reason}; the one in force"
+                " stays. Revoke on the machine that made that one, or from its backup"
+            )
+        self._adopt(found)
+        try:
+            replace_file(self._kept, list_pem)
+        except ConfigurationError as error:
+            _log.error("revocations_not_kept", reason=error.message)
+            raise ConfigurationError(
+                "the list of revoked certificates is in force, and forgotten when the gateway"
+                " starts anew, for its disk does not take it; run `farm bootstrap`, then look at"
+                " the gateway's disk (`farm doctor`)"
+            ) from error
+        return found
 
     def _look(self) -> None:
         """Read the lists again if they have changed."""
