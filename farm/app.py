@@ -446,7 +446,7 @@ def _listening(operators: OperatorsConfig | None) -> Listening | None:
 
 
 def _scrapers(
-    config: FarmConfig, tokens: TokenFile | None, certificates: Certificates | None
+    config: FarmConfig, tokens: TokenFile | None, certificates: "Certificates | None"
 ) -> ScrapeAccess | None:
     """Return who may scrape, None where only this machine can."""
     tls = _tls(config.tls)
