@@ -202,7 +202,7 @@ def test_clients_show_tokens_where_the_operator_lets_them(shelf: ShelfFarm) -> N
         assert revoked.exit_code == 0, revoked.said
         carried = shelf.operator.bootstrap(shelf.inventory)
         assert carried.exit_code == 0, carried.said
-        with pytest.raises(triton.InferenceServerException, match="UNAUTHENTICATED.*was revoked"):
+        with pytest.raises(triton.InferenceServerException, match="was revoked on"):
             digit_requests.ask(carol, headers=shown)
     held = shelf.head.shell("stat --format '%a %U' /etc/farm/tokens.json").strip()
     assert held == "600 farm"
