@@ -26,6 +26,7 @@ from farm.core.identities import Identity, IdentityKind
 from farm.core.roles import Role
 from farm.core.token_files import write_tokens
 from farm.core.tokens import Tokens
+from farm.frontend import tokens as module
 from farm.frontend.tls import TlsSettings
 from farm.frontend.tokens import TokenFile, token_in
 from farm.pki import Authority
@@ -58,6 +59,11 @@ class Issued:
 
     def file(self) -> TokenFile:
         return TokenFile(self.path)
+
+
+@pytest.fixture(autouse=True)
+def _looks_at_every_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_LOOK_S", 0.0)
 
 
 @pytest.fixture
@@ -308,6 +314,14 @@ async def test_the_file_is_followed_while_the_gateway_serves(issued: Issued, tls
         issued.revoke("first")
         assert await infer(farm.address, tls.client, second) == [[1, 2]]
         assert "revoked" in (await refused(farm.address, tls.client, first)).message
+
+
+async def test_a_token_counts_as_soon_as_it_is_issued(
+    issued: Issued, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_LOOK_S", 3_600.0)
+    async with running_frontend(tokens=issued.file()) as farm:
+        assert await infer(farm.address, None, issued.issue("ci")) == [[1, 2]]
 
 
 async def test_an_open_connection_ends_with_its_token(issued: Issued, tls: Tls) -> None:

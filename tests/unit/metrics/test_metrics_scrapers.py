@@ -19,6 +19,7 @@ from farm.core.identities import IdentityKind
 from farm.core.roles import Role
 from farm.core.token_files import write_tokens
 from farm.core.tokens import Tokens
+from farm.frontend import tokens as tokens_module
 from farm.frontend.scraping import ScrapeAdmission
 from farm.frontend.tokens import TokenFile
 from farm.metrics import server as module
@@ -27,6 +28,11 @@ from farm.metrics.server import MetricsServer
 
 HOST = "127.0.0.1"
 AUTHORITY, OTHER = new_authority(), new_authority()
+
+
+@pytest.fixture(autouse=True)
+def _looks_at_every_scrape(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tokens_module, "_LOOK_S", 0.0)
 
 
 @pytest.fixture
