@@ -107,15 +107,21 @@ def revoke(
     name: Annotated[str, typer.Argument(help="Whose token is taken back.")],
     file: TokensFile = None,
     context: Context = None,
+    output: OutputFormat = Output.TABLE,
 ) -> None:
     """Take a token back."""
     with farm_errors():
+        from farm.cli.tables import print_json
         from farm.core.token_files import changing, kept_tokens, write_tokens
 
         place, told = _place(file, context)
         with changing(place):
-            write_tokens(place, kept_tokens(place).revoke(name, now=datetime.now(UTC)))
+            tokens = kept_tokens(place).revoke(name, now=datetime.now(UTC))
+            write_tokens(place, tokens)
         sys.stderr.write(f"the token of {name} is taken back.\n{told}\n")
+        if output is Output.JSON:
+            taken = [token for token in tokens.issued if token.name == name]
+            print_json("revoked", token_document(taken[-1]))
 
 
 def _place(file: Path | None, context: str | None) -> tuple[Path, str]:
