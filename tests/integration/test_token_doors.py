@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.error import HTTPError
@@ -219,6 +220,22 @@ def test_who_is_on_the_gateways_machine_needs_none(shelf: Shelf) -> None:
     port = shelf.process.grpc.rpartition(":")[2]
     with AdminClient(f"127.0.0.1:{port}", tls=shelf.tls) as admin:
         assert admin.version().farm_name
+
+
+def test_nothing_else_listens_beyond_loopback(shelf: Shelf) -> None:
+    opened = {int(each.rpartition(":")[2]) for each in (shelf.process.grpc, shelf.process.metrics)}
+    for process in (psutil.Process(shelf.process.process.pid), *shelf.process.family()):
+        with suppress(psutil.NoSuchProcess):
+            listening = [
+                each.laddr
+                for each in process.net_connections()
+                if each.status == psutil.CONN_LISTEN
+            ]
+            # In IPv6 as well: ::1 and ::ffff:127.0.0.1.
+            beyond = {
+                port for ip, port in listening if not ip.endswith("127.0.0.1") and ip != "::1"
+            }
+            assert beyond <= opened, process.name()
 
 
 # -- changes while it serves ----------------------------------------------------------------
