@@ -18,6 +18,7 @@ from farm.config import (
     SchedulingConfig,
     TlsConfig,
 )
+from farm.core.addresses import on_loopback
 from farm.core.clock import Clock, SystemClock
 from farm.core.errors import DrainingError, UnreachableError
 from farm.core.nodes import NodeState
@@ -52,12 +53,15 @@ from farm.frontend.log_service import LogService
 from farm.frontend.node_service import NodeService
 from farm.frontend.repository_service import RepositoryService
 from farm.frontend.revocation_service import RevocationService
+from farm.frontend.scraping import ScrapeAdmission
 from farm.frontend.server import Frontend, FrontendSettings, Listening
 from farm.frontend.terms_service import TermsService
 from farm.frontend.tls import TlsSettings
+from farm.frontend.tokens import TokenFile
 from farm.frontend.watch_service import WatchService
 from farm.logs import LogSwitches
 from farm.metrics.prometheus import PrometheusObserver
+from farm.metrics.scrapers import ScrapeAccess
 from farm.metrics.server import MetricsServer
 from farm.repository.listing import ModelListing
 from farm.repository.repository import Repository
@@ -125,7 +129,7 @@ class Gateway:
         """Wire the parts; nothing is opened yet.
 
         Raises:
-            ConfigurationError: TLS or a handover is not to be had as configured.
+            ConfigurationError: TLS, tokens or a handover are not to be had as configured.
         """
         clock = SystemClock()
         observer = PrometheusObserver(pool.node_ids)
@@ -202,9 +206,11 @@ class Gateway:
             curves=self._curves,
             snapshots=self.snapshots,
         )
+        tokens = TokenFile(config.tokens) if config.tokens is not None else None
         events, history = EventLog(clock), History(clock)
         self._watch = Watch(events=events, history=history)
         certificates = _certificates(config, clock)
+        self._scrapers = _scrapers(config, tokens, certificates)
         self._frontend = Frontend(
             FrontendSettings(
                 address=config.grpc,
@@ -247,7 +253,7 @@ class Gateway:
                 RevocationService(certificates),
                 WatchService(events=events, history=history),
             ),
-            callers=Callers(farm=config.name, certificates=certificates),
+            callers=Callers(farm=config.name, certificates=certificates, tokens=tokens),
             observer=observer,
             on_act=lambda act: events.post(act.happening),
         )
@@ -311,7 +317,11 @@ class Gateway:
         await self._frontend.start(serving=self.dataplane.serving())
         host, _, port = self._config.metrics.rpartition(":")
         self._metrics = MetricsServer(
-            self._registry, host=host.strip("[]"), port=int(port), shared=self._config.handover
+            self._registry,
+            host=host.strip("[]"),
+            port=int(port),
+            access=self._scrapers,
+            shared=self._config.handover,
         )
 
     async def retire(self) -> None:
@@ -433,6 +443,21 @@ def _listening(operators: OperatorsConfig | None) -> Listening | None:
         return None
     tls = TlsSettings(certificate=operators.certificate, key=operators.key, clients_ca=operators.ca)
     return Listening(address=operators.grpc, tls=tls)
+
+
+def _scrapers(
+    config: FarmConfig, tokens: TokenFile | None, certificates: "Certificates | None"
+) -> ScrapeAccess | None:
+    """Return who may scrape, None where only this machine can."""
+    tls = _tls(config.tls)
+    if tls is None or on_loopback(config.metrics):
+        return None
+    return ScrapeAccess(
+        certificate=tls.certificate,
+        key=tls.key,
+        clients_ca=tls.clients_ca,
+        admits=ScrapeAdmission(tokens=tokens, certificates=certificates),
+    )
 
 
 def _limits(scheduling: SchedulingConfig) -> SchedulingLimits:

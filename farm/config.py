@@ -14,7 +14,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from farm.core.addresses import GRPC_ADDRESS, METRICS_ADDRESS
+from farm.core.addresses import GRPC_ADDRESS, METRICS_ADDRESS, on_loopback
 from farm.core.errors import ConfigurationError
 from farm.sections.hardware import Hardware
 from farm.sections.layers import Layers
@@ -106,7 +106,10 @@ class TlsConfig(Section):
     ca: Annotated[File | None, Field(description="issues the clients' certificates")] = None
     clients: Annotated[
         ClientCertificates,
-        Field(description="required: who has no certificate of the CA gets no answer"),
+        Field(
+            description="required: who has no certificate of the CA gets no answer; none: who calls"
+            " from another machine shows a token instead"
+        ),
     ] = ClientCertificates.REQUIRED
 
     @model_validator(mode="after")
@@ -245,7 +248,15 @@ class FarmConfig(Section):
         TracingConfig | None, Field(description="without it no request is traced")
     ] = None
     tls: Annotated[
-        TlsConfig | None, Field(description="of gRPC; without it connections are not encrypted")
+        TlsConfig | None,
+        Field(
+            description="of gRPC, and of metrics beyond this machine; without it connections are"
+            " not encrypted, and nobody gets in from other machines"
+        ),
+    ] = None
+    tokens: Annotated[
+        File | None,
+        Field(description="hashes of the tokens that are accepted, as `farm tokens` keeps them"),
     ] = None
     operators: Annotated[
         OperatorsConfig | None,
@@ -313,6 +324,22 @@ class FarmConfig(Section):
     def _priced(self) -> Self:
         if self.node.board_price is not None and self.power.currency is None:
             raise ValueError("power.currency is missing, and node has a board_price")
+        return self
+
+    @model_validator(mode="after")
+    def _closed(self) -> Self:
+        """Let nobody in from another machine who shows neither a certificate nor a token."""
+        asks = self.tls is not None and (
+            self.tls.clients is ClientCertificates.REQUIRED or self.tokens is not None
+        )
+        for key, usual in (("grpc", GRPC_ADDRESS), ("metrics", METRICS_ADDRESS)):
+            address: str = getattr(self, key)
+            if not asks and not on_loopback(address):
+                raise ValueError(
+                    f"{key}: other machines reach {address}, where nobody has to show who they"
+                    " are: set tls with clients required, for certificates, or tls and tokens, for"
+                    f" tokens of `farm tokens issue`; or listen on this machine alone, at {usual}"
+                )
         return self
 
 

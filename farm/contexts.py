@@ -21,7 +21,7 @@ HOME_VARIABLE: Final = "FARM_HOME"
 _APPLICATION: Final = "bramble-farm"
 _CONTEXT: Final = "context.json"
 _TEXTS: Final = ("address", "server_name")
-_FILES: Final = ("ca", "certificate", "key")
+_FILES: Final = ("ca", "certificate", "key", "token")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,7 @@ class Context:
 
     Without `ca` the connection is not encrypted. `certificate` and `key` are what the client
     shows; `server_name` is the name to expect in the gateway's certificate where that is not
-    the address's.
+    the address's. `token` is the file with the token that goes with every call.
     """
 
     farm: str
@@ -39,6 +39,7 @@ class Context:
     certificate: Path | None = None
     key: Path | None = None
     server_name: str | None = None
+    token: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,11 @@ class FarmFolder:
     @property
     def operator_key(self) -> Path:
         return self.path / "operator-key.pem"
+
+    @property
+    def tokens(self) -> Path:
+        """What is kept of the tokens that were issued (`farm.core.tokens`): no secret of any."""
+        return self.path / "tokens.json"
 
     @property
     def ray_token(self) -> Path:
@@ -186,4 +192,5 @@ def _from_json(farm: str, folder: FarmFolder, text: str) -> Context:
         ca=file("ca"),
         certificate=file("certificate"),
         key=file("key"),
+        token=file("token"),
     )

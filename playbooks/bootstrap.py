@@ -27,6 +27,7 @@ def bootstrap(order: Order, runner: Runner) -> Report:
     fresh = [host for host in farm.nodes() if host not in running]
     runner.phase(lambda host: farm.node_steps(host, cluster, anew=False), fresh)
     farm.bring_models()
+    farm.bring_tokens()
     report.notes += farm.taken_out()
     farm.start_gateway(cluster)
     if not runner.settings.dry_run:

@@ -10,6 +10,7 @@ from farm.contexts import Context, FarmFolder, FarmHome
 from farm.core.identities import Identity, IdentityKind
 from farm.core.private_files import PRIVATE, read_private, replace_file
 from farm.core.revocations import RevocationReason
+from farm.core.token_files import kept_tokens
 from farm.pki import CA_FILE, REVOCATIONS_FILE, Authority, inspect, kept_revocations, revoke
 
 _TOKEN_BYTES = 32
@@ -18,11 +19,15 @@ _OPERATOR = "operator"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credentials:
-    """Made once a farm and kept; `token` is the secret of its Ray cluster."""
+    """Made once a farm and kept; `token` is the secret of its Ray cluster.
+
+    `tokens` is what its gateway is to know of the tokens of its clients.
+    """
 
     folder: FarmFolder
     authority: Authority
     token: bytes
+    tokens: bytes
 
     @classmethod
     def kept(cls, home: FarmHome, farm: str, *, now: datetime) -> Self:
@@ -43,7 +48,12 @@ class Credentials:
         if not folder.ray_token.exists():
             token = secrets.token_hex(_TOKEN_BYTES).encode()
             replace_file(folder.ray_token, token, mode=PRIVATE)
-        own = cls(folder=folder, authority=authority, token=read_private(folder.ray_token))
+        own = cls(
+            folder=folder,
+            authority=authority,
+            token=read_private(folder.ray_token),
+            tokens=kept_tokens(folder.tokens).to_json(),
+        )
         own._renew_operator(now)
         return own
 

@@ -150,6 +150,9 @@ class Deployment:
         if models is not None:
             self.runner.phase(lambda _: self.shelf.models(models), [self.head])
 
+    def bring_tokens(self) -> None:
+        self.runner.phase(lambda _: self.shelf.tokens(), [self.head])
+
     def start_gateway(self, cluster: str) -> None:
         """Start the gateway over a cluster, or have one take over from the one that runs.
 

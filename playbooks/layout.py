@@ -19,6 +19,7 @@ CERTIFICATE: Final = f"{TLS}/cert.pem"
 KEY: Final = f"{TLS}/key.pem"
 REVOCATIONS: Final = f"{TLS}/crl.pem"
 RAY_TOKEN: Final = f"{SETTINGS}/ray-token"
+TOKENS: Final = f"{SETTINGS}/tokens.json"
 FIREWALL: Final = f"{SETTINGS}/firewall.nft"
 
 NODE_CONFIG: Final = f"{SETTINGS}/node.yaml"

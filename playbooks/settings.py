@@ -41,6 +41,7 @@ def gateway_settings(
         "name": inventory.farm.name,
         "grpc": gateway.grpc,
         "metrics": gateway.metrics,
+        "tokens": layout.TOKENS,
         "models": layout.MODELS,
         "state_dir": f"{layout.GATEWAY}/state",
         "curves_dir": f"{layout.GATEWAY}/curves",

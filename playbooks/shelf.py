@@ -131,6 +131,19 @@ class Shelf:
             ),
         )
 
+    def tokens(self) -> Sequence[Step]:
+        """Return the steps that bring the head what the gateway knows of tokens.
+
+        A gateway that runs reads it again by itself.
+        """
+        kept = Put(
+            content=self.credentials.tokens,
+            to=layout.TOKENS,
+            mode=0o600,
+            owner=f"{layout.USER}:{layout.USER}",
+        )
+        return (files("tokens", [kept]),)
+
     def gateway(
         self, release: str, *, cluster: str, letter: str, nodes: Mapping[str, int]
     ) -> Sequence[Step]:

@@ -59,6 +59,7 @@ class Upgrade:
         # It goes on to serve wherever this ends: that is what the order of things is for.
         report.serves = True
         farm.bring_models()
+        farm.bring_tokens()
         report.notes += farm.taken_out()
         if self._fits(farm, before):
             whole = self._in_place(farm, before.cluster)

@@ -112,7 +112,7 @@ def _run(client: "FarmClient", plan: "LoadPlan") -> "LoadResult":
 
     load = f"{plan.concurrency} at a time" if plan.rate_per_s is None else f"{plan.rate_per_s:g}/s"
     sys.stderr.write(f"{load}: {plan.warmup_s:g} s to warm up, then {plan.duration_s:g} s\n")
-    result = asyncio.run(run_load(client.address, plan, tls=client.tls))
+    result = asyncio.run(run_load(client.address, plan, tls=client.tls, token=client.token))
     for code, message in result.first_messages.items():
         sys.stderr.write(f"farm: {result.errors[code]} × {code}, first: {message}\n")
     if result.cpu_fraction > _BUSY:

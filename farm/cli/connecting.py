@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -31,14 +31,17 @@ _CA: Final = "FARM_TLS_CA"
 _CERTIFICATE: Final = "FARM_TLS_CERTIFICATE"
 _KEY: Final = "FARM_TLS_KEY"
 _SERVER_NAME: Final = "FARM_TLS_SERVER_NAME"
+_BEARER: Final = "FARM_TOKEN"
+_BEARER_FILE: Final = "FARM_TOKEN_FILE"
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A gateway; without `tls` the connection is not encrypted."""
+    """A gateway; without `tls` the connection is not encrypted. `token` goes with every call."""
 
     address: str
     tls: "ClientTls | None"
+    token: str | None = field(default=None, repr=False)
 
 
 def target(
@@ -47,15 +50,20 @@ def target(
     """Return the gateway that a command means.
 
     That is --connect's, else the context's that --context names, else FARM_CONNECT's, else the
-    current context's, else the one on this machine. Certificates are those of the named
-    context, else of the variables FARM_TLS_…, which go with an address and not with a context.
+    current context's, else the one on this machine. Certificates and token are those of the
+    named context, else of the variables FARM_TLS_… and FARM_TOKEN…, which go with an address and
+    not with a context.
 
     Raises:
-        ConfigurationError: there is no such context, or the variables do not fit together.
+        ConfigurationError: there is no such context, the variables do not fit together, or a
+            token's file cannot be read.
     """
     environment = os.environ if environment is None else environment
     address, known = _choice(connect, context, environment)
-    return Target(address, _tls_from(environment) if known is None else _tls_of(known))
+    if known is None:
+        return Target(address, _tls_from(environment), _token_from(environment))
+    token = None if known.token is None else _read_token(known.token)
+    return Target(address, _tls_of(known), token)
 
 
 def target_address(
@@ -106,7 +114,7 @@ def farm_client(connect: str | None, context: str | None) -> "Iterator[FarmClien
     meant = target(connect, context)
     with (
         _told_where(connect, context, meant.address),
-        FarmClient(meant.address, tls=meant.tls) as client,
+        FarmClient(meant.address, tls=meant.tls, token=meant.token) as client,
     ):
         yield client
 
@@ -121,7 +129,7 @@ def screen_client(connect: str | None, context: str | None) -> "AdminClient":
     from farm.client import AdminClient
 
     meant = target(connect, context)
-    return AdminClient(meant.address, tls=meant.tls)
+    return AdminClient(meant.address, tls=meant.tls, token=meant.token)
 
 
 @contextmanager
@@ -138,7 +146,7 @@ def admin_client(connect: str | None, context: str | None) -> "Iterator[AdminCli
     meant = target(connect, context)
     with (
         _told_where(connect, context, meant.address),
-        AdminClient(meant.address, tls=meant.tls) as client,
+        AdminClient(meant.address, tls=meant.tls, token=meant.token) as client,
     ):
         try:
             yield client
@@ -251,3 +259,18 @@ def _tls_from(environment: Mapping[str, str]) -> "ClientTls | None":
         key=key,
         server_name=environment.get(_SERVER_NAME) or None,
     )
+
+
+def _token_from(environment: Mapping[str, str]) -> str | None:
+    token, file = environment.get(_BEARER), environment.get(_BEARER_FILE)
+    if token and file:
+        raise ConfigurationError(f"set {_BEARER} or {_BEARER_FILE}, not both")
+    if file:
+        return _read_token(Path(file))
+    return token.strip() if token else None
+
+
+def _read_token(path: Path) -> str:
+    from farm.core.private_files import read_private
+
+    return read_private(path).decode("utf-8", "replace").strip()

@@ -37,6 +37,7 @@ def ls(output: OutputFormat = Output.TABLE) -> None:
                         "address": context.address,
                         "tls": context.ca is not None,
                         "certificate": str(context.certificate) if context.certificate else None,
+                        "token_file": str(context.token) if context.token else None,
                     }
                     for context in contexts
                 ],
@@ -44,14 +45,14 @@ def ls(output: OutputFormat = Output.TABLE) -> None:
             return
         print_table(
             f"Farms in {home.path}",
-            ("", "farm", "gateway", "TLS", "own certificate"),
+            ("", "farm", "gateway", "TLS", "own certificate or token"),
             [
                 (
                     "*" if context.farm == current else "",
                     context.farm,
                     context.address,
                     "yes" if context.ca is not None else "no",
-                    str(context.certificate or "-"),
+                    str(context.certificate or context.token or "-"),
                 )
                 for context in contexts
             ],

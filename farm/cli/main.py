@@ -28,6 +28,7 @@ from farm.cli import (
     run,
     sim,
     support_bundle,
+    tokens,
     top,
     uninstall,
     up,
@@ -63,6 +64,7 @@ app.add_typer(ledger.app, name="ledger")
 app.add_typer(sim.app, name="sim")
 app.add_typer(baselines.app, name="baselines")
 app.add_typer(certs.app, name="certs")
+app.add_typer(tokens.app, name="tokens")
 app.add_typer(contexts.app, name="contexts")
 app.add_typer(inventory.app, name="inventory")
 app.add_typer(hosts.app, name="hosts")

@@ -90,8 +90,9 @@ _LOOKS: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     (_SETTING, rf"\1\g<quote>{MASK}\g<quote>"),
     # Where nothing but a space is between, if it has a digit: no words of a sentence.
     (re.compile(r"\b(passw(?:or)?d|token)\s+(?=[^\s\"']*\d)[^\s\"']{6,}", re.I), rf"\1 {MASK}"),
-    # As GitHub, GitLab, Slack, Hugging Face, PyPI, npm, Stripe, Google and AWS have theirs begin;
-    # JSON web tokens, crypt's hashes.
+    # The farm's own; as GitHub, GitLab, Slack, Hugging Face, PyPI, npm, Stripe, Google and AWS
+    # have theirs begin; JSON web tokens, crypt's hashes.
+    (re.compile(r"\bfarm_[0-9a-f]{12}_[0-9a-f]{8,}", re.I), MASK),
     (
         re.compile(
             r"\b(?:gh[pousr]_|github_pat_|glpat-|xox[abeprs]-|sk-|hf_|pypi-|npm_|[rs]k_(?:live|test)_"

@@ -30,6 +30,12 @@ def up(
         str | None,
         typer.Option(metavar="HOST:PORT", help="Port 0 picks one.", show_default="127.0.0.1:8002"),
     ] = None,
+    tokens: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Whose tokens are accepted: the --file of `farm tokens issue`."
+        ),
+    ] = None,
     inventory: Annotated[
         Path | None,
         typer.Option(
@@ -53,7 +59,13 @@ def up(
         from farm.embedded import run_embedded
         from farm.logs import configure_logging
 
-        flags: dict[str, Any] = {"nodes": nodes, "models": models, "grpc": grpc, "metrics": metrics}
+        flags: dict[str, Any] = {
+            "nodes": nodes,
+            "models": models,
+            "grpc": grpc,
+            "metrics": metrics,
+            "tokens": tokens,
+        }
         if inventory is not None:
             flags |= _embedded(inventory, nodes)
         settings = load_config(config, os.environ, flags)

@@ -74,12 +74,19 @@ class AdminClient:
     """Asks a gateway about its farm and tells it what to serve.
 
     Threads may share it. Every method raises `FarmError`; none tries again by itself. From
-    another machine a gateway wants an operator's certificate, in `tls`.
+    another machine a gateway wants an operator's certificate, in `tls`, or an operator's
+    `token`, which needs `tls` as well.
     """
 
-    def __init__(self, address: str = DEFAULT_ADDRESS, *, tls: ClientTls | None = None) -> None:
+    def __init__(
+        self,
+        address: str = DEFAULT_ADDRESS,
+        *,
+        tls: ClientTls | None = None,
+        token: str | None = None,
+    ) -> None:
         self.address = checked_address(address)
-        self._calls = BlockingCalls(address, tls, 0)
+        self._calls = BlockingCalls(address, tls, 0, token=token)
 
     def __enter__(self) -> Self:
         return self

@@ -40,15 +40,21 @@ class AsyncFarmClient:
 
     A call that the server pushes back, or does not answer at all, is tried again up to
     `retries` times within its own deadline; 0 turns that off. Without `tls` nothing is
-    encrypted.
+    encrypted. `token` is shown with every call; to other machines it needs `tls`.
     """
 
     def __init__(
-        self, address: str = DEFAULT_ADDRESS, *, tls: ClientTls | None = None, retries: int = 2
+        self,
+        address: str = DEFAULT_ADDRESS,
+        *,
+        tls: ClientTls | None = None,
+        token: str | None = None,
+        retries: int = 2,
     ) -> None:
         self.address = checked_address(address)
         self.tls = tls
-        self._calls = AsyncCalls(address, tls, retries)
+        self.token = token
+        self._calls = AsyncCalls(address, tls, retries, token=token)
 
     async def __aenter__(self) -> Self:
         return self

@@ -17,6 +17,7 @@ from farm.client.errors import of_call
 from farm.client.methods import Answer, Request, Rpc
 from farm.client.retries import retry_delay_s, spread
 from farm.client.tls import ClientTls
+from farm.client.tokens import shown_token
 from farm.core.errors import ConfigurationError, FarmError, RequestCancelledError
 from farm.core.tracing import TRACE_PARENT
 
@@ -32,9 +33,12 @@ class BlockingCalls:
     Unary calls are tried again up to `retries` times, so they must be safe to repeat.
     """
 
-    def __init__(self, address: str, tls: ClientTls | None, retries: int) -> None:
+    def __init__(
+        self, address: str, tls: ClientTls | None, retries: int, *, token: str | None = None
+    ) -> None:
         self.address = address
         self._retries = _checked(retries)
+        self._shown = shown_token(token, address, tls)
         self._channel = open_channel(address, tls)
         self._calls = _multicallables(self._channel)
 
@@ -86,7 +90,7 @@ class BlockingCalls:
     ) -> Any:
         """Call a method once and return what gRPC returns, or raise what gRPC raises."""
         try:
-            return self._calls[name](request, timeout=timeout_s, metadata=metadata)
+            return self._calls[name](request, timeout=timeout_s, metadata=(*self._shown, *metadata))
         except ValueError as error:
             raise RequestCancelledError(_CLOSED) from error
 
@@ -94,9 +98,12 @@ class BlockingCalls:
 class AsyncCalls:
     """The same for one event loop."""
 
-    def __init__(self, address: str, tls: ClientTls | None, retries: int) -> None:
+    def __init__(
+        self, address: str, tls: ClientTls | None, retries: int, *, token: str | None = None
+    ) -> None:
         self.address = address
         self._retries = _checked(retries)
+        self._shown = shown_token(token, address, tls)
         self._channel = open_aio_channel(address, tls)
         self._calls = _multicallables(self._channel)
 
@@ -141,7 +148,7 @@ class AsyncCalls:
         call = self._calls[name]
         arguments = () if request is None else (request,)
         try:
-            return call(*arguments, timeout=timeout_s, metadata=metadata)
+            return call(*arguments, timeout=timeout_s, metadata=(*self._shown, *metadata))
         except grpc.aio.UsageError as error:
             raise RequestCancelledError(_CLOSED) from error
 

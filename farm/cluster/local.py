@@ -56,7 +56,12 @@ class LocalCluster:
             # Ctrl-C on the terminal is for the farm, which then ends in good order.
             start_new_session=True,
         )
-        os.environ.update(ray_environment.SETTINGS, RAY_AUTH_TOKEN=secrets.token_hex(32))
+        os.environ.update(
+            ray_environment.SETTINGS,
+            RAY_AUTH_TOKEN=secrets.token_hex(32),
+            # Else Ray listens on every interface, without TLS, for other machines to join.
+            RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER="0",
+        )
         # `ray.init` would join whatever cluster this names.
         os.environ.pop("RAY_ADDRESS", None)
         import ray

@@ -1,5 +1,6 @@
 """Where a gateway is found when nobody says otherwise: Triton's ports, on loopback."""
 
+from ipaddress import IPv6Address, ip_address
 from typing import Final
 
 from farm.core.errors import ConfigurationError
@@ -26,3 +27,19 @@ def checked_address(address: str) -> str:
     raise ConfigurationError(
         f"the gateway's address '{address}' is not HOST:PORT, for example {GRPC_ADDRESS}"
     )
+
+
+def on_loopback(address: str) -> bool:
+    """Whether HOST:PORT, or a socket's path as `unix:PATH`, is this machine's alone.
+
+    Of names only `localhost` is: what another one stands for may change.
+    """
+    if address.startswith("unix:"):
+        return True
+    host = address.rpartition(":")[0].strip("[]")
+    try:
+        parsed = ip_address(host)
+    except ValueError:
+        return host.lower() == "localhost"
+    mapped = parsed.ipv4_mapped if isinstance(parsed, IPv6Address) else None
+    return (mapped or parsed).is_loopback

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
+from threading import RLock
 from typing import Final
 
 import structlog
@@ -32,6 +33,7 @@ class Certificates:
 
     It comes in `published`, a file that is put there from outside, or over the network, and is
     kept in the folder `kept_in` then: gateways that share it learn of it within a second.
+    Threads may share it.
     """
 
     def __init__(self, *, ca: Path, published: Path | None, kept_in: Path, clock: Clock) -> None:
@@ -53,6 +55,8 @@ class Certificates:
         self._kept = kept_in / name
         self._seen: Mapping[Path, tuple[int, int]] = self._stamps()
         self._look_at = clock.monotonic() + _LOOK_S
+        # Of two threads that read a list, the one that has the older must not end last.
+        self._changing = RLock()
         bad = list(self._read())
         if bad and self._list is NO_REVOCATIONS:
             raise ConfigurationError(
@@ -114,6 +118,10 @@ class Certificates:
                 forgets what that one revokes; the one in force stays.
             ConfigurationError: it is in force and could not be kept.
         """
+        with self._changing:
+            return self._take(list_pem)
+
+    def _take(self, list_pem: bytes) -> RevocationList:
         self._look()
         try:
             found = read_revocations(list_pem, self._ca.read_bytes())
@@ -139,15 +147,15 @@ class Certificates:
 
     def _look(self) -> None:
         """Read the lists again if they have changed."""
-        now = self._clock.monotonic()
-        if now < self._look_at:
+        if self._clock.monotonic() < self._look_at:
             return
-        self._look_at = now + _LOOK_S
-        stamps = self._stamps()
-        if stamps != self._seen:
-            self._seen = stamps
-            for reason in self._read():
-                _log.warning("revocations_not_taken", reason=reason)
+        with self._changing:
+            self._look_at = self._clock.monotonic() + _LOOK_S
+            stamps = self._stamps()
+            if stamps != self._seen:
+                self._seen = stamps
+                for reason in self._read():
+                    _log.warning("revocations_not_taken", reason=reason)
 
     def _read(self) -> Iterator[str]:
         """Put what the files hold in force as far as it is newer; yield what is wrong with them."""

@@ -18,6 +18,7 @@ from farm.core.errors import (
     FarmError,
     InvalidRequestError,
     PermissionDeniedError,
+    UnauthenticatedError,
 )
 from farm.core.roles import Role
 from farm.frontend.acts import Acts
@@ -172,11 +173,18 @@ class _Guarded:
         """Refuse a caller who has not the role that is needed."""
         if needed is None or (caller.role is not None and caller.role >= needed):
             return
+        name = self._method.rpartition("/")[2]
+        if caller.role is None:
+            raise UnauthenticatedError(
+                f"{name} needs the role '{needed}', and you have shown none: show a token, as"
+                " `authorization: Bearer TOKEN` (`farm tokens issue`, where the farm is run from,"
+                " makes one), or call it on the gateway's own machine"
+            )
         raise PermissionDeniedError(
-            f"{self._method.rpartition('/')[2]} needs the role '{needed}', and"
-            f" {_has(caller.role)}: call it with a certificate of that role (`farm certs issue"
-            f" NAME --role {needed}`, where the farm was bootstrapped, makes one), or, without"
-            " any, on the gateway's own machine"
+            f"{name} needs the role '{needed}', and you have '{caller.role}': call it with a"
+            f" certificate of that role (`farm certs issue NAME --role {needed}`, where the farm"
+            f" was bootstrapped, makes one), with such a token (`farm tokens issue NAME --role"
+            f" {needed}`), or, without any, on the gateway's own machine"
         )
 
     def _parse(self, raw: bytes) -> Any:
@@ -196,7 +204,3 @@ class _Guarded:
         self._on_error(known.code)
         await context.abort(STATUS[known.code], bounded_message(known), trailers(known))
         raise AssertionError  # abort never returns
-
-
-def _has(role: Role | None) -> str:
-    return "you have shown none" if role is None else f"you have '{role}'"

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Sequence
 
+from farm.core.addresses import on_loopback
 from farm.core.errors import ConfigurationError
 from farm.core.ports import CLUSTER_BASES, ClusterPorts
 from farm.core.suggestions import nearest
 from farm.core.text import printable
-from farm.inventory.model import FarmSettings, GatewaySettings, Host
+from farm.inventory.model import FarmSettings, GatewaySettings, Host, Tls
 from farm.inventory.yaml_tree import Key, Tree
 from farm.sections.power import Power
 
@@ -93,4 +94,14 @@ def _check_gateway(tree: Tree, gateway: GatewaySettings) -> None:
             if ports.first <= port <= ports.last:
                 tree.blame(
                     ("farm", "gateway", key), f"has a port of {ports.first} to {ports.last}, Ray's"
+                )
+    if gateway.tls is Tls.OFF:
+        for key in ("grpc", "metrics"):
+            address = getattr(gateway, key)
+            if not on_loopback(address):
+                tree.blame(
+                    ("farm", "gateway", "tls"),
+                    f"must not be off where other machines reach {key}, at {address}: mutual lets"
+                    " in who has a certificate (`farm certs issue`), server who has a token (`farm"
+                    " tokens issue`); or let it listen on 127.0.0.1",
                 )

@@ -45,11 +45,14 @@ class Role(StrEnum):
 
 
 class Tls(StrEnum):
-    """Who proves an identity to whom on the gateway's port."""
+    """Who proves an identity to whom on the gateway's ports, and how."""
 
     OFF = "off"
+    """Nobody does, and nobody on another machine gets in."""
     SERVER = "server"
+    """The gateway by its certificate, clients on other machines by a token in each call."""
     MUTUAL = "mutual"
+    """Both by certificates."""
 
 
 class HostSettings(Hardware):
@@ -109,7 +112,8 @@ class GatewaySettings(Section):
     tls: Annotated[
         Tls,
         Field(
-            description="mutual: clients need a certificate too; server: only the gateway has one"
+            description="mutual: clients need a certificate; server: a token; off: none, and only"
+            " this machine is let in"
         ),
     ] = Tls.MUTUAL
     operators: Annotated[

@@ -1,38 +1,60 @@
-"""Where the metrics are scraped: plain HTTP, on a thread of its own."""
+"""Where the metrics are scraped, over HTTP, or over HTTPS from other machines."""
 
 import socket
+import ssl
+from collections.abc import Iterable
 from socketserver import ThreadingMixIn
-from threading import Thread
+from threading import BoundedSemaphore, Thread
+from typing import TYPE_CHECKING, Any, Final
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from prometheus_client import CollectorRegistry, make_wsgi_app
 
 from farm.core.errors import ConfigurationError
 from farm.core.handover import take_new_connections
+from farm.metrics.scrapers import Admission, ScrapeAccess, ServerTls
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+# Of one connection: for its handshake, and for each time that it is waited for.
+_PATIENCE_S: Final = 10.0
+# Who comes while so many are served is turned away.
+_AT_ONCE: Final = 64
+
+_CERTIFICATE: Final = "farm.certificate"
 
 
 class MetricsServer:
-    """Serves a registry over HTTP at /metrics."""
+    """Serves a registry at /metrics, on threads of its own."""
 
     def __init__(
-        self, registry: CollectorRegistry, *, host: str, port: int, shared: bool = False
+        self,
+        registry: CollectorRegistry,
+        *,
+        host: str,
+        port: int,
+        access: ScrapeAccess | None = None,
+        shared: bool = False,
     ) -> None:
         """Begin to serve; `port` 0 lets the system choose.
 
-        A `shared` address may be taken over by a newer process, as this one takes it over from
-        an older one.
+        Without `access` it is plain HTTP for whoever reaches it, else HTTPS. A `shared` address
+        may be taken over by a newer process, as this one takes it over from an older one.
 
         Raises:
-            ConfigurationError: the address cannot be bound.
+            ConfigurationError: the address cannot be bound, or a file of TLS not be used.
         """
+        tls = None if access is None else ServerTls(access)
         try:
-            self._server = _Server(host, port, shared=shared)
+            self._server = _Server(host, port, tls=tls, shared=shared)
         except OSError as error:
             raise ConfigurationError(
                 f"the metrics address {host}:{port} cannot be bound ({error.strerror}); choose"
                 " another port"
             ) from error
-        self._server.set_app(make_wsgi_app(registry))
+        page: WSGIApplication = make_wsgi_app(registry)
+        self._server.set_app(page if access is None else _for_the_admitted(page, access.admits))
         self.port = self._server.server_port
         if shared:
             take_new_connections(self._server.socket)
@@ -46,18 +68,78 @@ class MetricsServer:
         self._thread.join()
 
 
+def _for_the_admitted(page: "WSGIApplication", admits: Admission) -> "WSGIApplication":
+    """Return a page that only those see who are let in."""
+
+    def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        if admits(environ.get("HTTP_AUTHORIZATION", ""), environ[_CERTIFICATE]):
+            return page(environ, start_response)
+        start_response(
+            "401 Unauthorized",
+            [("Content-Type", "text/plain; charset=utf-8"), ("WWW-Authenticate", "Bearer")],
+        )
+        return [
+            b"these metrics are for who shows a token of the farm's that is good (`farm tokens"
+            b" issue`), or a certificate that has not been taken back\n"
+        ]
+
+    return answer
+
+
 class _Server(ThreadingMixIn, WSGIServer):
     """One thread a scrape: a scraper that hangs holds up no other."""
 
     daemon_threads = True
 
-    def __init__(self, host: str, port: int, *, shared: bool) -> None:
+    def __init__(self, host: str, port: int, *, tls: ServerTls | None, shared: bool) -> None:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         self.address_family = found[0][0]
         self.allow_reuse_port = shared
+        self._tls = tls
+        self._free = BoundedSemaphore(_AT_ONCE)
         super().__init__((host, port), _Quiet)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Serve a connection on a thread, unless too many are served already."""
+        if self._free.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(self._met(request), client_address)
+        # Who left before a word was said.
+        except OSError:
+            self.shutdown_request(request)
+        finally:
+            self._free.release()
+
+    def _met(self, request: socket.socket) -> socket.socket:
+        """Return a connection as it is to be served: encrypted, but before its handshake."""
+        request.settimeout(_PATIENCE_S)
+        if self._tls is None:
+            return request
+        return self._tls.context().wrap_socket(
+            request, server_side=True, do_handshake_on_connect=False
+        )
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        try:
+            if isinstance(request, ssl.SSLSocket):
+                request.do_handshake()
+            super().finish_request(request, client_address)
+        # Who leaves, says nothing or shows nothing good; strangers must not fill the log.
+        except OSError:
+            return
 
 
 class _Quiet(WSGIRequestHandler):
+    def get_environ(self) -> dict[str, Any]:
+        environ = super().get_environ()
+        own = self.connection
+        shown = own.getpeercert(binary_form=True) if isinstance(own, ssl.SSLSocket) else None
+        return {**environ, _CERTIFICATE: shown}
+
     def log_message(self, format: str, *args: object) -> None:
         """Log nothing: a scrape is no event."""

@@ -36,13 +36,18 @@ def client(address: str, folder: Path) -> triton.InferenceServerClient:
     )
 
 
-def ask(connection: triton.InferenceServerClient, model: str = "digits") -> Answer:
+def ask(
+    connection: triton.InferenceServerClient,
+    model: str = "digits",
+    *,
+    headers: Mapping[str, str] | None = None,
+) -> Answer:
     """Ask a model for the images of its golden and return its answer, which is right."""
     golden = GOLDENS[model]
     images = golden.inputs["image"]
     given = triton.InferInput("image", list(images.shape), "FP32")
     given.set_data_from_numpy(images)
-    result = connection.infer(model, [given])
+    result = connection.infer(model, [given], headers=headers and dict(headers))
     outputs = {name: result.as_numpy(name) for name in golden.outputs}
     for name, expected in golden.outputs.items():
         assert not difference(outputs[name], expected, golden), name

@@ -177,30 +177,51 @@ def newcomer(shelf: ShelfFarm) -> Host:
     return shelf.lab.host("newcomer", memory_mb=2048, sudo="password")
 
 
-def test_clients_without_certificates_where_the_operator_lets_them(shelf: ShelfFarm) -> None:
+def test_clients_show_tokens_where_the_operator_lets_them(shelf: ShelfFarm) -> None:
     ca = str(shelf.developer / "ca.pem")
-    for tls in ("server", "off"):
-        told = {"gateway": {"tls": tls}}
-        shelf.lab.write_inventory(head=shelf.head, nodes=shelf.nodes, farm=told)
-        changed = shelf.operator.bootstrap(shelf.inventory)
-        assert changed.exit_code == 0, changed.said
-        assert {name for name, host in changed.hosts.items() if host["changes"]} == {
-            shelf.head.name
-        }
-        encrypted = {"ssl": True, "root_certificates": ca} if tls == "server" else {}
-        with triton.InferenceServerClient(shelf.address, **encrypted) as nobody:
-            digit_requests.ask(nobody)
-            with pytest.raises(triton.InferenceServerException, match="PERMISSION_DENIED"):
-                nobody.unload_model("digits")
+    token = shelf.operator.farm("tokens", "issue", "carol").stdout.strip()
+    shown = {"authorization": f"Bearer {token}"}
+    shelf.lab.write_inventory(
+        head=shelf.head, nodes=shelf.nodes, farm={"gateway": {"tls": "server"}}
+    )
+    changed = shelf.operator.bootstrap(shelf.inventory)
+    assert changed.exit_code == 0, changed.said
+    assert {name for name, host in changed.hosts.items() if host["changes"]} == {shelf.head.name}
+    with triton.InferenceServerClient(shelf.address, ssl=True, root_certificates=ca) as carol:
+        digit_requests.ask(carol, headers=shown)
+        with pytest.raises(triton.InferenceServerException, match="PERMISSION_DENIED"):
+            carol.unload_model("digits", headers=shown)
+        for other in ({}, {"authorization": f"Bearer {token[:-1]}_"}):
+            with pytest.raises(triton.InferenceServerException, match="UNAUTHENTICATED"):
+                digit_requests.ask(carol, headers=other)
         # Operators have a port of their own then, on which everybody shows a certificate.
         shelf.operator.await_nodes(*(node.name for node in shelf.nodes))
         with pytest.raises(triton.InferenceServerException, match="UNAVAILABLE"):
             ask_without_certificate(f"{shelf.head.address}:{OPERATORS}", ca)
+        revoked = shelf.operator.farm("tokens", "revoke", "carol")
+        assert revoked.exit_code == 0, revoked.said
+        carried = shelf.operator.bootstrap(shelf.inventory)
+        assert carried.exit_code == 0, carried.said
+        with pytest.raises(triton.InferenceServerException, match="was revoked on"):
+            digit_requests.ask(carol, headers=shown)
+    held = shelf.head.shell("stat --format '%a %U' /etc/farm/tokens.json").strip()
+    assert held == "600 farm"
     shelf.lab.write_inventory(head=shelf.head, nodes=shelf.nodes)
     mutual = shelf.operator.bootstrap(shelf.inventory)
     assert mutual.exit_code == 0, mutual.said
     with pytest.raises(triton.InferenceServerException, match="UNAVAILABLE"):
         ask_without_certificate(shelf.address, ca)
+
+
+def test_nobody_listens_to_everybody(shelf: ShelfFarm) -> None:
+    shelf.lab.write_inventory(head=shelf.head, nodes=shelf.nodes, farm={"gateway": {"tls": "off"}})
+    try:
+        for command in (("inventory", "check"), ("bootstrap",)):
+            refused = shelf.operator.farm(*command, "-i", shelf.inventory)
+            assert refused.exit_code == 2, refused.said
+            assert "farm.gateway.tls: must not be off" in refused.said
+    finally:
+        shelf.lab.write_inventory(head=shelf.head, nodes=shelf.nodes)
 
 
 def ask_without_certificate(address: str, ca: str) -> None:

@@ -196,9 +196,43 @@ def test_a_file_runs_no_code(file: Path, tmp_path: Path) -> None:
     assert not made.exists()
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1:0", "[::1]:8001", "localhost:80", "pi.local:65535"])
+@pytest.mark.parametrize("address", ["127.0.0.1:0", "[::1]:8001", "localhost:80"])
 def test_addresses(address: str) -> None:
     assert load_config(None, {}, {"grpc": address}).grpc == address
+
+
+MUTUAL = "tls: {certificate: c.pem, key: k.pem, ca: ca.pem}\n"
+SERVER = "tls: {certificate: c.pem, key: k.pem, clients: none}\n"
+TOKENS = "tokens: tokens.json\n"
+OUTSIDE = ["0.0.0.0:8001", "[::]:8001", "198.18.0.10:8001", "pi.local:65535"]
+
+
+@pytest.mark.parametrize("address", OUTSIDE)
+@pytest.mark.parametrize("key", ["grpc", "metrics"])
+def test_nobody_gets_in_from_elsewhere_who_shows_nothing(
+    file: Path, key: str, address: str
+) -> None:
+    listening = f"{key}: '{address}'\n"
+    for open_to_all in ("", TOKENS, SERVER):
+        file.write_text(listening + open_to_all)
+        said = wrong(file)
+        assert f"{key}: other machines reach {address}" in said
+        assert "clients required" in said and "farm tokens issue" in said
+    for closed in (MUTUAL, MUTUAL + TOKENS, SERVER + TOKENS):
+        file.write_text(listening + closed)
+        assert getattr(load_config(file, {}, {}), key) == address
+
+
+def test_a_flag_opens_nothing_either(file: Path) -> None:
+    file.write_text(SERVER)
+    assert "grpc: other machines reach 0.0.0.0:1" in wrong(file, grpc="0.0.0.0:1")
+    assert load_config(file, {"FARM_TOKENS": "t.json"}, {"grpc": "0.0.0.0:1"}).tokens == Path(
+        "t.json"
+    )
+
+
+def test_a_clients_token_is_no_setting_of_the_farm() -> None:
+    assert load_config(None, {"FARM_TOKEN": "x", "FARM_TOKEN_FILE": "y"}, {}) == FarmConfig()
 
 
 def test_a_configuration_does_not_change() -> None:

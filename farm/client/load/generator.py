@@ -75,7 +75,9 @@ class LoadResult:
         return self.errors.total()
 
 
-async def run_load(address: str, plan: LoadPlan, *, tls: ClientTls | None = None) -> LoadResult:
+async def run_load(
+    address: str, plan: LoadPlan, *, tls: ClientTls | None = None, token: str | None = None
+) -> LoadResult:
     """Send a plan's requests and return what came back.
 
     A closed loop counts the requests that end within the time measured; an open loop those
@@ -83,7 +85,7 @@ async def run_load(address: str, plan: LoadPlan, *, tls: ClientTls | None = None
     """
     result = LoadResult(plan)
     opened = StreamTransport if plan.stream else UnaryTransport
-    transport: Transport = opened(address, tls)
+    transport: Transport = opened(address, tls, token)
     async with transport:
         starts = time.perf_counter() + plan.warmup_s
         run = _Run(plan, transport, result, starts, starts + plan.duration_s)

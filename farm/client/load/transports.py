@@ -10,6 +10,7 @@ import grpc
 from farm.client.channel import inference_methods, open_aio_channel
 from farm.client.errors import of_call, of_stream
 from farm.client.tls import ClientTls
+from farm.client.tokens import shown_token
 from farm.core.errors import DeadlineExceededError, FarmError, UnreachableError
 from farm.pb.open_inference_pb2 import ModelInferResponse
 
@@ -36,9 +37,10 @@ class Transport(Protocol):
 class UnaryTransport:
     """One call of ModelInfer a request."""
 
-    def __init__(self, address: str, tls: ClientTls | None) -> None:
+    def __init__(self, address: str, tls: ClientTls | None, token: str | None) -> None:
         method = inference_methods()["ModelInfer"]
         self._address = address
+        self._shown = shown_token(token, address, tls)
         self._channel = open_aio_channel(address, tls)
         self._call: Callable[..., Any] = self._channel.unary_unary(
             method.path,
@@ -59,7 +61,9 @@ class UnaryTransport:
 
     async def send(self, message: bytes, timeout_s: float) -> ModelInferResponse:
         try:
-            response: ModelInferResponse = await self._call(message, timeout=timeout_s)
+            response: ModelInferResponse = await self._call(
+                message, timeout=timeout_s, metadata=self._shown
+            )
         except grpc.aio.AioRpcError as failed:
             raise of_call(failed, self._address) from failed
         return response
@@ -71,9 +75,10 @@ class StreamTransport:
     When the stream breaks, everything in flight and everything after fails with its error.
     """
 
-    def __init__(self, address: str, tls: ClientTls | None) -> None:
+    def __init__(self, address: str, tls: ClientTls | None, token: str | None) -> None:
         method = inference_methods()["ModelStreamInfer"]
         self._address = address
+        self._shown = shown_token(token, address, tls)
         self._channel = open_aio_channel(address, tls)
         self._open: Callable[..., Any] = self._channel.stream_stream(
             method.path,
@@ -88,7 +93,7 @@ class StreamTransport:
         self._broken: FarmError | None = None
 
     async def __aenter__(self) -> Self:
-        self._call = self._open()
+        self._call = self._open(metadata=self._shown)
         self._reader = asyncio.create_task(self._read(), name="answers of a stream")
         return self
 

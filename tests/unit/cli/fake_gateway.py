@@ -110,6 +110,8 @@ class FakeGateway:
         # The lists of revoked certificates that it was told.
         self.revocations: list[bytes] = []
         self.warning = ""
+        # The authorization that the last call brought.
+        self.shown = ""
         # A load or unload ends once a test has seen what it waits for.
         self.watched = Event()
 
@@ -318,6 +320,7 @@ class FakeGateway:
             self._fail(ModelNotFoundError(f"there is no model '{name}' on this farm"), context)
 
     def _check(self, error: FarmError | None, context: Any) -> None:
+        self.shown = dict(context.invocation_metadata()).get("authorization", "")
         if error is not None:
             self._fail(error, context)
 

@@ -58,6 +58,7 @@ from farm.frontend.repository_service import RepositoryService
 from farm.frontend.revocation_service import RevocationService
 from farm.frontend.server import Frontend, FrontendSettings, Listening
 from farm.frontend.tls import TlsSettings
+from farm.frontend.tokens import TokenFile
 from farm.logs import LogSwitches
 from farm.pb.model_config_pb2 import ModelConfig
 from farm.pb.services import ADMIN_SERVICE, INFERENCE_SERVICE, Method, methods
@@ -435,6 +436,7 @@ def make_frontend(
     max_receive_bytes: int = 1 << 20,
     tls: TlsSettings | None = None,
     operators: Listening | None = None,
+    tokens: TokenFile | None = None,
     connection_age_s: float | None = None,
     notes: ErrorNotes | None = None,
     control: FakeControl | None = None,
@@ -460,7 +462,7 @@ def make_frontend(
             node_service(cordons),
             RevocationService(certificates),
         ),
-        callers=Callers(farm="shelf", certificates=certificates),
+        callers=Callers(farm="shelf", certificates=certificates, tokens=tokens),
         observer=observer,
         on_act=[].append if acts is None else acts.append,
     )
@@ -502,6 +504,7 @@ async def running_frontend(
     tls: TlsSettings | None = None,
     *,
     operators: Listening | None = None,
+    tokens: TokenFile | None = None,
     traced: bool = False,
     certificates: Certificates | None = None,
 ) -> AsyncIterator[RunningFrontend]:
@@ -515,6 +518,7 @@ async def running_frontend(
         dataplane,
         tls=tls,
         operators=operators,
+        tokens=tokens,
         notes=notes,
         control=control,
         cordons=cordons,

@@ -149,7 +149,7 @@ async def test_a_stranger_is_told_of_and_does_not_crowd_out_what_else_happened(
         await told(frontend, "Version", None)
         (act,) = frontend.acts
         assert (act.action, act.subject, act.actor) == ("NodeAction", "shelf", HERE)
-        assert act.code is ErrorCode.PERMISSION_DENIED
+        assert act.code is ErrorCode.UNAUTHENTICATED
         monkeypatch.setattr(module, "_REFUSALS_APART_S", 0.0)
         await told(frontend, "NodeAction", asked)
         assert "(4 more were refused" in frontend.acts[1].reason

@@ -19,7 +19,9 @@ def caller(peer: str, *uris: bytes, callers: Callers | None = None, **names: lis
     if shown:
         shown["x509_pem_cert"] = [repr(shown).encode()]
         shown.setdefault("x509_subject_alternative_name", list(uris))
-    context: Any = SimpleNamespace(peer=lambda: peer, auth_context=lambda: shown)
+    context: Any = SimpleNamespace(
+        peer=lambda: peer, auth_context=lambda: shown, invocation_metadata=lambda: ()
+    )
     return (callers or Callers(farm="shelf", certificates=None)).identify(cast("Context", context))
 
 
@@ -87,7 +89,7 @@ def test_a_certificate_decides_wherever_its_holder_calls_from(
 def test_who_shows_nothing_may_do_all_on_this_machine_alone() -> None:
     assert caller(HERE).role is Role.ADMIN
     assert caller("unix:/run/farm.sock").role is Role.ADMIN
-    assert caller(ELSEWHERE).role is Role.INFER
+    assert caller(ELSEWHERE).role is None
 
 
 def test_the_highest_of_several_identities_counts() -> None:
@@ -112,7 +114,7 @@ def test_a_port_that_is_another_connections_now_is_another_caller() -> None:
         caller(ELSEWHERE, *uris, callers=callers).role
         for uris in ([b"farm://shelf/admin/ann"], [], [b"farm://shelf/client/bob"])
     ]
-    assert roles == [Role.ADMIN, Role.INFER, Role.INFER]
+    assert roles == [Role.ADMIN, None, Role.INFER]
 
 
 def test_what_is_remembered_of_connections_has_a_bound() -> None:

@@ -89,6 +89,9 @@ class Peer:
     def auth_context(self) -> Mapping[str, Iterable[bytes]]:
         return self._names
 
+    def invocation_metadata(self) -> tuple[tuple[str, str], ...]:
+        return ()
+
     def time_remaining(self) -> None:
         return None
 
@@ -97,6 +100,11 @@ class Peer:
 
 
 FOREIGN = "ipv4:192.168.1.7:50051"
+CLIENT, OPERATOR, ADMIN = (
+    b"farm://shelf/client/ann",
+    b"farm://shelf/operator/ann",
+    b"farm://shelf/admin/ann",
+)
 
 
 async def guarded(
@@ -128,11 +136,21 @@ async def guarded(
 async def test_operators_methods_are_refused_to_foreign_peers() -> None:
     handler = await guarded(f"/{ADMIN_SERVICE}/Version")
     with pytest.raises(Aborted) as caught:
-        await handler.unary_unary(b"", Peer(FOREIGN))
+        await handler.unary_unary(b"", Peer(FOREIGN, peer_uri=[CLIENT]))
     assert caught.value.status is grpc.StatusCode.PERMISSION_DENIED
     assert "Version needs the role 'operate', and you have 'infer'" in caught.value.details
     assert "farm certs issue NAME --role operate" in caught.value.details
     assert ("farm-error-code", "permission_denied") in cast(Any, caught.value.trailers)
+
+
+@pytest.mark.parametrize("name", ["ModelInfer", "RepositoryModelLoad"])
+async def test_who_shows_nothing_from_elsewhere_is_told_to(name: str) -> None:
+    handler = await guarded(f"/{INFERENCE_SERVICE}/{name}")
+    with pytest.raises(Aborted) as caught:
+        await handler.unary_unary(b"", Peer(FOREIGN))
+    assert caught.value.status is grpc.StatusCode.UNAUTHENTICATED
+    assert "you have shown none: show a token" in caught.value.details
+    assert ("farm-error-code", "unauthenticated") in cast(Any, caught.value.trailers)
 
 
 @pytest.mark.parametrize("name", ["Version", "WatchSnapshots"])
@@ -144,7 +162,7 @@ async def test_a_refused_peer_counts_once(name: str) -> None:
             await handler.unary_unary(b"", Peer(FOREIGN))
         else:
             await anext(handler.unary_stream(b"", Peer(FOREIGN)))
-    assert told == [ErrorCode.PERMISSION_DENIED]
+    assert told == [ErrorCode.UNAUTHENTICATED]
 
 
 async def test_streams_are_refused_before_their_first_message() -> None:
@@ -153,7 +171,7 @@ async def test_streams_are_refused_before_their_first_message() -> None:
     with pytest.raises(Aborted) as caught:
         async for message in handler.unary_stream(b"", Peer(FOREIGN)):
             got.append(message)
-    assert caught.value.status is grpc.StatusCode.PERMISSION_DENIED
+    assert caught.value.status is grpc.StatusCode.UNAUTHENTICATED
     assert got == []
 
 
@@ -161,10 +179,7 @@ async def test_a_foreign_peer_is_refused_before_its_bytes_are_looked_at() -> Non
     handler = await guarded(f"/{ADMIN_SERVICE}/Version")
     with pytest.raises(Aborted) as caught:
         await handler.unary_unary(b"\xff\xff", Peer(FOREIGN))
-    assert caught.value.status is grpc.StatusCode.PERMISSION_DENIED
-
-
-OPERATOR, ADMIN = b"farm://shelf/operator/ann", b"farm://shelf/admin/ann"
+    assert caught.value.status is grpc.StatusCode.UNAUTHENTICATED
 
 
 @pytest.mark.parametrize(
@@ -234,7 +249,7 @@ async def test_what_one_request_asks_may_need_more_than_its_method(
     await handler.unary_unary(b"", Peer(FOREIGN, peer_uri=[OPERATOR]))
 
 
-async def test_inference_answers_everybody() -> None:
+async def test_whether_it_lives_is_told_to_everybody() -> None:
     handler = await guarded(f"/{INFERENCE_SERVICE}/ServerLive")
     assert (await handler.unary_unary(b"", Peer(FOREIGN))).live
 

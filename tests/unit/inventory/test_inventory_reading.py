@@ -83,7 +83,7 @@ def test_paths_start_at_home_or_at_the_inventory(
 def test_words_are_what_the_file_says_whatever_yaml_makes_of_them(file: Path) -> None:
     farm = read(
         file,
-        "farm: {name: no, gateway: {tls: off}}\n"
+        "farm: {name: no, gateway: {tls: off, grpc: 127.0.0.1:8001}}\n"
         "hosts:\n"
         "  1: {address: 198.18.0.1, role: both, labels: {rack: 010, row: 1.10, top: yes}}\n",
     )
@@ -222,6 +222,14 @@ def test_an_embedded_farm_has_no_hosts(file: Path) -> None:
          " Ray's"),
         (('"0.0.0.0:8001"', '0.0.0.0:8001, operators: "[::]:6401"'), "1: farm.gateway.operators:"
          " has a port of 6400 to 6499, Ray's"),
+        (('"0.0.0.0:8001"', '"0.0.0.0:8001", tls: off'), "1: farm.gateway.tls: must not be off"
+         " where other machines reach grpc, at 0.0.0.0:8001: mutual lets in who has a certificate"
+         " (`farm certs issue`), server who has a token (`farm tokens issue`); or let it listen on"
+         " 127.0.0.1"),
+        (('"0.0.0.0:8001"', '"localhost:8001", tls: off, metrics: "pi-head:8002"'), "1:"
+         " farm.gateway.tls: must not be off where other machines reach metrics, at pi-head:8002:"
+         " mutual lets in who has a certificate (`farm certs issue`), server who has a token (`farm"
+         " tokens issue`); or let it listen on 127.0.0.1"),
         (("type: shelly", "type: shely"), "6: hosts.pi-17.meter.type: must be 'pmic', 'hwmon',"
          " 'rapl', 'shelly', 'tasmota' or 'http', not 'shely'; did you mean 'shelly'?"),
         (("type: shelly", "type: pmic"), "6: hosts.pi-17.meter: a meter of type pmic is part of its"

@@ -386,7 +386,7 @@ class ModelHost:
             for named in _paths_in(yaml.safe_load(entry.content)):
                 known = named if named in self.paths else named.rpartition("/")[0]
                 assert known in self.paths, f"{path} names {named}"
-                assert known == named or named.startswith(layout.HOME)
+                assert known == named or named.startswith((layout.HOME, layout.REVOCATIONS))
 
     def _of(self, name: str) -> Unit:
         return self.units.setdefault(name, Unit())

@@ -7,7 +7,11 @@ from pathlib import Path
 import pytest
 
 from farm.contexts import FarmHome
+from farm.core.errors import ConfigurationError
 from farm.core.revocations import RevocationReason
+from farm.core.roles import Role
+from farm.core.token_files import write_tokens
+from farm.core.tokens import Tokens
 from farm.pki import Authority, read_revocations, revoke
 from farm.sections.meter import Meter, MeterType
 from playbooks import layout, rollout, verification
@@ -129,6 +133,35 @@ def test_secrets_are_only_their_services(shelf: ModelShelf) -> None:
         token, key = host.paths[layout.RAY_TOKEN], host.paths[layout.KEY]
         assert (token.mode, token.owner) == (0o600, "farm:farm")
         assert (key.mode, key.owner) == (0o640, "root:farm")
+
+
+def test_tokens_reach_the_gateway_and_restart_nothing(shelf: ModelShelf) -> None:
+    shelf.run()
+    kept = shelf.home.folder("shelf").tokens
+    head, others = shelf.hosts["a"], [shelf.hosts[name] for name in "bc"]
+    assert not Tokens.of_json(head.paths[layout.TOKENS].content).issued
+    tokens, secret = Tokens().issue("ci", Role.INFER, now=datetime.now(UTC), days=1)
+    write_tokens(kept, tokens)
+    before, done = len(head.changes), [list(host.changes) for host in others]
+    _, runner = shelf.run()
+    assert shelf.errors(runner) == {}
+    there = head.paths[layout.TOKENS]
+    assert (there.mode, there.owner) == (0o600, "farm:farm")
+    assert Tokens.of_json(there.content) == tokens
+    (only,) = head.changes[before:]
+    assert only.startswith(f"put {layout.TOKENS} ")
+    assert [host.changes for host in others] == done
+    assert secret.rpartition("_")[2] not in repr(runner.records)
+    assert all(layout.TOKENS not in host.paths for host in others)
+
+
+def test_a_damaged_file_of_tokens_is_not_carried(shelf: ModelShelf) -> None:
+    shelf.run()
+    kept = shelf.home.folder("shelf").tokens
+    kept.write_text("{")
+    kept.chmod(0o600)
+    with pytest.raises(ConfigurationError, match="is damaged"):
+        shelf.run()
 
 
 @pytest.mark.parametrize("name", "ab")

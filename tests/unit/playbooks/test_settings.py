@@ -52,15 +52,21 @@ def test_a_head(tmp_path: Path, role: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("tls", "clients"), [("off", None), ("server", "none"), ("mutual", "required")]
+    ("tls", "grpc", "clients"),
+    [
+        ("off", "127.0.0.1:9001", None),
+        ("server", "0.0.0.0:9001", "none"),
+        ("mutual", "0.0.0.0:9001", "required"),
+    ],
 )
-def test_a_gateway(tmp_path: Path, tls: str, clients: str | None) -> None:
+def test_a_gateway(tmp_path: Path, tls: str, grpc: str, clients: str | None) -> None:
     nodes = [host("pi-1", role="both"), host("pi-2", slots=3), host("pi-3", threads_per_slot=2)]
-    inventory = shelf(*nodes, host("pi-4"), tls=tls, grpc="0.0.0.0:9001")
+    inventory = shelf(*nodes, host("pi-4"), tls=tls, grpc=grpc)
     cores = {"pi-1": 4, "pi-2": 4, "pi-3": 4}
     text = gateway_settings(inventory, address="198.18.0.10", cluster="a", cores=cores)
     config = load_run_config(GatewayRunConfig, kept(tmp_path, text))
-    assert config.farm.grpc == "0.0.0.0:9001"
+    assert config.farm.grpc == grpc
+    assert str(config.farm.tokens) == layout.TOKENS
     assert (config.farm.tls.clients if config.farm.tls else None) == clients
     known = {node.node_id: (node.slots, node.threads_per_slot) for node in config.node_settings()}
     assert known == {"pi-1": (4, 1), "pi-2": (3, 1), "pi-3": (2, 2)}, "pi-4 never ran"

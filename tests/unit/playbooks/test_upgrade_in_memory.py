@@ -9,6 +9,9 @@ import pytest
 from farm.contexts import FarmHome
 from farm.core.errors import ConfigurationError
 from farm.core.revocations import RevocationReason
+from farm.core.roles import Role
+from farm.core.token_files import write_tokens
+from farm.core.tokens import Tokens
 from farm.pki import REVOCATIONS_FILE, Authority, revoke
 from farm.sections.meter import Meter, MeterType
 from playbooks import layout, rollout
@@ -81,6 +84,15 @@ def test_who_is_revoked_is_told_and_no_head_is_replaced_for_it(shelf: ModelShelf
     head = shelf.hosts["a"]
     listed = head.paths[layout.REVOCATIONS].content
     assert listed == (folder / REVOCATIONS_FILE).read_bytes()
+    assert head.running() == {"farm-head@a.service", "farm-gateway@a.service"}
+
+
+def test_tokens_that_are_new_come_along_and_replace_no_head(shelf: ModelShelf) -> None:
+    tokens, _ = Tokens().issue("ci", Role.INFER, now=datetime.now(UTC), days=1)
+    write_tokens(shelf.home.folder("shelf").tokens, tokens)
+    upgraded(shelf)
+    head = shelf.hosts["a"]
+    assert Tokens.of_json(head.paths[layout.TOKENS].content) == tokens
     assert head.running() == {"farm-head@a.service", "farm-gateway@a.service"}
 
 
