@@ -6,7 +6,9 @@ from typing import Any
 import grpc
 
 from farm.core.errors import UnsupportedError
+from farm.frontend.bounded_parsing import bounded_parser
 from farm.frontend.grpc_types import Context, GenericHandler, Handler
+from farm.frontend.limits import LIMITS
 from farm.pb.services import Method, methods
 
 
@@ -36,7 +38,7 @@ def _handler(method: Method, behaviour: Any) -> Handler:
     make = _MAKERS[method.client_streaming, method.server_streaming]
     return make(
         behaviour,
-        request_deserializer=method.request_type.FromString,
+        request_deserializer=bounded_parser(method.request_type, LIMITS),
         response_serializer=method.response_type.SerializeToString,
     )
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import resource
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from farm.core.observer import Observer
 from farm.frontend.guard import Guard
 from farm.frontend.handlers import service_handler
 from farm.frontend.inference_service import InferenceService
+from farm.frontend.limits import LIMITS
 from farm.frontend.repository_service import RepositoryService
 from farm.frontend.tls import TlsSettings, server_credentials
 from farm.pb.pool import POOL
@@ -27,6 +29,9 @@ from farm.pb.services import ADMIN_SERVICE, INFERENCE_SERVICE
 _log = structlog.get_logger()
 
 _MAX_PENDING = 1 << 20
+
+# Files that are not connections of clients: to nodes, models, ledger, Ray's.
+_OTHER_FILES = 512
 
 # gRPC ends each connection at its age, give or take this share, and then needs an answer.
 _AGE_SPREAD = 0.1
@@ -53,7 +58,8 @@ class FrontendSettings:
     operators show theirs if clients of the first have none. `farm` is the farm whose
     operators' certificates may call the control methods. With a `connection_age_s` the
     addresses can be handed over to a newer process: connections end in turn when they are that
-    old, and clients open new ones without losing a call.
+    old, and clients open new ones without losing a call. Connections beyond `max_connections`
+    are closed at once; there are fewer where the process may not open so many files.
     """
 
     address: str
@@ -62,6 +68,7 @@ class FrontendSettings:
     operators: Listening | None = None
     connection_age_s: float | None = None
     max_receive_bytes: int = 64 << 20
+    max_connections: int = 16_384
 
 
 class Frontend:
@@ -100,6 +107,8 @@ class Frontend:
             options=[
                 ("grpc.max_receive_message_length", settings.max_receive_bytes),
                 ("grpc.max_send_message_length", -1),
+                ("grpc.max_concurrent_streams", LIMITS.max_calls),
+                ("grpc.max_allowed_incoming_connections", _connections(settings)),
                 # Unless it is meant, a second gateway would bind the same port and get half
                 # of the connections, and neither would be told.
                 ("grpc.so_reuseport", int(age_s is not None)),
@@ -190,6 +199,17 @@ class Frontend:
     async def stop(self, grace_s: float) -> None:
         """Close the ports; calls that still run have `grace_s` seconds to end."""
         await self._server.stop(grace_s)
+
+
+def _connections(settings: FrontendSettings) -> int:
+    """Return how many connections are taken: some files are left to the rest of the process."""
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if files == resource.RLIM_INFINITY:
+        return settings.max_connections
+    most = min(settings.max_connections, max(files - _OTHER_FILES, files // 2))
+    if most < settings.max_connections:
+        _log.info("fewer_connections", most=most, reason=f"this process may open {files} files")
+    return most
 
 
 def port_error(what: str, address: str) -> ConfigurationError:
