@@ -11,9 +11,6 @@ from typing import Final, cast
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
-from farm.core.errors import InvalidRequestError
-from farm.frontend.limits import Limits
-
 # What a smaller message may become in memory, some 3 MB, is let be.
 LOOKED_THROUGH_BYTES: Final = 64 << 10
 
@@ -33,11 +30,17 @@ _FIXED_BYTES: Final = {
 _WHOLE: Final = (FieldDescriptor.TYPE_STRING, FieldDescriptor.TYPE_BYTES)
 
 
-def bounded_parser(kind: type[Message], limits: Limits) -> Callable[[bytes], Message]:
-    """Return what reads a message of a kind.
+class TooMuchError(ValueError):
+    """A message holds more than it may; the text says what, the limit and what to do."""
 
-    It raises `InvalidRequestError` for one that holds more than `limits` allow, and as protobuf
-    does for bytes that are no such message.
+
+def bounded_parser(
+    kind: type[Message], *, max_fields: int, max_values: int
+) -> Callable[[bytes], Message]:
+    """Return what reads a message of a kind that has no more than so many fields and values.
+
+    Fields are counted with those of the messages in it, values are numbers that stand packed in
+    one field. It raises `TooMuchError`, or what protobuf does for bytes that are no such message.
     """
     parse: Callable[[bytes], Message] = kind.FromString
     # The stubs know a second class for it, of protobuf's own C.
@@ -45,7 +48,7 @@ def bounded_parser(kind: type[Message], limits: Limits) -> Callable[[bytes], Mes
 
     def bounded(raw: bytes) -> Message:
         if len(raw) > LOOKED_THROUGH_BYTES:
-            _Count(raw, limits).message(descriptor, 0, len(raw))
+            _Count(raw, max_fields, max_values).message(descriptor, 0, len(raw))
         return parse(raw)
 
     return bounded
@@ -58,9 +61,10 @@ class _CutOffError(Exception):
 class _Count:
     """One pass over a message's bytes."""
 
-    def __init__(self, raw: bytes, limits: Limits) -> None:
+    def __init__(self, raw: bytes, max_fields: int, max_values: int) -> None:
         self._raw = raw
-        self._limits = limits
+        self._max_fields = max_fields
+        self._max_values = max_values
         self._fields = 0
         self._values = 0
 
@@ -81,9 +85,9 @@ class _Count:
         known = kind.fields_by_number
         while position < end:
             self._fields += 1
-            if self._fields > self._limits.max_fields:
-                raise InvalidRequestError(
-                    f"the message has more than {self._limits.max_fields} fields and elements, as"
+            if self._fields > self._max_fields:
+                raise TooMuchError(
+                    f"the message has more than {self._max_fields} fields and elements, as"
                     " many as are read; send tensors as raw contents, or fewer in a request"
                 )
             tag, position = self._varint(position)
@@ -118,9 +122,9 @@ class _Count:
             self._values += (stop - start) // width
         else:
             self._values += len(self._raw[start:stop].translate(None, _CONTINUED))
-        if self._values > self._limits.max_values:
-            raise InvalidRequestError(
-                f"the message has more than {self._limits.max_values} typed values, as many as are"
+        if self._values > self._max_values:
+            raise TooMuchError(
+                f"the message has more than {self._max_values} typed values, as many as are"
                 " read; send large tensors as raw contents"
             )
 
