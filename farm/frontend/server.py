@@ -108,7 +108,10 @@ class Frontend:
                 ("grpc.max_receive_message_length", settings.max_receive_bytes),
                 ("grpc.max_send_message_length", -1),
                 ("grpc.max_concurrent_streams", LIMITS.max_calls),
-                ("grpc.max_allowed_incoming_connections", _connections(settings)),
+                (
+                    "grpc.max_allowed_incoming_connections",
+                    connections_within(settings.max_connections),
+                ),
                 # Unless it is meant, a second gateway would bind the same port and get half
                 # of the connections, and neither would be told.
                 ("grpc.so_reuseport", int(age_s is not None)),
@@ -201,13 +204,13 @@ class Frontend:
         await self._server.stop(grace_s)
 
 
-def _connections(settings: FrontendSettings) -> int:
-    """Return how many connections are taken: some files are left to the rest of the process."""
+def connections_within(wanted: int) -> int:
+    """Return how many connections to take: some files are left to the rest of the process."""
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if files == resource.RLIM_INFINITY:
-        return settings.max_connections
-    most = min(settings.max_connections, max(files - _OTHER_FILES, files // 2))
-    if most < settings.max_connections:
+        return wanted
+    most = min(wanted, max(files - _OTHER_FILES, files // 2))
+    if most < wanted:
         _log.info("fewer_connections", most=most, reason=f"this process may open {files} files")
     return most
 

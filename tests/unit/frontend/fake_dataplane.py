@@ -430,6 +430,7 @@ def make_frontend(
     *,
     address: str = "127.0.0.1:0",
     max_receive_bytes: int = 1 << 20,
+    max_connections: int = 16_384,
     tls: TlsSettings | None = None,
     operators: Listening | None = None,
     connection_age_s: float | None = None,
@@ -449,6 +450,7 @@ def make_frontend(
             operators=operators,
             connection_age_s=connection_age_s,
             max_receive_bytes=max_receive_bytes,
+            max_connections=max_connections,
         ),
         inference=inference_service(dataplane, observer, traced=traced),
         repository=RepositoryService(
