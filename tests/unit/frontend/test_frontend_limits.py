@@ -113,3 +113,19 @@ def test_an_answer_may_be_as_large_as_a_message_and_no_larger() -> None:
 def test_a_message_that_would_be_enormous_once_read_is_the_clients_mistake() -> None:
     with pytest.raises(InvalidRequestError, match="more than 100000 fields"):
         request_parser(ModelInferRequest)(b"\x2a\0" * 200_000)
+
+
+def test_a_request_that_is_not_looked_through_exceeds_nothing() -> None:
+    """A short one: as many things with names of their own as fit, and as long ones."""
+    assert min(LIMITS.max_name_chars, LIMITS.max_id_chars, LIMITS.max_text_chars) >= 1_024
+    for add in (
+        lambda message, _: message.inputs.add(),
+        lambda message, _: message.outputs.add(),
+        lambda message, number: message.parameters[chr(number)],
+    ):
+        message, count = ModelInferRequest(), 0
+        while message.ByteSize() <= 1_024:
+            add(message, count)
+            count += 1
+        assert count - 1 < min(LIMITS.max_inputs, LIMITS.max_outputs)
+        assert len(message.parameters) - 1 <= LIMITS.max_parameters
