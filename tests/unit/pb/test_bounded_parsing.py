@@ -106,3 +106,27 @@ def test_a_message_within_its_bounds_is_read_as_protobuf_reads_it(
         given_input.parameters[name].string_param = name
         message.outputs.add(name=name).parameters[name].int64_param = 1
     assert parse(message.SerializeToString()) == message
+
+
+# What may stand before the rest to make the count stop early: groups, lengths, ends, numbers.
+PIECES = st.one_of(
+    st.sampled_from((*UNKNOWN_GROUP, b"\x2b", b"\x2c", b"\x2a\0", b"\x2a\x02\x2b\x2c", b"\x28\x01",
+                     b"\x2d\0\0\0\0", b"\x29\0\0\0\0\0\0\0\0", b"\x2a\x7f", b"\xff" * 9 + b"\x01",
+                     b"\x1a\x01x", b"\x3a\x03abc", b"\x2a\x05\x1d\0\0\0\0")),
+    st.binary(max_size=6),
+)  # fmt: skip
+
+
+@settings(deadline=None, max_examples=300)
+@given(before=st.lists(PIECES, max_size=8))
+def test_nothing_that_protobuf_reads_gets_past_the_count(before: list[bytes]) -> None:
+    raw = b"".join(before) + field(INPUT, b"") * 1_000 + PADDING
+    try:
+        read = ModelInferRequest.FromString(raw)
+    except DecodeError:
+        with pytest.raises((DecodeError, TooMuchError)):
+            parse_few(raw)
+        return
+    if len(read.inputs) > 50:
+        with pytest.raises(TooMuchError):
+            parse_few(raw)
