@@ -5,11 +5,13 @@ BIN := $(VENV)/bin
 LOCKS := playbooks/locks
 STAMP := $(VENV)/.installed
 KSERVE := .venv-kserve
+SUPPLY := .venv-supply
+SBOM := dist/sbom
 LOADGEN := benchmarks/.build/unary_load
 
 .PHONY: demo test test-unit test-integration fuzz stress test-faults test-screen test-browser test-observability test-system test-kserve \
   lab-install lab-up lab-down test-lab test-pi check format lint types contracts generated \
-  bench bench-shelf bench-serving bench-peers zoo screenshots lock clean
+  audit sbom bench bench-shelf bench-serving bench-peers zoo screenshots lock clean
 .DEFAULT_GOAL := test
 
 demo: $(STAMP)  ## an embedded farm, real digits through real gRPC, a report
@@ -98,6 +100,23 @@ contracts: $(STAMP)  ## the import table of docs/architecture.md
 generated: $(STAMP)  ## generated code is what protos/ would generate
 	$(BIN)/python protos/generate.py --check
 
+# Not part of check: whether a package is safe is known elsewhere, and changes without a change here.
+audit: $(SUPPLY)/.installed  ## every locked package against the advisories of PyPI; needs https://pypi.org
+	@for lock in head node onnxruntime pip dev; do \
+	  echo "$$lock.txt:" && $(SUPPLY)/bin/pip-audit --strict --disable-pip --require-hashes \
+	    --progress-spinner off -r $(LOCKS)/$$lock.txt || failed="$$failed $$lock.txt"; \
+	done; \
+	test -z "$$failed" || { echo "make: not shown to be safe:$$failed. Where a vulnerability is named," \
+	  "raise its version (make lock UPGRADE=--upgrade); where pip-audit could not ask, run this with" \
+	  "access to https://pypi.org" >&2; exit 1; }
+
+sbom: $(SUPPLY)/.installed  ## what a head and a node install, as CycloneDX; the same bytes each time
+	@mkdir -p $(SBOM)
+	for role in head node; do \
+	  $(SUPPLY)/bin/python -W ignore -m cyclonedx_py requirements --pyproject pyproject.toml --validate \
+	    --sv 1.6 --output-reproducible --of JSON -o $(SBOM)/$$role.cdx.json $(LOCKS)/$$role.txt || exit 1; \
+	done
+
 bench: bench-serving  ## measure, and write docs/benchmarks/
 	$(BIN)/python -m benchmarks.memory
 	$(BIN)/python -m benchmarks.many_models
@@ -142,17 +161,23 @@ lock:
 	  $(COMPILE) ../../pyproject.toml $$wanted $(UPGRADE) -o $$target.txt >/dev/null || exit 1; \
 	done
 	cd $(LOCKS) && echo pip | $(COMPILE) - $(UPGRADE) -o pip.txt >/dev/null
+	cd $(LOCKS) && printf 'cyclonedx-bom\npip-audit\n' | $(COMPILE) - $(UPGRADE) -o ../../.ci/supply-chain.txt >/dev/null
 	cd $(LOCKS) && for version in $$(grep -o '"[0-9.]*"' onnxruntime.toml | tr -d '"' | sort -Vu); do \
 	  echo "onnxruntime==$$version" | $(COMPILE) - --no-deps --no-annotate $$header || exit 1; \
 	  header=--no-header; \
 	done >onnxruntime.txt
 
 clean:
-	rm -rf $(VENV) $(KSERVE) benchmarks/.build benchmarks/.venvs
+	rm -rf $(VENV) $(KSERVE) $(SUPPLY) $(SBOM) benchmarks/.build benchmarks/.venvs
 
 $(KSERVE)/.installed: tests/kserve/requirements.txt
 	$(PYTHON) -m venv $(KSERVE)
 	$(KSERVE)/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+$(SUPPLY)/.installed: .ci/supply-chain.txt
+	$(PYTHON) -m venv $(SUPPLY)
+	$(SUPPLY)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
 # Without it the benchmark takes its generator in Python, and says so.

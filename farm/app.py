@@ -218,9 +218,13 @@ class Gateway:
                 operators=_listening(config.operators),
                 connection_age_s=_CONNECTION_AGE_S if config.handover else None,
                 max_receive_bytes=config.max_message_bytes,
+                max_connections=config.max_connections,
             ),
             inference=InferenceService(
-                self.dataplane, observer=observer, traced=self._tracer is not None
+                self.dataplane,
+                observer=observer,
+                traced=self._tracer is not None,
+                max_answer_bytes=config.max_message_bytes,
             ),
             repository=RepositoryService(control=self.control, snapshots=self.snapshots, log=log),
             admin=(

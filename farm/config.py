@@ -290,9 +290,10 @@ class FarmConfig(Section):
         Folder | None,
         Field(description="where measured curves are kept; by default in the user's cache"),
     ] = None
-    max_message_bytes: Annotated[Positive, Field(description="largest gRPC message taken")] = (
-        64 << 20
-    )
+    max_message_bytes: Annotated[
+        Positive, Field(description="largest gRPC message taken, and largest answer of a model")
+    ] = 64 << 20
+    max_connections: Annotated[Positive, Field(description="of clients at once")] = 16_384
     default_timeout_s: Annotated[
         Seconds, Field(description="for requests that bring no deadline of their own")
     ] = 60.0

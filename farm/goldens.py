@@ -10,6 +10,7 @@ Nodes check them before a model serves, the operator's machine through a whole f
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,10 @@ from numpy.typing import NDArray
 from farm.core.errors import ModelUnavailableError
 
 AnyArray = NDArray[Any]
+
+# Of a golden's arrays together: nodes hold one in memory, and a file of kilobytes unpacks to more
+# than a Pi has.
+_MAX_BYTES = 128 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +43,7 @@ def read_golden(path: Path) -> Golden:
     """
     try:
         with np.load(path, allow_pickle=False) as archive:
+            _check_unpacked(path.name, archive.zip)
             arrays = {key: archive[key] for key in archive.files}
         return Golden(
             name=path.name,
@@ -46,11 +52,23 @@ def read_golden(path: Path) -> Golden:
             rtol=float(arrays["rtol"]),
             atol=float(arrays["atol"]),
         )
+    except ModelUnavailableError:
+        raise
     except Exception as error:
         raise ModelUnavailableError(
             f"golden file '{path.name}' cannot be read ({type(error).__name__}); it must be an"
             " .npz with input:<name>, output:<name>, rtol and atol"
         ) from error
+
+
+def _check_unpacked(name: str, archive: ZipFile) -> None:
+    # No more than that is unpacked, whatever is really there.
+    unpacked_bytes = sum(member.file_size for member in archive.infolist())
+    if unpacked_bytes > _MAX_BYTES:
+        raise ModelUnavailableError(
+            f"golden file '{name}' unpacks to {unpacked_bytes} bytes, and {_MAX_BYTES} are allowed;"
+            " share its rows out to several files"
+        )
 
 
 def difference(actual: AnyArray, expected: AnyArray, golden: Golden) -> str:

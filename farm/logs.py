@@ -11,6 +11,7 @@ from typing import Any, TextIO, cast
 import structlog
 
 from farm.core.histories import LogLine
+from farm.core.text import printable
 
 # The protocol's switches, each with the levels that it turns on and off.
 _SWITCHES: Mapping[str, tuple[str, ...]] = {
@@ -27,6 +28,9 @@ _RECENT_LINES = 2_000
 _RECENT_BYTES = 512 * 1024
 # A line that is longer is cut.
 _LINE_BYTES = 8 * 1024
+# So is a value of a line.
+_VALUE_CHARS = 8 * 1024
+_TRACEBACK = "exception"
 _SHOWN_APART = frozenset({"event", "level", "timestamp"})
 
 
@@ -135,6 +139,22 @@ class RecentLines:
                 self._bytes -= self._lines.popleft()[1]
 
 
+def on_one_line(
+    _logger: Any, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """Show what would begin a line of its own, or steer a terminal, by its number.
+
+    Lines hold names and words of others. A traceback has lines; each of them is made harmless.
+    """
+    for name, value in event.items():
+        if name == _TRACEBACK:
+            lines = str(value).split("\n")
+            event[name] = "\n".join(printable(line, _VALUE_CHARS) for line in lines)
+        elif isinstance(value, str) and (not value.isprintable() or len(value) > _VALUE_CHARS):
+            event[name] = printable(value, _VALUE_CHARS)
+    return event
+
+
 class _Stderr:
     """Standard error that may be closed or full without harm to whoever logs."""
 
@@ -163,6 +183,7 @@ def configure_logging() -> LogSwitches:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
+            on_one_line,
             switches.recent,
             renderer,
         ],

@@ -235,7 +235,8 @@ def open_tracer(*, endpoint: str, sample_ratio: float, farm: str, clock: Clock) 
     exporter = OTLPSpanExporter(endpoint=endpoint, timeout=_EXPORT_TIMEOUT_S)
     return RequestTracer(
         BatchSpanProcessor(
-            _Told(exporter, endpoint),
+            # What follows may be a key.
+            _Told(exporter, endpoint.partition("?")[0]),
             max_queue_size=_QUEUED,
             max_export_batch_size=_TOGETHER,
             schedule_delay_millis=_EVERY_MS,

@@ -115,6 +115,12 @@ _LOOKS: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     (re.compile(r"(?<![\w.-])(?:/(?:home|Users)/[^\s/\"':;,]+|/root\b)"), "~"),
 )
 
+# Text in a URL, as one in a URL in a URL has it: escaped once more each time.
+_ESCAPED: Final = re.compile(r"%[0-9a-f]{2}", re.I)
+_ESCAPED_TIMES: Final = 4
+_WORD: Final = re.compile(r"[^\s\"'<>&]+")
+_ENDS_WORD: Final = re.compile(r"[\s\"'<>&]")
+
 _IPV4: Final = re.compile(r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?!\.?\d)")
 _IPV6: Final = re.compile(r"[0-9a-f.]{0,45}:[0-9a-f.]{0,45}:[0-9a-f.:]*", re.I)
 _HARDWARE_COLONS: Final = 5
@@ -205,8 +211,9 @@ class Redactor:
         text = self.known(text)
         if self._home is not None:
             text = self._home.sub("~", text)
-        for looks, shown in _LOOKS:
-            text = looks.sub(shown, text)
+        if _ESCAPED.search(text):
+            text = _WORD.sub(self._unescaped, text)
+        text = _without_looks(text)
         return self._without_addresses(text) if self.anonymizes else text
 
     def known(self, text: str) -> str:
@@ -237,6 +244,18 @@ class Redactor:
         shown = self.text(str(data)) if isinstance(data, str) else self.known(str(data))
         return data if isinstance(data, int | float) and shown == str(data) else shown
 
+    def _unescaped(self, found: re.Match[str]) -> str:
+        """Return a word as it is, or without escapes if there was a secret behind them."""
+        word, hides = found[0], False
+        for _ in range(_ESCAPED_TIMES):
+            # What would end the word stays as it is, so that nothing falls out of its URL.
+            plain = _ENDS_WORD.sub(lambda end: quote(end[0]), unquote(word))
+            if plain == word:
+                break
+            word = _without_looks(self.known(plain))
+            hides = hides or word != plain
+        return word if hides else found[0]
+
     def _without_addresses(self, text: str) -> str:
         # gRPC writes brackets so.
         text = re.sub("%5[Bb]", "[", re.sub("%5[Dd]", "]", text))
@@ -264,6 +283,12 @@ class Redactor:
             return words.replace(core, known, 1)
         # With a port and without brackets nobody can tell where one ends; or of a network card.
         return "<address>" if "::" in words or words.count(":") >= _HARDWARE_COLONS else words
+
+
+def _without_looks(text: str) -> str:
+    for looks, shown in _LOOKS:
+        text = looks.sub(shown, text)
+    return text
 
 
 def _forms(secret: str) -> set[str]:

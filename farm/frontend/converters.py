@@ -6,7 +6,9 @@ from farm.core.errors import InvalidRequestError, UnsupportedError
 from farm.core.requests import Parameter
 from farm.core.tensors import Datatype, Tensor
 from farm.engine.dataplane import InferenceCall, InferenceResult
+from farm.frontend.limits import LIMITS
 from farm.frontend.receipts import Receipts
+from farm.frontend.request_bounds import check_bounds, check_shape, check_strings
 from farm.frontend.typed_contents import raw_bytes
 from farm.pb.open_inference_pb2 import (
     InferParameter,
@@ -32,9 +34,10 @@ def to_call(
     """Return a request in the farm's terms.
 
     Raises:
-        InvalidRequestError: it contradicts the protocol.
+        InvalidRequestError: it contradicts the protocol, or exceeds a limit.
         UnsupportedError: it asks for shared memory or sequences.
     """
+    check_bounds(request, LIMITS)
     parameters = {key: _value(parameter) for key, parameter in request.parameters.items()}
     if unknown := [key for key in parameters if key.startswith("farm_") and key not in _OURS]:
         raise InvalidRequestError(
@@ -103,9 +106,11 @@ def _inputs(request: ModelInferRequest) -> tuple[Tensor, ...]:
             )
         else:
             raw = raws[position]
-        tensors.append(
-            Tensor(name=given.name, datatype=datatype, shape=tuple(given.shape), raw=raw)
-        )
+        shape = tuple(given.shape)
+        check_shape(given.name, shape, LIMITS)
+        if datatype is Datatype.BYTES:
+            check_strings(given.name, raw, LIMITS)
+        tensors.append(Tensor(name=given.name, datatype=datatype, shape=shape, raw=raw))
     return tuple(tensors)
 
 

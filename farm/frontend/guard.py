@@ -193,6 +193,8 @@ class _Guarded:
             return raw
         try:
             return parse(raw)
+        except FarmError:
+            raise
         except Exception as error:
             raise InvalidRequestError(
                 f"the message is not a valid request of {self._method}; is the client's protocol"

@@ -5,8 +5,10 @@ from typing import Any
 
 import grpc
 
-from farm.core.errors import UnsupportedError
+from farm.core.errors import InvalidRequestError, UnsupportedError
 from farm.frontend.grpc_types import Context, GenericHandler, Handler
+from farm.frontend.limits import LIMITS
+from farm.pb.bounded_parsing import TooMuchError, bounded_parser
 from farm.pb.services import Method, methods
 
 
@@ -23,6 +25,22 @@ def service_handler(service: str, *servicers: object) -> GenericHandler:
     return grpc.method_handlers_generic_handler(service, handlers)
 
 
+def request_parser(kind: type[Any]) -> Callable[[bytes], Any]:
+    """Return what reads requests of a kind, as long as they keep to the limits.
+
+    It raises `InvalidRequestError` for those that do not.
+    """
+    parse = bounded_parser(kind, max_fields=LIMITS.max_fields, max_values=LIMITS.max_values)
+
+    def read(raw: bytes) -> Any:
+        try:
+            return parse(raw)
+        except TooMuchError as error:
+            raise InvalidRequestError(str(error)) from error
+
+    return read
+
+
 def _unsupported(method: Method) -> Callable[[Any, Context], Any]:
     async def refuse(_request: Any, _context: Context) -> Any:
         raise UnsupportedError(
@@ -36,7 +54,7 @@ def _handler(method: Method, behaviour: Any) -> Handler:
     make = _MAKERS[method.client_streaming, method.server_streaming]
     return make(
         behaviour,
-        request_deserializer=method.request_type.FromString,
+        request_deserializer=request_parser(method.request_type),
         response_serializer=method.response_type.SerializeToString,
     )
 

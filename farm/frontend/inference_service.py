@@ -4,17 +4,19 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from farm import __version__
-from farm.core.errors import FarmError
+from farm.core.errors import FarmError, QueueFullError
 from farm.core.observer import Observer
 from farm.core.tracing import TRACE_PARENT
-from farm.engine.dataplane import DataPlane, InferenceCall
+from farm.engine.dataplane import DataPlane, InferenceCall, InferenceResult
 from farm.frontend.callers import calling
 from farm.frontend.converters import to_call, to_response
 from farm.frontend.failures import as_farm_error
 from farm.frontend.grpc_types import Context
 from farm.frontend.inference_stream import InferenceStream
+from farm.frontend.limits import LIMITS
 from farm.frontend.model_messages import to_config, to_metadata, to_statistics
 from farm.frontend.receipts import Receipts
+from farm.frontend.request_bounds import check_answer
 from farm.pb.open_inference_pb2 import (
     ModelConfigRequest,
     ModelConfigResponse,
@@ -37,6 +39,9 @@ from farm.pb.open_inference_pb2 import (
 
 SERVER_NAME = "bramble-farm"
 
+# Streams are long: who is refused one need not ask again at once.
+_STREAM_RETRY_S = 1.0
+
 # Triton's names of the extensions that work here.
 EXTENSIONS = (
     "classification",
@@ -52,13 +57,25 @@ EXTENSIONS = (
 class InferenceService:
     """Methods are named as in the protocol; `handlers.py` finds them by that name."""
 
-    def __init__(self, dataplane: DataPlane, *, observer: Observer, traced: bool = False) -> None:
-        """Serve a data plane; where requests are `traced`, it is told of whose trace they are."""
+    def __init__(
+        self,
+        dataplane: DataPlane,
+        *,
+        observer: Observer,
+        traced: bool = False,
+        max_answer_bytes: int = 64 << 20,
+    ) -> None:
+        """Serve a data plane; where requests are `traced`, it is told of whose trace they are.
+
+        An answer with tensors of more than `max_answer_bytes` is refused.
+        """
+        self._max_answer_bytes = max_answer_bytes
         self._dataplane = dataplane
         self._traced = traced
         self._observer = observer
         self._receipts = Receipts()
-        self._streams: set[InferenceStream] = set()
+        # Those that are open, each with whose it is.
+        self._streams: dict[InferenceStream, str] = {}
         self._streamless = asyncio.Event()
         self._streamless.set()
 
@@ -111,7 +128,7 @@ class InferenceService:
     ) -> ModelInferResponse:
         call = self._call(request, context, calling().client_key, self._trace_parent(context))
         result = await self._dataplane.infer(call)
-        return to_response(result, request, self._receipts)
+        return self._response(result, request)
 
     async def ModelStreamInfer(  # noqa: N802
         self, requests: AsyncIterator[ModelInferRequest | FarmError], context: Context
@@ -121,18 +138,36 @@ class InferenceService:
         async def answer(request: ModelInferRequest) -> ModelInferResponse:
             call = self._call(request, context, client, trace_parent)
             result = await self._dataplane.infer(call)
-            return to_response(result, request, self._receipts)
+            return self._response(result, request)
 
+        self._admit_stream(client)
         stream = InferenceStream(answer, judge=self._judge)
-        self._streams.add(stream)
+        self._streams[stream] = client
         self._streamless.clear()
         try:
             async for response in stream.responses(requests):
                 yield response
         finally:
-            self._streams.discard(stream)
+            del self._streams[stream]
             if not self._streams:
                 self._streamless.set()
+
+    def _admit_stream(self, client: str) -> None:
+        own = sum(whose == client for whose in self._streams.values())
+        for count, most, whose in (
+            (own, LIMITS.max_streams_of_client, "this client"),
+            (len(self._streams), LIMITS.max_streams, "the gateway"),
+        ):
+            if count >= most:
+                raise QueueFullError(
+                    f"{whose} has {count} streams open, as many as are allowed; send more requests"
+                    " on each, or end one first",
+                    retry_after_s=_STREAM_RETRY_S,
+                )
+
+    def _response(self, result: InferenceResult, request: ModelInferRequest) -> ModelInferResponse:
+        check_answer(result.model.name, result.outputs, self._max_answer_bytes)
+        return to_response(result, request, self._receipts)
 
     def _call(
         self, request: ModelInferRequest, context: Context, client: str, trace_parent: str

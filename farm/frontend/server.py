@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import resource
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from farm.frontend.callers import Callers
 from farm.frontend.guard import Guard
 from farm.frontend.handlers import service_handler
 from farm.frontend.inference_service import InferenceService
+from farm.frontend.limits import LIMITS
 from farm.frontend.repository_service import RepositoryService
 from farm.frontend.tls import TlsSettings, server_credentials
 from farm.pb.pool import POOL
@@ -28,6 +30,9 @@ from farm.pb.services import ADMIN_SERVICE, INFERENCE_SERVICE
 _log = structlog.get_logger()
 
 _MAX_PENDING = 1 << 20
+
+# Files that are not connections of clients: to nodes, models, ledger, Ray's.
+_OTHER_FILES = 512
 
 # gRPC ends each connection at its age, give or take this share, and then needs an answer.
 _AGE_SPREAD = 0.1
@@ -53,7 +58,8 @@ class FrontendSettings:
     gRPC asks all clients of an address for certificates or none: `operators` is where
     operators show theirs if clients of the first have none. With a `connection_age_s` the
     addresses can be handed over to a newer process: connections end in turn when they are that
-    old, and clients open new ones without losing a call.
+    old, and clients open new ones without losing a call. Connections beyond `max_connections`
+    are closed at once; there are fewer where the process may not open so many files.
     """
 
     address: str
@@ -61,6 +67,7 @@ class FrontendSettings:
     operators: Listening | None = None
     connection_age_s: float | None = None
     max_receive_bytes: int = 64 << 20
+    max_connections: int = 16_384
 
 
 class Frontend:
@@ -105,6 +112,11 @@ class Frontend:
             options=[
                 ("grpc.max_receive_message_length", settings.max_receive_bytes),
                 ("grpc.max_send_message_length", -1),
+                ("grpc.max_concurrent_streams", LIMITS.max_calls),
+                (
+                    "grpc.max_allowed_incoming_connections",
+                    connections_within(settings.max_connections),
+                ),
                 # Unless it is meant, a second gateway would bind the same port and get half
                 # of the connections, and neither would be told.
                 ("grpc.so_reuseport", int(age_s is not None)),
@@ -195,6 +207,17 @@ class Frontend:
     async def stop(self, grace_s: float) -> None:
         """Close the ports; calls that still run have `grace_s` seconds to end."""
         await self._server.stop(grace_s)
+
+
+def connections_within(wanted: int) -> int:
+    """Return how many connections to take: some files are left to the rest of the process."""
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if files == resource.RLIM_INFINITY:
+        return wanted
+    most = min(wanted, max(files - _OTHER_FILES, files // 2))
+    if most < wanted:
+        _log.info("fewer_connections", most=most, reason=f"this process may open {files} files")
+    return most
 
 
 def port_error(what: str, address: str) -> ConfigurationError:

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -31,6 +32,11 @@ class VersionReader:
         self._limits = limits
         self._facts = FileFacts()
 
+    @property
+    def max_versions(self) -> int:
+        """How many versions of a model may be chosen to be served."""
+        return self._limits.max_versions
+
     def read(self, root: Path, key: ModelKey, settings: ModelSettings) -> AvailableVersion:
         """Read a version's folder in the repository at `root`.
 
@@ -43,7 +49,7 @@ class VersionReader:
         """
         folder = f"{key.name}/{key.version}"
         refuse_link(root, folder)
-        files, goldens = _sorted_out(root, folder)
+        files, goldens = _sorted_out(root, folder, self._limits.max_files)
         main = _main_file(folder, files, settings.filename)
         self._check_size(root, folder, (*files, *goldens))
         model_files = tuple(self._file(root, folder, path) for path in files)
@@ -85,11 +91,17 @@ class VersionReader:
             )
 
 
-def _sorted_out(root: Path, folder: str) -> tuple[list[str], list[str]]:
+def _sorted_out(root: Path, folder: str, max_files: int) -> tuple[list[str], list[str]]:
     """Return the paths of a version's model files and goldens."""
     goldens: list[str] = []
     files: list[str] = []
-    for path in sorted(visible_files(root, folder)):
+    found = sorted(islice(visible_files(root, folder), max_files + 1))
+    if len(found) > max_files:
+        raise ModelUnavailableError(
+            f"{folder} has more than {max_files} files, as many as a version may have; pack them"
+            " into fewer"
+        )
+    for path in found:
         if not path.isprintable():
             raise ModelUnavailableError(
                 f"{shown(f'{folder}/{path}')} has a name that cannot be printed; rename the file"

@@ -75,6 +75,13 @@ def list_model(
             name=shown(name), refusal=error.message, warnings=tuple(sorted(warnings))
         )
     chosen = chosen_versions(settings.version_policy, found)
+    if len(chosen) > reader.max_versions:
+        return ModelListing(
+            name=name,
+            refusal=f"{name} has {len(chosen)} versions to be served, and {reader.max_versions} are"
+            " allowed; choose fewer by its version_policy, or remove folders",
+            warnings=tuple(sorted((*warnings, *settings.warnings))),
+        )
     available: list[AvailableVersion] = []
     refused: list[RefusedVersion] = []
     for version in chosen:

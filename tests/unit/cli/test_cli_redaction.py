@@ -2,6 +2,7 @@
 
 import json
 from typing import Any
+from urllib.parse import quote, unquote
 
 import pytest
 from hypothesis import given, settings
@@ -63,6 +64,10 @@ def test_keys_of_files_and_figures_name_none(key: str) -> None:
         ("mail ann.b@example.org.", "mail <e-mail>."),
         ("/home/ann/x and /Users/bob", "~/x and ~"),
         ("in /srv/me/models", "in ~/models"),
+        ("http://p/?to=http%3A%2F%2Fann%3Apw%40h%2Fx n", f"http://{MASK}@h/x n"),
+        ("http://p/?to=http%253a%252F%252Fann%253Apw%2540h", f"http://{MASK}@h"),
+        ("/login?next=%2Fx%3Faccess_token%3Dabc", f"/login?next=/x?access_token={MASK}"),
+        ("a=1&u=http%3A%2F%2Fann%3Ap%20%22w%40h&b=2", f"a=1&u=http://{MASK}@h&b=2"),
     ],
 )
 def test_what_looks_like_a_secret_or_a_person_goes(before: str, after: str) -> None:
@@ -74,6 +79,7 @@ def test_what_looks_like_a_secret_or_a_person_goes(before: str, after: str) -> N
     [
         "2026-11-22T08:30:00 farm-gateway@a.service: 3 tests passed: 5 s",
         "std::vector<int> at 198.18.0.1:8001, [2001:db8::1]:8001",
+        "ipv6:%5B::1%5D:80 http://h/a%20b?q=%C3%A9%25&to=http%3A%2F%2Fhost%2Fx 100%",
         "/rooted and /srv/home/x, the keyring, a tokenizer of words",
         "the password was refused, no token is left; ls -u 1000, 'models', 'nodes'",
     ],
@@ -163,6 +169,23 @@ def test_a_secret_under_its_key_is_nowhere(secret: str, key: str, around: Any, t
 def test_a_secret_where_texts_have_one_is_taken_out(secret: str, before: str) -> None:
     line = f"{before}{secret}" + ("@host/" if before.endswith("ann:") else " x")
     assert secret not in Redactor().text(line)
+
+
+@settings(deadline=None)
+@given(
+    password=st.text("abcXYZ019!%&+=_-.:/@# é", min_size=LEAST, max_size=40),
+    times=st.integers(1, 4),
+)
+def test_a_url_in_a_url_hides_no_password(password: str, times: int) -> None:
+    inner = f"http://ann:{quote(password, safe='')}@host/x"
+    for _ in range(times):
+        inner = f"http://proxy/go?n=1&to={quote(inner, safe='')}"
+    shown = Redactor().text(f"GET {inner} failed")
+    for _ in range(times + 1):
+        assert password not in shown
+        shown = unquote(shown)
+    assert password not in shown
+    assert "failed" in shown
 
 
 @settings(deadline=None)

@@ -1,6 +1,7 @@
 """A real gRPC server: what clients see, whatever they send and whatever fails."""
 
 import asyncio
+import resource
 import socket
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -34,7 +35,7 @@ from farm.core.errors import (
 )
 from farm.engine.dataplane import InferenceCall, InferenceResult
 from farm.frontend.inference_service import EXTENSIONS
-from farm.frontend.server import check_free
+from farm.frontend.server import check_free, connections_within
 from farm.frontend.status import STATUS
 from farm.pb.farm_admin_pb2 import DescribeNodeRequest, NodeActionRequest, WatchSnapshotsRequest
 from farm.pb.open_inference_pb2 import (
@@ -551,3 +552,35 @@ async def test_a_call_that_runs_may_end_before_the_stop(farm: RunningFrontend) -
     response = await asyncio.wait_for(caller, WAIT_S)
     assert list(response.raw_output_contents) == [b"late"]
     await asyncio.wait_for(stopping, WAIT_S)
+
+
+async def test_connections_beyond_their_number_are_closed() -> None:
+    most = 5
+    frontend = make_frontend(FakeDataPlane(), max_connections=most)
+    await frontend.start()
+    try:
+        idle = [await asyncio.open_connection("127.0.0.1", frontend.port) for _ in range(3 * most)]
+        # Who is let in is sent the server's settings; who is not reads the end.
+        read = await asyncio.gather(
+            *(asyncio.wait_for(reader.read(9), 30) for reader, _ in idle), return_exceptions=True
+        )
+        assert sum(isinstance(first, bytes) and bool(first) for first in read) == most
+        for _, writer in idle:
+            writer.close()
+        method = METHODS["ServerLive"]
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{frontend.port}") as channel:
+            await asyncio.wait_for(channel.channel_ready(), 30)
+            assert await channel.unary_unary(method.path)(b"") is not None
+    finally:
+        await frontend.stop(0)
+
+
+@pytest.mark.parametrize(
+    ("files", "wanted", "most"),
+    [(1_024, 16_384, 512), (65_536, 16_384, 16_384), (600, 16_384, 300), (1_024, 100, 100)],
+)
+def test_some_files_are_left_to_the_rest_of_the_process(
+    monkeypatch: pytest.MonkeyPatch, files: int, wanted: int, most: int
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _which: (files, files))
+    assert connections_within(wanted) == most

@@ -13,6 +13,7 @@ from fake_dataplane import METHODS, RunningFrontend, echo, running_frontend
 from farm.core.errors import ErrorCode, QueueFullError
 from farm.engine.dataplane import InferenceCall, InferenceResult
 from farm.frontend.inference_stream import MAX_IN_FLIGHT, MAX_UNREAD_BYTES
+from farm.frontend.limits import LIMITS
 from farm.pb.open_inference_pb2 import ModelInferRequest, ModelStreamInferResponse
 
 WAIT_S = 10.0
@@ -228,3 +229,22 @@ async def test_an_empty_stream_ends(farm: RunningFrontend, messages: list[bytes]
     await stream.send(*messages)
     await stream.end()
     assert len(await stream.rest()) == len(messages)
+
+
+async def test_a_client_may_have_so_many_streams_open_and_no_more(farm: RunningFrontend) -> None:
+    streams = [Stream(farm) for _ in range(LIMITS.max_streams_of_client)]
+    for stream in streams:
+        await stream.send(request(1))
+        assert await stream.read() is not None
+    with pytest.raises(grpc.aio.AioRpcError, match="this client has 256 streams open") as refused:
+        await Stream(farm).read()
+    assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert dict(refused.value.trailing_metadata() or ())["grpc-retry-pushback-ms"] == "1000"
+    for stream in streams:
+        await stream.end()
+        assert await stream.rest() == []
+    after = Stream(farm)
+    await after.send(request(2))
+    assert await after.read() is not None
+    await after.end()
+    assert await after.rest() == []

@@ -41,6 +41,14 @@ def test_a_golden_is_read_by_tensor_name(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read.outputs["y"], ONES * 2)
 
 
+def test_a_golden_that_unpacks_to_more_than_a_node_has_is_not_unpacked(tmp_path: Path) -> None:
+    bomb = tmp_path / "bomb.npz"
+    np.savez_compressed(bomb, **{"input:x": np.zeros(40 << 20, np.float32)})
+    assert bomb.stat().st_size < 1 << 20
+    with pytest.raises(ModelUnavailableError, match=r"'bomb\.npz' unpacks to 16777\d+ bytes"):
+        read_golden(bomb)
+
+
 @pytest.mark.parametrize(
     "make",
     [

@@ -13,6 +13,7 @@ from farm import zoo
 from farm.core.actor_messages import OLDEST_PROTOCOL, PROTOCOL, CallHead
 from farm.core.errors import IntegrityError, ModelUnavailableError
 from farm.core.models import ModelArtifact
+from farm.node import execution
 from farm.node.service import NodeService
 from farm.node.settings import NodeSettings
 
@@ -136,6 +137,19 @@ def test_a_bad_batch_is_the_requests_fault(loaded: tuple[NodeService, ModelArtif
         "failed", service.incarnation, "invalid_request", False,
     )  # fmt: skip
     assert "digits" in message
+
+
+def test_an_answer_that_is_too_large_is_not_passed_on(
+    loaded: tuple[NodeService, ModelArtifact], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service, artifact = loaded
+    # Of each of three digits ten probabilities of four bytes, and a label of eight.
+    monkeypatch.setattr(execution, "_MAX_OUTPUT_BYTES", 3 * 48)
+    assert run(service, *call(artifact, images(3), (1, 1, 1)))[0] == "ok"
+    monkeypatch.setattr(execution, "_MAX_OUTPUT_BYTES", 3 * 48 - 1)
+    reply = run(service, *call(artifact, images(3), (1, 1, 1)))
+    assert (reply[0], reply[3], reply[5]) == ("failed", "execution_failed", False)
+    assert "answered 144 bytes, above the 143" in reply[4]
 
 
 def test_rows_that_do_not_add_up_are_never_shared_out(

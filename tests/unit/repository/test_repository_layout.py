@@ -251,6 +251,23 @@ def test_a_model_with_more_operators_than_allowed_names_the_setting(
     assert "repository.max_operators" in reason(listed(max_operators=2))
 
 
+def test_more_files_than_a_version_may_have(put: Put, listed: Listed) -> None:
+    put("digits/1/model.onnx")
+    put("digits/1/weights.bin")
+    assert served(listed(max_files=2)) == ["digits:1"]
+    assert "digits/1 has more than 1 files" in reason(listed(max_files=1))
+
+
+def test_more_versions_than_a_model_may_serve(put: Put, listed: Listed) -> None:
+    for version in (1, 2, 3):
+        put(f"digits/{version}/model.onnx")
+    assert served(listed(max_versions=1)) == ["digits:3"]
+    put("digits/config.pbtxt", b"version_policy { all {} }")
+    assert served(listed(max_versions=3)) == ["digits:1", "digits:2", "digits:3"]
+    refusal = listed(max_versions=2).refusal
+    assert "digits has 3 versions to be served, and 2 are allowed" in refusal
+
+
 def test_more_models_than_allowed_are_refused_by_name(repository: Open, put: Put) -> None:
     for name in "abc":
         put(f"{name}/1/model.onnx")
