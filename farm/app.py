@@ -198,6 +198,9 @@ class Gateway:
             curves=self._curves,
             snapshots=self.snapshots,
         )
+        inference = InferenceService(
+            self.dataplane, observer=observer, traced=self._tracer is not None
+        )
         events, history = EventLog(clock), History(clock)
         self._watch = Watch(events=events, history=history)
         self._frontend = Frontend(
@@ -209,9 +212,7 @@ class Gateway:
                 connection_age_s=_CONNECTION_AGE_S if config.handover else None,
                 max_receive_bytes=config.max_message_bytes,
             ),
-            inference=InferenceService(
-                self.dataplane, observer=observer, traced=self._tracer is not None
-            ),
+            inference=inference,
             repository=RepositoryService(control=self.control, snapshots=self.snapshots, log=log),
             admin=(
                 AdminService(
@@ -248,7 +249,12 @@ class Gateway:
         self._config = config
         self._look()
         # The scrape runs on a thread of its own and must not look into live parts.
-        observer.watch(lambda: self._latest, clock=clock, ledger_drops=economy.ledger_drops)
+        observer.watch(
+            lambda: self._latest,
+            clock=clock,
+            ledger_drops=economy.ledger_drops,
+            unread_bytes=lambda: inference.unread_bytes,
+        )
         if config.metrics_triton:
             observer.watch_as_triton(lambda: self._counts)
         self._registry = observer.registry

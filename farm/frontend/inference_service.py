@@ -15,6 +15,7 @@ from farm.frontend.inference_stream import InferenceStream
 from farm.frontend.model_messages import to_config, to_metadata, to_statistics
 from farm.frontend.peers import client_of
 from farm.frontend.receipts import Receipts
+from farm.frontend.unread import UnreadAnswers
 from farm.pb.open_inference_pb2 import (
     ModelConfigRequest,
     ModelConfigResponse,
@@ -58,9 +59,15 @@ class InferenceService:
         self._traced = traced
         self._observer = observer
         self._receipts = Receipts()
+        self._unread = UnreadAnswers()
         self._streams: set[InferenceStream] = set()
         self._streamless = asyncio.Event()
         self._streamless.set()
+
+    @property
+    def unread_bytes(self) -> int:
+        """Bytes of unary answers that clients have not read yet."""
+        return self._unread.total_bytes
 
     async def end_streams(self) -> None:
         """Read no more from open streams; wait until each has been answered in full."""
@@ -109,9 +116,13 @@ class InferenceService:
     async def ModelInfer(  # noqa: N802
         self, request: ModelInferRequest, context: Context
     ) -> ModelInferResponse:
-        call = self._call(request, context, client_of(context), self._trace_parent(context))
+        client = client_of(context)
+        call = self._call(request, context, client, self._trace_parent(context))
+        self._check_unread(request, client)
         result = await self._dataplane.infer(call)
-        return to_response(result, request, self._receipts)
+        response = to_response(result, request, self._receipts)
+        self._unread.add(client, response.ByteSize(), context)
+        return response
 
     async def ModelStreamInfer(  # noqa: N802
         self, requests: AsyncIterator[ModelInferRequest | FarmError], context: Context
@@ -141,6 +152,13 @@ class InferenceService:
             return to_call(
                 request, context.time_remaining(), client=client, trace_parent=trace_parent
             )
+        except FarmError as error:
+            self._dataplane.turned_away(request.id, request.model_name, error)
+            raise
+
+    def _check_unread(self, request: ModelInferRequest, client: str) -> None:
+        try:
+            self._unread.check(client)
         except FarmError as error:
             self._dataplane.turned_away(request.id, request.model_name, error)
             raise

@@ -50,7 +50,12 @@ class FaultFigures:
 
     def write(self, fault: str) -> None:
         """Add them to the file of figures, if there is to be one."""
-        name = os.environ.get(VARIABLE)
-        if name:
-            with Path(name).open("a", encoding="utf-8") as file:
-                file.write(json.dumps({"fault": fault, **asdict(self)}) + "\n")
+        write_figures(fault, **asdict(self))
+
+
+def write_figures(fault: str, **figures: float | None) -> None:
+    """Add what a fault cost to the file of figures, if there is to be one; units in the names."""
+    name = os.environ.get(VARIABLE)
+    if name:
+        with Path(name).open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"fault": fault, **figures}) + "\n")
