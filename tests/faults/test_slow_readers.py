@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import big_answers
@@ -17,7 +17,6 @@ from memory_peak import MemoryPeak
 from metrics_page import counted
 from recorded_load import RecordedLoad
 from relay import Relay
-from served_models import copy_digits
 
 from farm.client import AsyncFarmClient
 from farm.client.channel import admin_methods, inference_methods, open_aio_channel
@@ -37,17 +36,6 @@ STREAMS, WATCHERS = 8, 50
 MOST_BYTES = 4 * MAX_UNREAD_BYTES
 
 
-@pytest.fixture(scope="module")
-def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FarmProcess]:
-    folder = tmp_path_factory.mktemp("unread")
-    models = folder / "models"
-    models.mkdir()
-    copy_digits(models)
-    big_answers.write_big(models)
-    with FarmProcess(folder, "--nodes", "2", "--models", str(models)) as process:
-        yield process
-
-
 @asynccontextmanager
 async def stalled_channel(
     relay: Relay, *, trickling: bool = False
@@ -64,14 +52,14 @@ async def stalled_channel(
 
 @asynccontextmanager
 async def polite_load(
-    farm: FarmProcess, questions: Questions, fault: str
+    whole_farm: FarmProcess, questions: Questions, fault: str
 ) -> AsyncIterator[RecordedLoad]:
     """Ask for digits while the block lasts; see that all are answered and all is given back."""
-    with MemoryPeak(farm.process.pid) as peak:
-        async with RecordedLoad(farm.grpc, questions, callers=4) as polite:
+    with MemoryPeak(whole_farm.process.pid) as peak:
+        async with RecordedLoad(whole_farm.grpc, questions, callers=4) as polite:
             yield polite
             await polite.answered(400)
-        await settled(farm.metrics)
+        await settled(whole_farm.metrics)
     assert violations(polite.history, questions.truth) == []
     assert peak.grown_bytes < MOST_BYTES
     write_figures(fault, grown_bytes=peak.grown_bytes, answered=len(polite.history.replies))
@@ -79,7 +67,7 @@ async def polite_load(
 
 @pytest.mark.parametrize("trickling", [False, True], ids=["nothing", "one byte a second"])
 async def test_streams_that_nobody_reads_have_a_bound(
-    farm: FarmProcess, questions: Questions, trickling: bool, request: pytest.FixtureRequest
+    whole_farm: FarmProcess, questions: Questions, trickling: bool, request: pytest.FixtureRequest
 ) -> None:
     asked = to_request(big_answers.MODEL, big_answers.QUESTION)
 
@@ -88,12 +76,12 @@ async def test_streams_that_nobody_reads_have_a_bound(
             yield asked
 
     def run() -> float:
-        return counted(farm.metrics, "farm_requests_total", model=big_answers.MODEL)
+        return counted(whole_farm.metrics, "farm_requests_total", model=big_answers.MODEL)
 
     method = inference_methods()["ModelStreamInfer"]
     async with (
-        polite_load(farm, questions, request.node.name) as polite,
-        Relay(farm.grpc) as relay,
+        polite_load(whole_farm, questions, request.node.name) as polite,
+        Relay(whole_farm.grpc) as relay,
         stalled_channel(relay, trickling=trickling) as channel,
     ):
         before = run()
@@ -114,10 +102,10 @@ async def test_streams_that_nobody_reads_have_a_bound(
 
 
 async def test_answers_that_nobody_reads_have_a_bound(
-    farm: FarmProcess, questions: Questions
+    whole_farm: FarmProcess, questions: Questions
 ) -> None:
     def unread_bytes() -> float:
-        return counted(farm.metrics, "farm_unread_answer_bytes")
+        return counted(whole_farm.metrics, "farm_unread_answer_bytes")
 
     async def ask(client: AsyncFarmClient) -> str:
         try:
@@ -127,9 +115,9 @@ async def test_answers_that_nobody_reads_have_a_bound(
         assert result["y"].nbytes == big_answers.ANSWER_BYTES
         return "ok"
 
-    async with polite_load(farm, questions, "answers that nobody reads") as polite:
+    async with polite_load(whole_farm, questions, "answers that nobody reads") as polite:
         async with (
-            Relay(farm.grpc) as relay,
+            Relay(whole_farm.grpc) as relay,
             AsyncFarmClient(relay.address, retries=0) as slow,
         ):
             assert await ask(slow) == "ok"
@@ -149,7 +137,7 @@ async def test_answers_that_nobody_reads_have_a_bound(
 
 
 async def test_watchers_that_read_nothing_harm_nobody(
-    farm: FarmProcess, questions: Questions
+    whole_farm: FarmProcess, questions: Questions
 ) -> None:
     methods = admin_methods()
     asked = {
@@ -157,8 +145,8 @@ async def test_watchers_that_read_nothing_harm_nobody(
         "WatchEvents": WatchEventsRequest(),
     }
     async with (
-        polite_load(farm, questions, "watchers that read nothing") as polite,
-        Relay(farm.grpc) as relay,
+        polite_load(whole_farm, questions, "watchers that read nothing") as polite,
+        Relay(whole_farm.grpc) as relay,
         stalled_channel(relay) as channel,
     ):
         watches = [
