@@ -11,7 +11,7 @@ import pytest
 from digit_questions import Questions
 from farm_process import FarmProcess
 from faulty_farm import settled, until
-from figures import write_figures
+from figures import tell
 from history import violations
 from memory_peak import MemoryPeak
 from metrics_page import counted
@@ -27,13 +27,14 @@ from farm.frontend.unread import MAX_UNREAD_BYTES
 from farm.pb.farm_admin_pb2 import WatchEventsRequest, WatchSnapshotsRequest
 from farm.pb.open_inference_pb2 import ModelInferRequest
 
-pytestmark = [pytest.mark.integration, pytest.mark.faults]
+pytestmark = [pytest.mark.integration, pytest.mark.faults, pytest.mark.timeout(300)]
 
 # More answers than the gateway keeps for one client that does not read.
 ASKED = MAX_UNREAD_BYTES // big_answers.ANSWER_BYTES
 STREAMS, WATCHERS = 8, 50
 # Every byte of an answer is there about three times; the rest is what a busy gateway takes.
 MOST_BYTES = 4 * MAX_UNREAD_BYTES
+MIB = 1 << 20
 
 
 @asynccontextmanager
@@ -52,17 +53,17 @@ async def stalled_channel(
 
 @asynccontextmanager
 async def polite_load(
-    whole_farm: FarmProcess, questions: Questions, fault: str
+    farm: FarmProcess, questions: Questions, test: str
 ) -> AsyncIterator[RecordedLoad]:
     """Ask for digits while the block lasts; see that all are answered and all is given back."""
-    with MemoryPeak(whole_farm.process.pid) as peak:
-        async with RecordedLoad(whole_farm.grpc, questions, callers=4) as polite:
+    with MemoryPeak(farm.process.pid) as peak:
+        async with RecordedLoad(farm.grpc, questions, callers=4) as polite:
             yield polite
             await polite.answered(400)
-        await settled(whole_farm.metrics)
+        await settled(farm.metrics)
     assert violations(polite.history, questions.truth) == []
     assert peak.grown_bytes < MOST_BYTES
-    write_figures(fault, grown_bytes=peak.grown_bytes, answered=len(polite.history.replies))
+    tell(test, answered=len(polite.history.replies), grown_mib=peak.grown_bytes / MIB)
 
 
 @pytest.mark.parametrize("trickling", [False, True], ids=["nothing", "one byte a second"])
@@ -102,7 +103,7 @@ async def test_streams_that_nobody_reads_have_a_bound(
 
 
 async def test_answers_that_nobody_reads_have_a_bound(
-    whole_farm: FarmProcess, questions: Questions
+    whole_farm: FarmProcess, questions: Questions, request: pytest.FixtureRequest
 ) -> None:
     def unread_bytes() -> float:
         return counted(whole_farm.metrics, "farm_unread_answer_bytes")
@@ -115,7 +116,7 @@ async def test_answers_that_nobody_reads_have_a_bound(
         assert result["y"].nbytes == big_answers.ANSWER_BYTES
         return "ok"
 
-    async with polite_load(whole_farm, questions, "answers that nobody reads") as polite:
+    async with polite_load(whole_farm, questions, request.node.name) as polite:
         async with (
             Relay(whole_farm.grpc) as relay,
             AsyncFarmClient(relay.address, retries=0) as slow,
@@ -137,7 +138,7 @@ async def test_answers_that_nobody_reads_have_a_bound(
 
 
 async def test_watchers_that_read_nothing_harm_nobody(
-    whole_farm: FarmProcess, questions: Questions
+    whole_farm: FarmProcess, questions: Questions, request: pytest.FixtureRequest
 ) -> None:
     methods = admin_methods()
     asked = {
@@ -145,7 +146,7 @@ async def test_watchers_that_read_nothing_harm_nobody(
         "WatchEvents": WatchEventsRequest(),
     }
     async with (
-        polite_load(whole_farm, questions, "watchers that read nothing") as polite,
+        polite_load(whole_farm, questions, request.node.name) as polite,
         Relay(whole_farm.grpc) as relay,
         stalled_channel(relay) as channel,
     ):
