@@ -102,15 +102,16 @@ async def test_streams_that_nobody_reads_have_a_bound(
             stream.cancel()
 
 
+@pytest.mark.parametrize("leaves", [False, True], ids=["reads late", "leaves"])
 async def test_answers_that_nobody_reads_have_a_bound(
-    whole_farm: FarmProcess, questions: Questions, request: pytest.FixtureRequest
+    whole_farm: FarmProcess, questions: Questions, leaves: bool, request: pytest.FixtureRequest
 ) -> None:
     def unread_bytes() -> float:
         return counted(whole_farm.metrics, "farm_unread_answer_bytes")
 
     async def ask(client: AsyncFarmClient) -> str:
         try:
-            result = await client.infer(big_answers.MODEL, big_answers.QUESTION, timeout_s=100)
+            result = await client.infer(big_answers.MODEL, big_answers.QUESTION, timeout_s=250)
         except FarmError as error:
             return error.code
         assert result["y"].nbytes == big_answers.ANSWER_BYTES
@@ -130,11 +131,17 @@ async def test_answers_that_nobody_reads_have_a_bound(
             )
             await polite.answered(400)
             assert unread_bytes() <= MAX_UNREAD_BYTES // 2 + big_answers.ANSWER_BYTES
-            # It reads on, and is told what became of all.
-            relay.flowing.set()
+            if leaves:
+                await slow.close()
+            else:
+                relay.flowing.set()
+            # Each is told in the end what became of it.
             outcomes = Counter(await asyncio.wait_for(calls, 100))
-        assert set(outcomes) == {"ok", ErrorCode.OVERLOADED}
-        assert outcomes["ok"] * big_answers.ANSWER_BYTES > MAX_UNREAD_BYTES // 4
+        if leaves:
+            assert set(outcomes) == {ErrorCode.CANCELLED}
+        else:
+            assert set(outcomes) == {"ok", ErrorCode.OVERLOADED}
+            assert outcomes["ok"] * big_answers.ANSWER_BYTES > MAX_UNREAD_BYTES // 4
 
 
 async def test_watchers_that_read_nothing_harm_nobody(
