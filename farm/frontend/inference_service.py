@@ -15,7 +15,7 @@ from farm.frontend.inference_stream import InferenceStream
 from farm.frontend.model_messages import to_config, to_metadata, to_statistics
 from farm.frontend.peers import client_of
 from farm.frontend.receipts import Receipts
-from farm.frontend.unread import UnreadAnswers
+from farm.frontend.unread import UnaryAnswers, UnreadAnswers
 from farm.pb.open_inference_pb2 import (
     ModelConfigRequest,
     ModelConfigResponse,
@@ -59,7 +59,10 @@ class InferenceService:
         self._traced = traced
         self._observer = observer
         self._receipts = Receipts()
+        # Answers of both kinds; a stream that is not read must not have calls refused.
         self._unread = UnreadAnswers()
+        self._unary = UnaryAnswers(self._unread)
+        self._unread_of_streams = UnreadAnswers()
         self._streams: set[InferenceStream] = set()
         self._streamless = asyncio.Event()
         self._streamless.set()
@@ -121,7 +124,7 @@ class InferenceService:
         self._check_unread(request, client)
         result = await self._dataplane.infer(call)
         response = to_response(result, request, self._receipts)
-        self._unread.add(client, response.ByteSize(), context)
+        self._unary.add(client, response.ByteSize(), context)
         return response
 
     async def ModelStreamInfer(  # noqa: N802
@@ -134,7 +137,9 @@ class InferenceService:
             result = await self._dataplane.infer(call)
             return to_response(result, request, self._receipts)
 
-        stream = InferenceStream(answer, judge=self._judge)
+        stream = InferenceStream(
+            answer, judge=self._judge, client=client, unread=self._unread_of_streams
+        )
         self._streams.add(stream)
         self._streamless.clear()
         try:
@@ -158,7 +163,7 @@ class InferenceService:
 
     def _check_unread(self, request: ModelInferRequest, client: str) -> None:
         try:
-            self._unread.check(client)
+            self._unary.check(client)
         except FarmError as error:
             self._dataplane.turned_away(request.id, request.model_name, error)
             raise

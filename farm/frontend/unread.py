@@ -1,4 +1,4 @@
-"""Answers that were given and not yet taken: gRPC keeps them in this gateway's memory."""
+"""Answers that were given and not yet taken: they are in this gateway's memory until then."""
 
 from collections import Counter
 from typing import Final
@@ -6,20 +6,18 @@ from typing import Final
 from farm.core.errors import OverloadedError
 from farm.frontend.grpc_types import Context
 
-# Of messages; what a message takes here is about three times that.
+# Of messages. A unary one takes about three times that while gRPC has it.
 MAX_UNREAD_BYTES: Final = 256 << 20
 
 _PUSHBACK_S: Final = 1.0
 
 
 class UnreadAnswers:
-    """Bounds the unary answers that wait for their clients to read them.
+    """Bounds what waits for clients to read it, and shares the room out among them.
 
-    gRPC takes every answer at once and keeps it until the client's side has room, however long
-    that is. So a client may have as much unread as there is room left in `max_bytes`, as it may
-    in the queues: one that reads nothing leaves half to the others. One that has nothing unread
-    is always given its next answer, so the bound may be passed by one answer a client.
-    `ModelStreamInfer` has a bound for each stream.
+    A client may have as much unread as there is room left in `max_bytes`, as it may in the
+    queues: one that reads nothing leaves half to the others. Whoever has nothing unread is
+    always given an answer, so the bound may be passed by one for each client.
     """
 
     def __init__(self, max_bytes: int = MAX_UNREAD_BYTES) -> None:
@@ -32,6 +30,29 @@ class UnreadAnswers:
     def total_bytes(self) -> int:
         """What all clients together have not read."""
         return self._total_bytes
+
+    def has_room(self, client: str, size_bytes: int) -> bool:
+        """Whether a client may have so many bytes more."""
+        unread_bytes = self._unread_bytes.get(client, 0)
+        return not unread_bytes or unread_bytes + size_bytes <= self._max_bytes - self._total_bytes
+
+    def change(self, client: str, by_bytes: int) -> None:
+        """Count that a client has so much more unread, or less."""
+        self._total_bytes += by_bytes
+        self._unread_bytes[client] += by_bytes
+        if not self._unread_bytes[client]:
+            del self._unread_bytes[client]
+
+
+class UnaryAnswers:
+    """The answers of calls of one answer each.
+
+    gRPC takes such an answer at once and keeps it until the client's side has room, however
+    long that is.
+    """
+
+    def __init__(self, unread: UnreadAnswers) -> None:
+        self._unread = unread
 
     def check(self, client: str) -> None:
         """See that a client has room for another answer, before one is made for it.
@@ -48,22 +69,14 @@ class UnreadAnswers:
             OverloadedError: there is no room for it.
         """
         self._check(client, size_bytes)
-        self._total_bytes += size_bytes
-        self._unread_bytes[client] += size_bytes
+        self._unread.change(client, size_bytes)
         # The stubs have a class where gRPC takes any function.
-        context.add_done_callback(lambda _: self._read(client, size_bytes))  # type: ignore[arg-type]
+        context.add_done_callback(lambda _: self._unread.change(client, -size_bytes))  # type: ignore[arg-type]
 
     def _check(self, client: str, size_bytes: int) -> None:
-        unread_bytes = self._unread_bytes.get(client, 0)
-        if unread_bytes and unread_bytes + size_bytes > self._max_bytes - self._total_bytes:
+        if not self._unread.has_room(client, size_bytes):
             raise OverloadedError(
-                f"{unread_bytes >> 10} KiB of answers wait for this client to read them, and the"
-                " gateway keeps no more; read them, or ask for fewer at once",
+                "so many answers wait for this client to read them that the gateway keeps no"
+                " more; read them, or ask for fewer at once",
                 retry_after_s=_PUSHBACK_S,
             )
-
-    def _read(self, client: str, size_bytes: int) -> None:
-        self._total_bytes -= size_bytes
-        self._unread_bytes[client] -= size_bytes
-        if not self._unread_bytes[client]:
-            del self._unread_bytes[client]

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from farm.core.errors import OverloadedError
-from farm.frontend.unread import UnreadAnswers
+from farm.frontend.unread import UnaryAnswers, UnreadAnswers
 
 MAX_BYTES = 100
 
@@ -26,32 +26,37 @@ class Calls:
             self._done.pop()(self)
 
 
-def test_a_client_that_reads_nothing_leaves_half_to_the_others() -> None:
-    unread, calls = UnreadAnswers(MAX_BYTES), Calls()
+@pytest.fixture
+def unread() -> UnreadAnswers:
+    return UnreadAnswers(MAX_BYTES)
+
+
+def test_a_client_that_reads_nothing_leaves_half_to_the_others(unread: UnreadAnswers) -> None:
+    unary, calls = UnaryAnswers(unread), Calls()
     for _ in range(5):
-        unread.add("slow", 10, calls)
+        unary.add("slow", 10, calls)
     with pytest.raises(OverloadedError, match="answers wait for this client to read them") as full:
-        unread.add("slow", 10, calls)
+        unary.add("slow", 10, calls)
     assert full.value.retry_after_s is not None
-    unread.check("polite")
-    unread.add("polite", 50, calls)
+    unary.check("polite")
+    unary.add("polite", 50, calls)
     assert unread.total_bytes == MAX_BYTES
 
 
-def test_what_has_no_room_is_refused_before_it_is_run() -> None:
-    unread, calls = UnreadAnswers(MAX_BYTES), Calls()
-    unread.add("slow", 60, calls)
+def test_what_has_no_room_is_refused_before_it_is_run(unread: UnreadAnswers) -> None:
+    unary = UnaryAnswers(unread)
+    unary.add("slow", 60, Calls())
     with pytest.raises(OverloadedError):
-        unread.check("slow")
+        unary.check("slow")
 
 
-def test_whoever_has_read_everything_is_given_any_answer() -> None:
-    unread, calls = UnreadAnswers(MAX_BYTES), Calls()
-    unread.add("big", 10 * MAX_BYTES, calls)
-    unread.add("polite", 10, calls)
+def test_whoever_has_read_everything_is_given_any_answer(unread: UnreadAnswers) -> None:
+    unary, calls = UnaryAnswers(unread), Calls()
+    unary.add("big", 10 * MAX_BYTES, calls)
+    unary.add("polite", 10, calls)
     calls.end()
     assert unread.total_bytes == 0
-    unread.add("big", 10 * MAX_BYTES, calls)
+    unary.add("big", 10 * MAX_BYTES, calls)
 
 
 @settings(deadline=None)
@@ -60,11 +65,12 @@ def test_no_more_is_kept_than_the_bound_and_an_answer_a_client(
     answers: list[tuple[str, int, bool]],
 ) -> None:
     unread = UnreadAnswers(MAX_BYTES)
+    unary = UnaryAnswers(unread)
     open_calls: list[Calls] = []
     for client, size_bytes, ends in answers:
         call = Calls()
         try:
-            unread.add(client, size_bytes, call)
+            unary.add(client, size_bytes, call)
         except OverloadedError:
             continue
         open_calls.append(call)
@@ -75,4 +81,4 @@ def test_no_more_is_kept_than_the_bound_and_an_answer_a_client(
         call.end()
     assert unread.total_bytes == 0
     for client in "abc":
-        unread.check(client)
+        unary.check(client)
