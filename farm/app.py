@@ -207,6 +207,12 @@ class Gateway:
             snapshots=self.snapshots,
         )
         tokens = TokenFile(config.tokens) if config.tokens is not None else None
+        inference = InferenceService(
+            self.dataplane,
+            observer=observer,
+            traced=self._tracer is not None,
+            max_answer_bytes=config.max_message_bytes,
+        )
         events, history = EventLog(clock), History(clock)
         self._watch = Watch(events=events, history=history)
         certificates = _certificates(config, clock)
@@ -220,12 +226,7 @@ class Gateway:
                 max_receive_bytes=config.max_message_bytes,
                 max_connections=config.max_connections,
             ),
-            inference=InferenceService(
-                self.dataplane,
-                observer=observer,
-                traced=self._tracer is not None,
-                max_answer_bytes=config.max_message_bytes,
-            ),
+            inference=inference,
             repository=RepositoryService(control=self.control, snapshots=self.snapshots, log=log),
             admin=(
                 AdminService(
@@ -264,7 +265,12 @@ class Gateway:
         self._config = config
         self._look()
         # The scrape runs on a thread of its own and must not look into live parts.
-        observer.watch(lambda: self._latest, clock=clock, ledger_drops=economy.ledger_drops)
+        observer.watch(
+            lambda: self._latest,
+            clock=clock,
+            ledger_drops=economy.ledger_drops,
+            unread_bytes=lambda: inference.unread_bytes,
+        )
         if config.metrics_triton:
             observer.watch_as_triton(lambda: self._counts)
         self._registry = observer.registry

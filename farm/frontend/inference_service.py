@@ -17,6 +17,7 @@ from farm.frontend.limits import LIMITS
 from farm.frontend.model_messages import to_config, to_metadata, to_statistics
 from farm.frontend.receipts import Receipts
 from farm.frontend.request_bounds import check_answer
+from farm.frontend.unread import UnaryAnswers, UnreadAnswers
 from farm.pb.open_inference_pb2 import (
     ModelConfigRequest,
     ModelConfigResponse,
@@ -74,10 +75,19 @@ class InferenceService:
         self._traced = traced
         self._observer = observer
         self._receipts = Receipts()
+        # Answers of both kinds; a stream that is not read must not have calls refused.
+        self._unread = UnreadAnswers()
+        self._unary = UnaryAnswers(self._unread)
+        self._unread_of_streams = UnreadAnswers()
         # Those that are open, each with whose it is.
         self._streams: dict[InferenceStream, str] = {}
         self._streamless = asyncio.Event()
         self._streamless.set()
+
+    @property
+    def unread_bytes(self) -> int:
+        """Bytes of unary answers that clients have not read yet."""
+        return self._unread.total_bytes
 
     async def end_streams(self) -> None:
         """Read no more from open streams; wait until each has been answered in full."""
@@ -126,9 +136,13 @@ class InferenceService:
     async def ModelInfer(  # noqa: N802
         self, request: ModelInferRequest, context: Context
     ) -> ModelInferResponse:
-        call = self._call(request, context, calling().client_key, self._trace_parent(context))
+        client = calling().client_key
+        call = self._call(request, context, client, self._trace_parent(context))
+        self._check_unread(request, client)
         result = await self._dataplane.infer(call)
-        return self._response(result, request)
+        response = self._response(result, request)
+        self._unary.add(client, response.ByteSize(), context)
+        return response
 
     async def ModelStreamInfer(  # noqa: N802
         self, requests: AsyncIterator[ModelInferRequest | FarmError], context: Context
@@ -141,7 +155,9 @@ class InferenceService:
             return self._response(result, request)
 
         self._admit_stream(client)
-        stream = InferenceStream(answer, judge=self._judge)
+        stream = InferenceStream(
+            answer, judge=self._judge, client=client, unread=self._unread_of_streams
+        )
         self._streams[stream] = client
         self._streamless.clear()
         try:
@@ -176,6 +192,13 @@ class InferenceService:
             return to_call(
                 request, context.time_remaining(), client=client, trace_parent=trace_parent
             )
+        except FarmError as error:
+            self._dataplane.turned_away(request.id, request.model_name, error)
+            raise
+
+    def _check_unread(self, request: ModelInferRequest, client: str) -> None:
+        try:
+            self._unary.check(client)
         except FarmError as error:
             self._dataplane.turned_away(request.id, request.model_name, error)
             raise

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 from farm.core.errors import FarmError
 from farm.frontend.failures import bounded_message
+from farm.frontend.unread import UnreadAnswers
 from farm.pb.open_inference_pb2 import (
     ModelInferRequest,
     ModelInferResponse,
@@ -34,12 +35,25 @@ Answerer = Callable[[ModelInferRequest], Awaitable[ModelInferResponse]]
 class InferenceStream:
     """Reads requests, runs each in a task of its own, hands out answers.
 
-    `judge` turns an exception into the farm's own error, and counts it.
+    `judge` turns an exception into the farm's own error, and counts it. What the stream owes
+    its client is counted in `unread`, the room that all streams share.
     """
 
-    def __init__(self, answer: Answerer, *, judge: Callable[[Exception], FarmError]) -> None:
+    def __init__(
+        self,
+        answer: Answerer,
+        *,
+        judge: Callable[[Exception], FarmError],
+        client: str,
+        unread: UnreadAnswers,
+    ) -> None:
         self._answer = answer
         self._judge = judge
+        self._client = client
+        self._unread = unread
+        # What of this stream is counted there: nothing once the client has left.
+        self._counted_bytes = 0
+        self._left = False
         # Answers that are not yet written, each with the bytes of its tensors.
         self._done: deque[tuple[ModelStreamInferResponse, int]] = deque()
         self._unread_bytes = 0
@@ -69,6 +83,7 @@ class InferenceStream:
                     response, size_bytes = self._done.popleft()
                     yield response
                     self._unread_bytes -= size_bytes
+                    self._count()
                     self._moved.set()
                 if reading.done() and not self._tasks:
                     if not reading.cancelled():
@@ -78,7 +93,11 @@ class InferenceStream:
         finally:
             for task in (reading, *self._tasks):
                 task.cancel()
-            await asyncio.gather(reading, *self._tasks, return_exceptions=True)
+            try:
+                await asyncio.gather(reading, *self._tasks, return_exceptions=True)
+            finally:
+                self._left = True
+                self._count()
 
     async def _read(self, requests: AsyncIterator[ModelInferRequest | FarmError]) -> None:
         async for request in requests:
@@ -87,17 +106,30 @@ class InferenceStream:
                 await self._moved.wait()
             task = asyncio.create_task(self._run(request))
             self._tasks.add(task)
+            self._count()
             task.add_done_callback(self._ended)
 
     def _has_room(self) -> bool:
         """Whether one more answer may be due; one always may."""
         due = len(self._tasks)
         if self._answer_bytes is None:
-            return due < _FIRST_REQUESTS
+            return not due or (due < _FIRST_REQUESTS and self._unread.has_room(self._client, 0))
         if due + len(self._done) >= MAX_IN_FLIGHT:
             return False
-        owed_bytes = self._unread_bytes + due * self._answer_bytes
-        return not owed_bytes or owed_bytes + self._answer_bytes <= MAX_UNREAD_BYTES
+        owed_bytes = self._owed_bytes()
+        return not owed_bytes or (
+            owed_bytes + self._answer_bytes <= MAX_UNREAD_BYTES
+            and self._unread.has_room(self._client, self._answer_bytes)
+        )
+
+    def _owed_bytes(self) -> int:
+        """Return what is unread, and what the requests in flight may come to."""
+        return self._unread_bytes + len(self._tasks) * (self._answer_bytes or 0)
+
+    def _count(self) -> None:
+        owed_bytes = 0 if self._left else self._owed_bytes()
+        self._unread.change(self._client, owed_bytes - self._counted_bytes)
+        self._counted_bytes = owed_bytes
 
     async def _run(self, request: ModelInferRequest | FarmError) -> None:
         if isinstance(request, FarmError):
@@ -120,6 +152,7 @@ class InferenceStream:
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
+        self._count()
         self._news.set()
         self._moved.set()
 

@@ -19,7 +19,7 @@ from farm.metrics.node_gauges import node_gauges
 class FarmGauges(Collector):
     """The farm, its models, its nodes and its joules at the moment of a scrape.
 
-    Scrapes run on a thread of their own: `take_snapshot` and `ledger_drops` must be safe there.
+    Scrapes run on a thread of their own: what they call must be safe there.
     """
 
     def __init__(
@@ -28,10 +28,12 @@ class FarmGauges(Collector):
         *,
         clock: Clock,
         ledger_drops: Callable[[], int | None],
+        unread_bytes: Callable[[], int],
     ) -> None:
         self._take_snapshot = take_snapshot
         self._clock = clock
         self._ledger_drops = ledger_drops
+        self._unread_bytes = unread_bytes
 
     def collect(self) -> Iterable[Metric]:
         snapshot = self._take_snapshot()
@@ -46,6 +48,11 @@ class FarmGauges(Collector):
         yield _gateway(snapshot.gateway_state)
         yield GaugeMetricFamily(
             "farm_batches_in_flight", "Batches at nodes.", value=snapshot.inflight_batches
+        )
+        yield GaugeMetricFamily(
+            "farm_unread_answer_bytes",
+            "Answers of ModelInfer that clients have not read yet.",
+            value=self._unread_bytes(),
         )
         nodes = GaugeMetricFamily("farm_nodes", "Nodes by state.", labels=("state",))
         for state in NodeState:

@@ -179,9 +179,14 @@ class PrometheusObserver:
         *,
         clock: Clock,
         ledger_drops: Callable[[], int | None] = lambda: None,
+        unread_bytes: Callable[[], int] = lambda: 0,
     ) -> None:
         """Add what is read at every scrape; `ledger_drops` is None where no ledger is kept."""
-        self.registry.register(FarmGauges(take_snapshot, clock=clock, ledger_drops=ledger_drops))
+        self.registry.register(
+            FarmGauges(
+                take_snapshot, clock=clock, ledger_drops=ledger_drops, unread_bytes=unread_bytes
+            )
+        )
 
     def watch_as_triton(self, counts: Callable[[], tuple[VersionCounts, ...]]) -> None:
         """Add the metrics that dashboards for Triton ask for."""

@@ -8,7 +8,11 @@ from farm_process import wait_until
 from metrics_page import counted
 
 # What is nothing in a farm that has nothing to do.
-_IDLE_GAUGES: Final = ("farm_queued_requests", "farm_batches_in_flight")
+_IDLE_GAUGES: Final = (
+    "farm_queued_requests",
+    "farm_batches_in_flight",
+    "farm_unread_answer_bytes",
+)
 
 
 async def until(condition: Callable[[], bool], what: str, *, timeout_s: float = 60.0) -> None:
@@ -17,7 +21,7 @@ async def until(condition: Callable[[], bool], what: str, *, timeout_s: float = 
 
 
 async def settled(metrics: str) -> None:
-    """Wait until nothing waits and nothing runs at the gateway with these metrics."""
+    """Wait until nothing waits, runs or is unread at the gateway with these metrics."""
 
     def is_idle() -> bool:
         return not any(counted(metrics, gauge) for gauge in _IDLE_GAUGES)

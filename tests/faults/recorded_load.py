@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable
 from contextlib import suppress
 from itertools import count
 from random import Random
@@ -12,7 +13,7 @@ from digit_questions import MODEL, Questions, answer_of
 from faulty_farm import until
 from history import Answer, Failure, History, Reply, Sent
 
-from farm.client import AsyncFarmClient
+from farm.client import AsyncFarmClient, InferResult
 from farm.client.tls import ClientTls
 from farm.core.errors import ErrorCode, FarmError
 
@@ -25,7 +26,8 @@ class RecordedLoad:
 
     The block begins when the farm answers and ends when every request has its reply. With
     `pause_s` a caller waits that long between two requests. Of `retries` 0, what a farm says
-    is what is recorded; else what the client library says in the end.
+    is what is recorded; else what the client library says in the end. `model` has the file of
+    the digits that ship.
     """
 
     def __init__(
@@ -34,6 +36,7 @@ class RecordedLoad:
         questions: Questions,
         *,
         callers: int,
+        model: str = MODEL,
         retries: int = 0,
         timeout_s: float = 30.0,
         pause_s: float = 0.0,
@@ -43,6 +46,7 @@ class RecordedLoad:
         self.history = History()
         self._questions = questions
         self._client = AsyncFarmClient(address, tls=tls, retries=retries)
+        self._model = model
         self._callers, self._timeout_s, self._pause_s = callers, timeout_s, pause_s
         self._random = Random(seed)
         self._numbers = count()
@@ -101,14 +105,21 @@ class RecordedLoad:
 
     async def _ask(self, question: str) -> Answer | Failure:
         image = {"image": self._questions.images[question]}
-        try:
-            result = await self._client.infer(MODEL, image, timeout_s=self._timeout_s)
-        except FarmError as error:
-            return Failure(code=error.code, message=error.message)
-        except Exception as error:  # a client that breaks has no reply either
-            return Failure(code=ErrorCode.INTERNAL, message=repr(error))
-        return Answer(
-            model_digest=result.receipt.model_digest or "",
-            node=result.receipt.node or "",
-            outputs=answer_of(result["probabilities"]),
+        return await told(
+            self._client.infer(self._model, image, timeout_s=self._timeout_s), "probabilities"
         )
+
+
+async def told(call: Awaitable[InferResult], output: str) -> Answer | Failure:
+    """Return what a client is told in the end; one of the outputs stands for all."""
+    try:
+        result = await call
+    except FarmError as error:
+        return Failure(code=error.code, message=error.message)
+    except Exception as error:  # a client that breaks has no reply either
+        return Failure(code=ErrorCode.INTERNAL, message=repr(error))
+    return Answer(
+        model_digest=result.receipt.model_digest or "",
+        node=result.receipt.node or "",
+        outputs=answer_of(result[output]),
+    )

@@ -4,24 +4,27 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from pathlib import Path
 
-import numpy as np
 import pytest
 from farm_process import FarmProcess
 from faulty_farm import settled
+from figures import tell
+from history import Truth, quantile, violations
 from metrics_page import counted
+from recorded_flood import MODEL, flood, question, refusals_s, truth_of
 from served_models import write_slow
 
 from farm.client import FarmClient
 from farm.client.codec import to_request
-from farm.client.load.generator import LoadPlan, LoadResult, run_load
+from farm.client.load.generator import LoadPlan, run_load
 from farm.core.errors import ErrorCode
 
-pytestmark = [pytest.mark.integration, pytest.mark.faults]
+pytestmark = [pytest.mark.integration, pytest.mark.faults, pytest.mark.timeout(300)]
 
 # A tenth of a second or so on any machine: load is a question of arithmetic, not of sockets.
-STEPS = np.array([[20_000]], dtype=np.int64)
+STEPS = range(20_000, 20_010)
+WARM_S, MEASURED_S = 1.0, 4.0
 MAX_QUEUE = 50
 # What a client may be told that asks too much: at once, in the queue, or by its own clock.
 REFUSALS = {
@@ -33,17 +36,26 @@ REFUSALS = {
 
 
 @pytest.fixture(scope="module")
-def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FarmProcess]:
-    folder = tmp_path_factory.mktemp("overloaded")
-    models = folder / "models"
-    models.mkdir()
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("overloaded") / "models"
+    folder.mkdir()
     write_slow(
-        models,
-        "slow",
+        folder,
+        MODEL,
         f"dynamic_batching {{ default_queue_policy {{ max_queue_size: {MAX_QUEUE} }} }}",
     )
-    with FarmProcess(folder, "--nodes", "2", "--models", str(models)) as process:
+    return folder
+
+
+@pytest.fixture(scope="module")
+def farm(models: Path) -> Iterator[FarmProcess]:
+    with FarmProcess(models.parent, "--nodes", "2", "--models", str(models)) as process:
         yield process
+
+
+@pytest.fixture(scope="module")
+def truth(models: Path) -> Truth:
+    return truth_of(models, STEPS)
 
 
 @contextmanager
@@ -65,26 +77,56 @@ def longest_queue(farm: FarmProcess) -> Iterator[list[float]]:
         thread.join()
 
 
-async def asked(farm: FarmProcess, **plan: Any) -> LoadResult:
-    request = to_request("slow", {"STEPS": STEPS})
-    return await run_load(farm.grpc, LoadPlan(request=request, rows=1, **plan))
+async def peak_per_s(farm: FarmProcess) -> float:
+    """Return how many requests a second the farm answers of callers that wait for it."""
+    plan = LoadPlan(
+        request=to_request(MODEL, {"STEPS": question(STEPS[0])}),
+        rows=1,
+        concurrency=8,
+        warmup_s=WARM_S,
+        duration_s=MEASURED_S,
+        timeout_s=60.0,
+    )
+    result = await run_load(farm.grpc, plan)
+    assert not result.errors
+    return result.latency.count / MEASURED_S
 
 
 @pytest.mark.parametrize("times", [2, 10])
-async def test_overload_is_refused_and_the_rest_is_answered(farm: FarmProcess, times: int) -> None:
+async def test_overload_is_refused_and_the_rest_is_answered(
+    farm: FarmProcess, truth: Truth, times: int, request: pytest.FixtureRequest
+) -> None:
     with FarmClient(farm.grpc) as client:
         began_s = time.monotonic()
-        client.infer("slow", {"STEPS": STEPS})
+        client.infer(MODEL, {"STEPS": question(STEPS[0])})
         alone_s = time.monotonic() - began_s
     timeout_s = max(20 * alone_s, 1.0)
-    peak = await asked(farm, concurrency=8, duration_s=4.0, timeout_s=30.0)
-    assert not peak.errors
+    peak = await peak_per_s(farm)
     with longest_queue(farm) as queues:
-        flooded = await asked(
-            farm, rate_per_s=times * peak.requests_per_s, duration_s=4.0, timeout_s=timeout_s
+        began_s = time.monotonic()
+        history = await flood(
+            farm.grpc,
+            STEPS,
+            rate_per_s=times * peak,
+            duration_s=WARM_S + MEASURED_S,
+            timeout_s=timeout_s,
         )
     await settled(farm.metrics)
-    assert set(flooded.errors) <= REFUSALS
+    assert violations(history, truth, allowed=REFUSALS) == []
+    # As the peak is: answers that came in a time in which the queue was full.
+    warm_s = began_s + WARM_S
+    answers_in_time = history.answers(since_s=warm_s, until_s=warm_s + MEASURED_S)
+    goodput_per_s = sum(1 for _ in answers_in_time) / MEASURED_S
+    assert goodput_per_s > 0
     assert max(queues) <= MAX_QUEUE
     # Nothing ran whose client had gone.
     assert counted(farm.metrics, "farm_rows_wasted_total", kind="expired") == 0
+    refused_s = sorted(refusals_s(history, ErrorCode.QUEUE_FULL, ErrorCode.OVERLOADED))
+    tell(
+        request.node.name,
+        answered=sum(1 for _ in history.answers()),
+        refused=len(refused_s),
+        goodput_of_peak=goodput_per_s / peak,
+        refusal_of_timeout=quantile(refused_s, 0.99) / timeout_s if refused_s else None,
+        longest_queue=max(queues),
+    )

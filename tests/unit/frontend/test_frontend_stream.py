@@ -10,11 +10,16 @@ import pytest
 import pytest_asyncio
 from fake_dataplane import METHODS, RunningFrontend, echo, running_frontend
 
-from farm.core.errors import ErrorCode, QueueFullError
+from farm.core.errors import ErrorCode, FarmError, QueueFullError
 from farm.engine.dataplane import InferenceCall, InferenceResult
-from farm.frontend.inference_stream import MAX_IN_FLIGHT, MAX_UNREAD_BYTES
+from farm.frontend.inference_stream import MAX_IN_FLIGHT, MAX_UNREAD_BYTES, InferenceStream
 from farm.frontend.limits import LIMITS
-from farm.pb.open_inference_pb2 import ModelInferRequest, ModelStreamInferResponse
+from farm.frontend.unread import UnreadAnswers
+from farm.pb.open_inference_pb2 import (
+    ModelInferRequest,
+    ModelInferResponse,
+    ModelStreamInferResponse,
+)
 
 WAIT_S = 10.0
 
@@ -58,6 +63,46 @@ class Stream:
 
     def cancel(self) -> None:
         self._call.cancel()
+
+
+ANSWER_BYTES = 1 << 10
+
+
+class UnreadStream:
+    """A stream whose client has fetched one answer, so that their size is known, and no more."""
+
+    def __init__(self, unread: UnreadAnswers, *, client: str) -> None:
+        self._asked = 0
+        stream = InferenceStream(self._answer, judge=failed, client=client, unread=unread)
+        self._answers = stream.responses(self._requests())
+
+    async def taken(self) -> int:
+        """Return how many requests it takes before it reads no further."""
+        await anext(self._answers)
+        before = -1
+        while before != self._asked:
+            before = self._asked
+            for _ in range(20):
+                await asyncio.sleep(0)
+        # The one that is fetched is written only when the next one is asked for, and the last
+        # request that was read waits for room.
+        return self._asked - 1
+
+    async def leave(self) -> None:
+        await self._answers.aclose()
+
+    async def _requests(self) -> AsyncIterator[ModelInferRequest]:
+        while True:
+            self._asked += 1
+            yield request(self._asked)
+            await asyncio.sleep(0)
+
+    async def _answer(self, asked: ModelInferRequest) -> ModelInferResponse:
+        return ModelInferResponse(id=asked.id, raw_output_contents=[bytes(ANSWER_BYTES)])
+
+
+def failed(error: Exception) -> FarmError:
+    raise error
 
 
 async def test_every_request_gets_its_answer_after_the_client_ended_its_half(
@@ -202,6 +247,25 @@ async def test_a_client_that_does_not_fetch_large_answers_is_held_back(
     assert await settled(farm) < 20
     await stream.end()
     assert len(await stream.rest()) == 100
+
+
+async def test_streams_share_the_room_for_answers_that_are_not_fetched() -> None:
+    """A stream that nobody reads leaves less to the next one; what it had comes back."""
+    unread = UnreadAnswers(8 * ANSWER_BYTES)
+
+    def opened() -> UnreadStream:
+        return UnreadStream(unread, client="slow")
+
+    first, second = opened(), opened()
+    assert await first.taken() == 4
+    assert await second.taken() == 1, "one answer may always be due"
+    assert unread.total_bytes == 5 * ANSWER_BYTES
+    for stream in (first, second):
+        await stream.leave()
+    assert unread.total_bytes == 0
+    third = opened()
+    assert await third.taken() == 4
+    await third.leave()
 
 
 async def test_a_client_that_leaves_cancels_what_it_asked_for(farm: RunningFrontend) -> None:

@@ -67,7 +67,14 @@ class StoppedClock:
 
 def scraped(farm: FarmSnapshot = FARM, drops: int | None = 0) -> CollectorRegistry:
     registry = CollectorRegistry()
-    registry.register(FarmGauges(lambda: farm, clock=StoppedClock(), ledger_drops=lambda: drops))
+    registry.register(
+        FarmGauges(
+            lambda: farm,
+            clock=StoppedClock(),
+            ledger_drops=lambda: drops,
+            unread_bytes=lambda: 4096,
+        )
+    )
     return registry
 
 
@@ -175,6 +182,10 @@ def test_what_runs_where_is_told() -> None:
         "node": "pi-1", "host": "pi-1", "board": "Raspberry Pi 5", "cpu_class": "cortex-a76",
         "architecture": "aarch64", "onnxruntime": "1.27.0",
     }  # fmt: skip
+
+
+def test_what_clients_have_not_read_is_shown() -> None:
+    assert series(scraped(), "farm_unread_answer_bytes") == [({}, 4096)]
 
 
 def test_states_are_1_for_the_present_one() -> None:
