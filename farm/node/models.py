@@ -74,11 +74,14 @@ class NodeModels:
         with self._qualifying:
             self._qualifier.start()
 
-    def rest(self) -> None:
+    def rest(self, *, short_of_memory: bool = False) -> None:
         """End the trial process if it has been idle for a while, and sessions of old splits.
 
-        What closed sessions held, and what loads left behind, goes back to the system.
+        What closed sessions held, and what loads left behind, goes back to the system. Where
+        that is short of memory all sessions are closed; the next batches open theirs anew.
         """
+        if short_of_memory:
+            self._sessions.empty()
         freed = self._sessions.settle(idle_s=_FORMER_SPLIT_IDLE_S)
         if self._qualifying.acquire(blocking=False):
             try:

@@ -4,7 +4,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
 from farm.core.errors import IntegrityError, InternalError, ModelUnavailableError
@@ -69,7 +69,8 @@ class ModelStore:
             raise IntegrityError(f"file {sha256[:12]} was not begun; send it again") from error
         except InternalError:
             # Half of a file helps nobody, on a disk that is full least of all.
-            path.unlink(missing_ok=True)
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
             raise
 
     def commit(self, sha256: str) -> None:
@@ -83,12 +84,13 @@ class ModelStore:
         if _digest_of(path) != sha256:
             path.unlink()
             raise IntegrityError(f"file {sha256[:12]} arrived damaged; send it again")
-        try:
-            self._make_room(path.stat().st_size)
-        except ModelUnavailableError:
-            path.unlink()
-            raise
-        path.replace(self._blobs / sha256)
+        with _disk():
+            try:
+                self._make_room(path.stat().st_size)
+            except ModelUnavailableError:
+                path.unlink()
+                raise
+            path.replace(self._blobs / sha256)
 
     def install(self, artifact: ModelArtifact) -> Path:
         """Return a folder that holds the model's files, each one verified.

@@ -59,9 +59,9 @@ def happened(admin: AdminClient, kind: EventKind) -> bool:
 
 def answered(admin: AdminClient, began_ns: int) -> int:
     """Return how many answers of the digits the ledger counts since a moment."""
-    query = LedgerQuery(since_unix_ns=began_ns, until_unix_ns=0, group_by=GroupBy.MODEL)
+    query = LedgerQuery(since_unix_ns=began_ns, until_unix_ns=0, group=GroupBy.MODEL)
     answer = admin.ledger(query)
-    return sum(f.answered for f in answer.figures if f.key.split(":")[0] == MODEL)
+    return sum(f.counts.answered for f in answer.figures if f.key.split(":")[0] == MODEL)
 
 
 def answers(*histories: History) -> int:
