@@ -1,7 +1,8 @@
-"""A clock that lies to the Python of one farm; that of the machine is right, and stays so.
+"""A clock that lies to one farm's own code; that of the machine is right, and stays so.
 
 Debian's libfaketime cannot do this: under 0.9.10 `time.sleep` of Python 3.11 fails with EINVAL,
-for it waits until a moment of the clock that only counts. What is not Python sees the true time.
+for it waits until a moment of the clock that only counts. So `time.time_ns` lies, which is all
+that the farm reads. `time.time` does not: gRPC subtracts it from moments that its C core reads.
 """
 
 import os
@@ -25,7 +26,6 @@ def _time_ns():
 
 
 time.time_ns = _time_ns
-time.time = lambda: _time_ns() / 1e9
 """
 
 

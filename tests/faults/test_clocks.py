@@ -72,7 +72,7 @@ async def test_a_clock_that_is_set_harms_no_request_and_no_figure(
             async with RecordedLoad(farm.grpc, questions, callers=8, timeout_s=20) as load:
                 clock.set(off)
                 await until(lambda off=off: abs(off_by_s(admin) - off) < 60, "it knows the time")  # type: ignore[misc]
-                await load.answered(400)
+                await load.answered(100)
             histories.append(load.history)
             for receipt in await receipts(farm, questions):
                 singles += 1

@@ -9,27 +9,28 @@ import numpy as np
 import pytest
 from digit_questions import Questions
 from farm_process import FarmProcess
-from faulty_farm import settled
+from faulty_farm import settled, until
 from history import violations
 from recorded_load import RecordedLoad
 from served_models import copy_digits, write_adder
 
 from farm.client import AdminClient, FarmClient
-from farm.core.errors import FarmError
+from farm.core.errors import FarmError, InternalError
 from farm.core.events import EventKind
 from farm.core.ledger import GroupBy, IncidentKind, LedgerQuery
 
 pytestmark = [pytest.mark.integration, pytest.mark.faults, pytest.mark.timeout(300)]
 
 PAGE_BYTES = 4096
+QUERY = LedgerQuery(since_unix_ns=0, until_unix_ns=0, group=GroupBy.MODEL)
 X = np.ones((1, 4), dtype=np.float32)
 
 
 def lose_the_middle(path: Path) -> None:
-    """Let some pages in the middle read as zeros."""
+    """Let the pages of the middle third read as zeros."""
     data = bytearray(path.read_bytes())
-    middle = len(data) // PAGE_BYTES // 2 * PAGE_BYTES
-    data[middle : middle + 4 * PAGE_BYTES] = bytes(min(4 * PAGE_BYTES, len(data) - middle))
+    third = len(data) // PAGE_BYTES // 3 * PAGE_BYTES
+    data[third : 2 * third] = bytes(third)
     path.write_bytes(data)
 
 
@@ -37,14 +38,6 @@ def lose_the_end(path: Path) -> None:
     """Cut the file at the end of a page."""
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // PAGE_BYTES // 2 * PAGE_BYTES])
-
-
-def lose_all(path: Path) -> None:
-    path.write_bytes(bytes(path.stat().st_size))
-
-
-def lose_half_of_the_header(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:50])
 
 
 def spoil_small_files(folder: Path, random: Random) -> list[Path]:
@@ -57,7 +50,22 @@ def spoil_small_files(folder: Path, random: Random) -> list[Path]:
     return files
 
 
-@pytest.mark.parametrize("tear", [lose_the_middle, lose_the_end, lose_all, lose_half_of_the_header])
+def reads_all(admin: AdminClient) -> bool:
+    """Whether everything in the ledger can be read, and it is a new one."""
+    try:
+        for _ in admin.ledger_records(0):
+            pass
+        kinds = {incident.kind for incident in admin.ledger(QUERY).incidents}
+    except InternalError:
+        return False
+    return IncidentKind.LEDGER_SET_ASIDE in kinds
+
+
+def answered(admin: AdminClient) -> int:
+    return sum(figures.counts.answered for figures in admin.ledger(QUERY).figures)
+
+
+@pytest.mark.parametrize("tear", [lose_the_middle, lose_the_end])
 async def test_a_farm_starts_over_spoilt_files(
     tmp_path: Path,
     questions: Questions,
@@ -91,9 +99,10 @@ async def test_a_farm_starts_over_spoilt_files(
             assert client.config("adder").max_batch_size == 3
             with pytest.raises(FarmError):
                 client.infer("unwanted", {"x": X})
-            query = LedgerQuery(since_unix_ns=0, until_unix_ns=0, group=GroupBy.MODEL)
-            answer = admin.ledger(query)
-            assert sum(figures.counts.answered for figures in answer.figures) > 0
+            # A reader may be the first to stumble; then it is told so, and the file put aside.
+            await until(lambda: reads_all(admin), "a ledger can be read")
+            await until(lambda: answered(admin) > 0, "it counts on")
+            answer = admin.ledger(QUERY)
             (events, _) = next(iter(admin.events(timeout_s=30)))
     told = {event.kind: event.detail for event in events}
     assert "desired.json was damaged" in told[EventKind.WISHES_RESTORED]
