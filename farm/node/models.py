@@ -193,6 +193,10 @@ class NodeModels:
                 capacity=settings.capacity,
             )
 
+    def close_sessions(self, digest: str) -> None:
+        """Give back what a model's sessions hold; its next batch opens one anew."""
+        self._sessions.drop(digest)
+
     def unload(self, digest: str) -> None:
         """Forget a model. A batch that runs now ends its run."""
         with self._qualifying:

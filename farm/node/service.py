@@ -43,6 +43,7 @@ from farm.node.memory import bound_memory
 from farm.node.meters.gauge import Metered
 from farm.node.meters.selection import power_meter
 from farm.node.models import NodeModels
+from farm.node.sessions import OutOfMemoryError
 from farm.node.settings import NodeSettings
 from farm.node.shortage import Shortage
 from farm.node.throttling import ThrottleProbe
@@ -305,7 +306,12 @@ class NodeService:
     def _run(self, head: CallHead, raws: tuple[bytes, ...], threads: int) -> tuple[Timing, Members]:
         with self._capacity.held(threads):
             self._check_wanted(head)
-            return run_call(self._models.session(head.model, head.digest, threads), head, raws)
+            session = self._models.session(head.model, head.digest, threads)
+            try:
+                return run_call(session, head, raws)
+            except OutOfMemoryError:
+                self._models.close_sessions(head.digest)
+                raise
 
     def _run_isolated(
         self, head: CallHead, raws: tuple[bytes, ...], threads: int
