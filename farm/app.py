@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -21,6 +21,7 @@ from farm.config import (
 from farm.core.addresses import on_loopback
 from farm.core.clock import Clock, SystemClock
 from farm.core.errors import DrainingError, UnreachableError
+from farm.core.events import EventKind, Happening, Severity
 from farm.core.nodes import NodeState
 from farm.core.pool import WorkerPool
 from farm.core.snapshots import GatewayState
@@ -136,12 +137,14 @@ class Gateway:
         catalog = Catalog()
         curves = KnownCurves(catalog=catalog, store=CurveStore(curves_dir))
         self._tracer = _tracer(config, clock)
+        events, history = EventLog(clock), History(clock)
         economy = self._economy = Economy(
             config,
             economics,
             ledger_dir=ledger_dir,
             calibrations_dir=calibrations_dir,
             clock=clock,
+            tell=_from_threads(events),
         )
         self.engine = Engine(
             machine=Machine(
@@ -213,10 +216,18 @@ class Gateway:
             traced=self._tracer is not None,
             max_answer_bytes=config.max_message_bytes,
         )
-        events, history = EventLog(clock), History(clock)
-        self._watch = Watch(events=events, history=history)
         certificates = _certificates(config, clock)
         self._scrapers = _scrapers(config, tokens, certificates)
+        self._watch = Watch(events=events, history=history)
+        if repository.restored:
+            events.post(
+                Happening(
+                    kind=EventKind.WISHES_RESTORED,
+                    severity=Severity.WARNING,
+                    subject=config.name,
+                    detail=repository.restored,
+                )
+            )
         self._frontend = Frontend(
             FrontendSettings(
                 address=config.grpc,
@@ -404,6 +415,18 @@ class Gateway:
             if serving is not told:
                 told = serving
                 await self._frontend.set_serving(serving)
+
+
+def _from_threads(events: EventLog) -> Callable[[Happening], None]:
+    """Return what posts events from any thread onto the loop that runs now."""
+    loop = asyncio.get_running_loop()
+
+    def tell(happening: Happening) -> None:
+        # A disk that hung may have its say after the loop has ended.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(events.post, happening)
+
+    return tell
 
 
 def _with_port(address: str, port: int) -> str:

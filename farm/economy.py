@@ -1,6 +1,7 @@
 """The parts of a gateway that reckon with joules and money, wired together."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import structlog
 from farm.config import FarmConfig, PowerConfig
 from farm.core.clock import Clock
 from farm.core.errors import ConfigurationError
+from farm.core.events import Happening
 from farm.core.terms import FarmTerms
 from farm.energy.baselines import Baseline
 from farm.energy.economics import Economics
@@ -35,11 +37,12 @@ class Economy:
         ledger_dir: Path,
         calibrations_dir: Path,
         clock: Clock,
+        tell: Callable[[Happening], None],
     ) -> None:
-        """Wire the parts; nothing is opened yet."""
+        """Wire the parts; nothing is opened yet. Any thread may `tell` what befalls the ledger."""
         self._power = config.power
         self._economics = economics
-        self.ledger = _ledger(config, ledger_dir, economics, clock)
+        self.ledger = _ledger(config, ledger_dir, economics, clock, tell)
         self.calibrations = Calibrations(calibrations_dir)
         self.hosts = Hosts(economics.hosts, boards=self.calibrations.power)
         self.accounting = Accounting(
@@ -85,7 +88,13 @@ class Economy:
             await asyncio.to_thread(self.ledger.close)
 
 
-def _ledger(config: FarmConfig, folder: Path, economics: Economics, clock: Clock) -> Ledger | None:
+def _ledger(
+    config: FarmConfig,
+    folder: Path,
+    economics: Economics,
+    clock: Clock,
+    tell: Callable[[Happening], None],
+) -> Ledger | None:
     kept = config.ledger
     if not kept.enabled:
         return None
@@ -93,7 +102,11 @@ def _ledger(config: FarmConfig, folder: Path, economics: Economics, clock: Clock
         batch_days=kept.batch_days, minute_days=kept.minute_days, max_bytes=kept.max_bytes
     )
     return Ledger(
-        folder / "ledger.db", clock=clock, currency=economics.currency, retention=retention
+        folder / "ledger.db",
+        clock=clock,
+        currency=economics.currency,
+        retention=retention,
+        tell=tell,
     )
 
 

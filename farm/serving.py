@@ -49,6 +49,8 @@ async def serve(
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(signal.SIGUSR1, retire.set)
+    if repository.restored:
+        _log.error("wishes_restored", reason=repository.restored)
     _report(listings)
     # Imported after Ray's environment was set, which Ray reads when imported.
     from farm.cluster.pool import RayWorkerPool

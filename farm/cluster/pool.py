@@ -154,6 +154,19 @@ class RayWorkerPool:
             # A file that was changed since it was listed may be on the node all the same.
             with contextlib.suppress(IntegrityError):
                 contents = await asyncio.to_thread(_read, sizes, blobs)
+        # What turns out to be damaged on the node is thrown away there, and sent once more.
+        with contextlib.suppress(IntegrityError):
+            return await self._load(calls, message, contents, sizes, blobs)
+        return await self._load(calls, message, contents, sizes, blobs)
+
+    async def _load(
+        self,
+        calls: ActorCalls,
+        message: Mapping[str, Any],
+        contents: Mapping[str, bytes],
+        sizes: Mapping[str, int],
+        blobs: BlobSource,
+    ) -> ModelReport:
         if not contents:
             for digest in await calls.missing_files(message):
                 await self._send(calls, digest, sizes[digest], blobs)

@@ -35,6 +35,10 @@ class EventKind(StrEnum):
     MODEL_READY = "model_ready"
     MODEL_UNAVAILABLE = "model_unavailable"
     MODEL_REMOVED = "model_removed"
+    LEDGER_UNWRITTEN = "ledger_unwritten"
+    LEDGER_WRITTEN = "ledger_written"
+    LEDGER_SET_ASIDE = "ledger_set_aside"
+    WISHES_RESTORED = "wishes_restored"
     OPERATOR_ACTED = "operator_acted"
 
 

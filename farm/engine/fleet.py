@@ -2,8 +2,9 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import structlog
 
@@ -33,6 +34,14 @@ _log = structlog.get_logger()
 
 # A start gives up when every node went down this often.
 _HOPELESS_LOSSES = 3
+
+# Before a node is asked again for what it could not take for a fault of its own, and at most.
+_FIRST_PAUSE_S = 1.0
+_MAX_PAUSE_S = 60.0
+
+
+class NodeAtFaultError(ModelUnavailableError):
+    """A node could not take a model, and the model is not to blame: it may be tried again."""
 
 
 class Fleet:
@@ -157,14 +166,14 @@ class Fleet:
         except (NodeLostError, ModelUnavailableError):
             raise
         except IntegrityError as error:
-            raise ModelUnavailableError(error.message) from error
+            raise NodeAtFaultError(error.message) from error
         except FarmError as error:
-            raise ModelUnavailableError(
+            raise NodeAtFaultError(
                 f"node '{member.node_id}' could not load it: {error.message}"
             ) from error
         except Exception as error:
             _log.error("prepare_failed", node=member.node_id, exc_info=error)
-            raise ModelUnavailableError(
+            raise NodeAtFaultError(
                 f"node '{member.node_id}' failed to load it ({type(error).__name__})"
             ) from error
 
@@ -230,6 +239,20 @@ class Fleet:
             # By way of another gateway.
             self.cordon(member, cordoned=vitals.cordoned)
         member.outdated = False
+        if member.state is NodeState.READY and vitals.incarnation == member.incarnation:
+            self._see_losses(member, vitals)
+
+    def _see_losses(self, member: Member, vitals: NodeVitals) -> None:
+        """Notice what a node can run no more: its disk damaged it, or another gateway took it."""
+        lost = member.lost(vitals)
+        if not lost:
+            return
+        _log.warning("models_lost", node=member.node_id, digests=sorted(d[:12] for d in lost))
+        for digest in lost:
+            member.forget(digest)
+        self.tell(member)
+        if member.profile is not None and self._reconciling[member.node_id].done():
+            self._start(member.node_id, self._complete(member, member.profile))
 
     def _greet(self, profile: NodeProfile, *, cordoned: bool) -> None:
         member = self.members[profile.node_id]
@@ -240,11 +263,12 @@ class Fleet:
         member.clear()
         member.heard_at = self._clock.monotonic()
         self._stop_reconciling(profile.node_id)
-        task = asyncio.create_task(
-            self._reconcile(member, profile), name=f"reconcile {profile.node_id}"
-        )
+        self._start(profile.node_id, self._reconcile(member, profile))
+
+    def _start(self, node_id: str, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work, name=f"reconcile {node_id}")
         task.add_done_callback(self._reconciled)
-        self._reconciling[profile.node_id] = task
+        self._reconciling[node_id] = task
 
     async def _bury(self, node_id: str, reason: str) -> None:
         self._stop_reconciling(node_id)
@@ -286,14 +310,38 @@ class Fleet:
         await self._set_state(member, NodeState.READY, "")
         self.changed.set()
         _log.info("node_ready", node=member.node_id, versions=len(member.holds))
+        await self._tidy(member)
+        if member.passing:
+            await self._complete(member, profile)
+
+    async def _complete(self, member: Member, profile: NodeProfile) -> None:
+        """Give a ready node what it has lost or could not take, again and again until it has it."""
+        pause_s = 0.0
+        try:
+            while True:
+                await asyncio.sleep(pause_s)
+                for available in self._missing(member, again=True):
+                    await self._supply(member, profile, available)
+                    self.tell(member)
+                await self._tidy(member)
+                if not self._missing(member, again=True):
+                    return
+                pause_s = min(max(2 * pause_s, _FIRST_PAUSE_S), _MAX_PAUSE_S)
+        except NodeLostError:
+            return
+
+    async def _tidy(self, member: Member) -> None:
+        """Take from a node what nobody wants any more."""
         for digest in [d for d in member.ready if not self._in_use(d)]:
             await self._drop(member, digest)
 
-    def _missing(self, member: Member) -> list[AvailableVersion]:
+    def _missing(self, member: Member, *, again: bool = False) -> list[AvailableVersion]:
+        """Return what a node should hold and does not; `again` with what it refused in passing."""
+        settled = member.refused.keys() - (member.passing if again else frozenset())
         return [
             available
             for available in self._catalog.desired()
-            if available.artifact not in member.holds and available.artifact not in member.refused
+            if available.artifact not in member.holds and available.artifact not in settled
         ]
 
     async def _supply(
@@ -311,7 +359,7 @@ class Fleet:
         except NodeLostError:
             raise
         except ModelUnavailableError as error:
-            member.refuse(artifact, error.message)
+            member.refuse(artifact, error.message, passing=isinstance(error, NodeAtFaultError))
             self._catalog.disqualified(available, error.message)
             _log.warning(
                 "model_refused", model=str(artifact.key), node=member.node_id, reason=error.message

@@ -18,7 +18,7 @@ from farm.core.errors import ErrorCode, FarmError
 from farm.node import probes
 from farm.node.child_output import own_output
 from farm.node.execution import run_call
-from farm.node.memory import bound_memory
+from farm.node.memory import bound_memory, end_first
 from farm.node.sessions import Session
 
 _PICKLE = 5
@@ -29,6 +29,7 @@ Job = tuple[str, int, tuple[Any, ...] | None, tuple[bytes, ...]]
 
 def main() -> None:
     answers = own_output()
+    end_first()
     jobs: SimpleQueue[Job] = SimpleQueue()
     Thread(target=_read, args=(sys.stdin.buffer, jobs), daemon=True).start()
     sessions: dict[tuple[str, int], Session] = {}

@@ -61,6 +61,8 @@ class NodeModels:
         )
         self._qualifying = Lock()
         self._ready: dict[str, _Ready] = {}
+        # Held while a digest becomes ready, or is found damaged on a thread of its own.
+        self._changing = Lock()
 
     @property
     def digests(self) -> tuple[str, ...]:
@@ -72,11 +74,14 @@ class NodeModels:
         with self._qualifying:
             self._qualifier.start()
 
-    def rest(self) -> None:
+    def rest(self, *, short_of_memory: bool = False) -> None:
         """End the trial process if it has been idle for a while, and sessions of old splits.
 
-        What closed sessions held, and what loads left behind, goes back to the system.
+        What closed sessions held, and what loads left behind, goes back to the system. Where
+        that is short of memory all sessions are closed; the next batches open theirs anew.
         """
+        if short_of_memory:
+            self._sessions.empty()
         freed = self._sessions.settle(idle_s=_FORMER_SPLIT_IDLE_S)
         if self._qualifying.acquire(blocking=False):
             try:
@@ -164,7 +169,8 @@ class NodeModels:
                 if before is None:
                     self._forget(digest)
                 raise
-            self._ready[digest] = ready
+            with self._changing:
+                self._ready[digest] = ready
             if before is not None:
                 self._store.discard(before.trial.folder)
         return report
@@ -186,6 +192,10 @@ class NodeModels:
                 threads=threads or settings.threads_per_slot,
                 capacity=settings.capacity,
             )
+
+    def close_sessions(self, digest: str) -> None:
+        """Give back what a model's sessions hold; its next batch opens one anew."""
+        self._sessions.drop(digest)
 
     def unload(self, digest: str) -> None:
         """Forget a model. A batch that runs now ends its run."""
@@ -214,7 +224,7 @@ class NodeModels:
             IntegrityError: its files were changed since they were stored.
         """
         ready = self._find(digest, f"'{model}'")
-        ready.verify()
+        self._verify(digest, ready)
         return ready.folder / ready.main
 
     def sample(self, digest: str, inputs: Sequence[TensorSpec]) -> dict[str, AnyArray] | None:
@@ -241,15 +251,31 @@ class NodeModels:
         threads = threads or self._settings.threads_per_slot
 
         def opener() -> tuple[Session, int]:
-            try:
-                ready.verify()
-            except FileNotFoundError as error:
-                raise ModelUnavailableError("the model was just unloaded on this node") from error
+            self._verify(digest, ready)
             size_bytes = sum(file.size_bytes for file in ready.files)
             path = ready.folder / ready.main
             return Session(path, threads=threads), size_bytes
 
         return self._sessions.get(digest, threads, opener)
+
+    def _verify(self, digest: str, ready: _Ready) -> None:
+        """Check a model's files. Where they are damaged this node is ready for it no more.
+
+        Gateways see that by the next heartbeats, and send what is missing.
+
+        Raises:
+            IntegrityError: a file was changed since it was stored.
+            ModelUnavailableError: a file is gone.
+        """
+        try:
+            ready.verify()
+        except (IntegrityError, OSError) as error:
+            with self._changing:
+                if self._ready.get(digest) is ready:
+                    del self._ready[digest]
+            if isinstance(error, IntegrityError):
+                raise
+            raise ModelUnavailableError("the model is not on this node any more") from error
 
     def _folder(self, artifact: ModelArtifact, before: _Ready | None) -> Path:
         """Return the folder of a model's files: the one they are in, unless it was damaged."""
@@ -264,7 +290,7 @@ class NodeModels:
             )
         try:
             before.verify()
-        except (IntegrityError, FileNotFoundError):
+        except (IntegrityError, OSError):
             return self._store.install(artifact)
         return before.folder
 

@@ -19,7 +19,7 @@ from farm.node.batchability import find_batching
 from farm.node.child_output import own_output
 from farm.node.goldens import check_golden
 from farm.node.latency import measure_curve
-from farm.node.memory import bound_memory
+from farm.node.memory import bound_memory, end_first
 from farm.node.rows import Rows
 from farm.node.sessions import Session
 from farm.node.warmups import run_warmup
@@ -73,6 +73,7 @@ def main() -> None:
     for line in sys.stdin:
         try:
             job = json.loads(line)
+            end_first()
             bound_memory(probes.memory_bytes()[1])
             answer = {"ok": True, **(measure(job) if job["do"] == "measure" else qualify(job))}
         except FarmError as error:

@@ -39,10 +39,13 @@ from farm.node.cpu_load import CpuLoad
 from farm.node.execution import Members, run_call
 from farm.node.exercise import Exercise
 from farm.node.isolation import Isolation
+from farm.node.memory import bound_memory
 from farm.node.meters.gauge import Metered
 from farm.node.meters.selection import power_meter
 from farm.node.models import NodeModels
+from farm.node.sessions import OutOfMemoryError
 from farm.node.settings import NodeSettings
+from farm.node.shortage import Shortage
 from farm.node.throttling import ThrottleProbe
 
 # Another node may have the model whole, or room for it, or a protocol for the call.
@@ -83,6 +86,7 @@ class NodeService:
         self._cordon = Cordon(settings.cache_dir)
         self._exercise = Exercise()
         self._load = CpuLoad()
+        self._shortage = Shortage()
         self._throttle = ThrottleProbe()
         self._unwanted: deque[str] = deque(maxlen=_MAX_UNWANTED)
         self._isolation = Isolation(timeout_s=_ISOLATED_S, unwanted=self._unwanted)
@@ -115,10 +119,13 @@ class NodeService:
         )
 
     def vitals(self) -> NodeVitals:
-        """Return one heartbeat."""
-        self._models.rest()
-        self._isolation.rest()
+        """Return one heartbeat; what this process may allocate follows the machine's memory."""
         total, available = probes.memory_bytes()
+        bound_memory(available)
+        self._models.rest(
+            short_of_memory=self._shortage.begins(total_bytes=total, available_bytes=available)
+        )
+        self._isolation.rest()
         running = self._capacity.running
         throttle = self._throttle.read(busy=running > 0 or self._exercise.loads)
         metered = self._meter.tell() if self._meter is not None else Metered()
@@ -281,6 +288,11 @@ class NodeService:
             # These are this node's fault; another one may have the model whole.
             retryable = isinstance(error, _NOT_THE_REQUESTS_FAULT)
             reply = encode_failure(self.incarnation, error, retryable=retryable)
+        except MemoryError:
+            short = ExecutionFailedError(
+                "there is not enough memory on this node for the batch; send less at once"
+            )
+            reply = encode_failure(self.incarnation, short, retryable=True)
         except Exception as error:
             # A defect, perhaps of this node alone; another may do better.
             what = InternalError(f"the node failed with {type(error).__name__}")
@@ -294,7 +306,12 @@ class NodeService:
     def _run(self, head: CallHead, raws: tuple[bytes, ...], threads: int) -> tuple[Timing, Members]:
         with self._capacity.held(threads):
             self._check_wanted(head)
-            return run_call(self._models.session(head.model, head.digest, threads), head, raws)
+            session = self._models.session(head.model, head.digest, threads)
+            try:
+                return run_call(session, head, raws)
+            except OutOfMemoryError:
+                self._models.close_sessions(head.digest)
+                raise
 
     def _run_isolated(
         self, head: CallHead, raws: tuple[bytes, ...], threads: int

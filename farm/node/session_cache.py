@@ -117,6 +117,12 @@ class SessionCache:
             closed, self._closed = self._closed, False
             return closed
 
+    def empty(self) -> None:
+        """Close every session; one that runs now ends its run first."""
+        with self._lock:
+            for key in list(self._open):
+                self._close(key)
+
     def close(self) -> None:
         """Open no more sessions ahead of their use."""
         self._background.shutdown(wait=True, cancel_futures=True)

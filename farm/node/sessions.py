@@ -46,7 +46,12 @@ _PATH = re.compile(r"(?<![\w.])/\S+")
 _WHILE_RUNNING = re.compile(
     r"Non-zero status code returned while running (\w+) node\. Name:'([^']*)' Status Message: "
 )
+_NO_MEMORY = re.compile(r"Failed to allocate memory|bad_alloc|bad allocation|MemoryError")
 _MAX_MESSAGE = 300
+
+
+class OutOfMemoryError(ExecutionFailedError):
+    """A run wanted more memory than there is. Its session would try to grow by as much again."""
 
 
 class Session:
@@ -142,6 +147,8 @@ def _bf16(specs: tuple[TensorSpec, ...]) -> tuple[str, ...]:
 
 def _run_error(model: str, error: Exception) -> FarmError:
     message = f"model '{model}' failed on this request: {_clean(error)}"
+    if isinstance(error, MemoryError) or _NO_MEMORY.search(str(error)):
+        return OutOfMemoryError(message)
     if type(error).__name__ == "InvalidArgument":
         return InvalidRequestError(message)
     return ExecutionFailedError(message)

@@ -2,12 +2,14 @@
 
 One JSON file names every model that was loaded or unloaded by hand; files that a load
 brought lie beside it. It is replaced as a whole, after the files it names are safe and
-before those it no longer names are deleted, so a crash leaves the old state or the new.
+before those it no longer names are deleted, so a crash leaves the old state or the new. A
+copy lies beside it, for cards that lose bytes of what was written well long ago.
 """
 
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -20,6 +22,8 @@ from farm.repository.names import name_problem, path_problem
 from farm.repository.overrides import ModelOverride, OverrideStore, damaged
 
 STATE_FILENAME: Final = "desired.json"
+COPY_FILENAME: Final = "desired.copy.json"
+ASIDE_FILENAME: Final = "desired.damaged.json"
 
 _SCHEMA: Final = 1
 _SHA256: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
@@ -49,17 +53,19 @@ class Recorded:
 class DesiredState:
     """The wishes of one gateway. With no folder they last as long as the process.
 
-    Any thread may call.
+    Any thread may call. `restored` says what was done about a file that was damaged, if it was:
+    its copy has taken its place.
 
     Raises:
-        ConfigurationError: the file is damaged, of a newer version, or cannot be read.
+        ConfigurationError: the file is damaged and so is its copy, or it is of a newer version,
+            or cannot be read.
     """
 
     def __init__(self, folder: Path | None, store: OverrideStore) -> None:
         self._folder = folder
         self._store = store
         self._lock = Lock()
-        self._recorded = {} if folder is None else _read(folder / STATE_FILENAME)
+        self._recorded, self.restored = ({}, "") if folder is None else _read(folder)
 
     @property
     def recorded(self) -> Mapping[str, Recorded]:
@@ -119,15 +125,20 @@ class DesiredState:
         if self._folder is None:
             return
         models = {name: _encoded(recorded[name]) for name in sorted(recorded)}
-        text = json.dumps({"schema": _SCHEMA, "models": models}, indent=1)
+        data = f"{json.dumps({'schema': _SCHEMA, 'models': models}, indent=1)}\n".encode()
+        copy = self._folder / COPY_FILENAME
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            write_atomically(self._folder / STATE_FILENAME, f"{text}\n".encode())
+            write_atomically(self._folder / STATE_FILENAME, data)
         except OSError as error:
             raise ConfigurationError(
                 f"{STATE_FILENAME} in the gateway's state folder cannot be written"
                 f" ({error.strerror}); check its space and permissions"
             ) from error
+        # The wish is safe already, and a copy of older wishes is worse than none.
+        with suppress(OSError):
+            copy.unlink(missing_ok=True)
+            write_atomically(copy, data)
 
 
 def _encoded(recorded: Recorded) -> dict[str, Any]:
@@ -140,34 +151,67 @@ def _encoded(recorded: Recorded) -> dict[str, Any]:
     return value
 
 
-def _read(path: Path) -> dict[str, Recorded]:
+def _read(folder: Path) -> tuple[dict[str, Recorded], str]:
+    """Return what is wished, and what was done about a damaged file."""
+    path = folder / STATE_FILENAME
     try:
-        text = path.read_text(encoding="utf-8")
+        data = path.read_bytes()
     except FileNotFoundError:
-        return {}
-    except (OSError, UnicodeDecodeError) as error:
-        what = getattr(error, "strerror", None) or "it is not UTF-8"
+        return {}, ""
+    except OSError as error:
         raise ConfigurationError(
-            f"{STATE_FILENAME} in the gateway's state folder cannot be read ({what}); {_REMEDY}"
+            f"{STATE_FILENAME} in the gateway's state folder cannot be read ({error.strerror});"
+            f" {_REMEDY}"
         ) from error
     try:
-        return _decoded(json.loads(text))
-    except (_DamagedError, ValueError, RecursionError) as error:
-        raise ConfigurationError(
-            f"{STATE_FILENAME} in the gateway's state folder is damaged, or of another version of"
-            f" the farm ({error}); {_REMEDY}"
-        ) from error
+        return _parsed(data), ""
+    except _DamagedError as error:
+        found = None if isinstance(error, _OtherSchemaError) else _restored(folder)
+        if found is None:
+            raise ConfigurationError(
+                f"{STATE_FILENAME} in the gateway's state folder is damaged, or of another version"
+                f" of the farm ({error}); {_REMEDY}"
+            ) from error
+        what = f"{STATE_FILENAME} was damaged ({error}); its copy has taken its place"
+        return found, f"{what}, and it is kept as {ASIDE_FILENAME}"
+
+
+def _restored(folder: Path) -> dict[str, Recorded] | None:
+    """Put the copy in the place of the damaged file; return its wishes if it is sound."""
+    path = folder / STATE_FILENAME
+    try:
+        data = (folder / COPY_FILENAME).read_bytes()
+        found = _parsed(data)
+    except (OSError, _DamagedError):
+        return None
+    # On a disk that takes nothing the same is done at the next start.
+    with suppress(OSError):
+        write_atomically(folder / ASIDE_FILENAME, path.read_bytes())
+        write_atomically(path, data)
+    return found
 
 
 class _DamagedError(Exception):
     """The file is not what `_encoded` writes; the text says why."""
 
 
+class _OtherSchemaError(_DamagedError):
+    """Another version of the farm wrote it."""
+
+
+def _parsed(data: bytes) -> dict[str, Recorded]:
+    try:
+        return _decoded(json.loads(data))
+    except (ValueError, RecursionError) as error:
+        what = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
+        raise _DamagedError(what) from error
+
+
 def _decoded(value: Any) -> dict[str, Recorded]:
     if not isinstance(value, dict) or value.keys() != {"schema", "models"}:
         raise _DamagedError("it is no object of schema and models")
     if value["schema"] != _SCHEMA:
-        raise _DamagedError(f"its schema is {value['schema']!r}, and this farm knows {_SCHEMA}")
+        raise _OtherSchemaError(f"its schema is {value['schema']!r}, and this farm knows {_SCHEMA}")
     if not isinstance(value["models"], dict):
         raise _DamagedError("models is no object")
     return {name: _decoded_wish(name, wish) for name, wish in value["models"].items()}

@@ -41,7 +41,7 @@ class Repository:
         """Open a repository. Without a `state_dir` wishes last as long as the process.
 
         Raises:
-            ConfigurationError: the file of wishes is damaged; the message names it.
+            ConfigurationError: the file of wishes is damaged, and its copy; the message names it.
         """
         self._root = root
         self._limits = limits or RepositoryLimits()
@@ -115,6 +115,11 @@ class Repository:
             if before is None and self._is_full(name):
                 return self._too_many(name)
             return self._list(self._root, name, config)
+
+    @property
+    def restored(self) -> str:
+        """What was done about a file of wishes that was found damaged; empty if it was whole."""
+        return self._desired.restored
 
     def has(self, name: str) -> bool:
         """Whether a model lies in the repository, whatever was loaded in its place."""

@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import Iterator
 
 import numpy as np
+import psutil
 import pytest
 from digit_questions import MODEL, Questions
 from farm_process import FarmProcess
 from faulty_farm import settled, until
 from history import violations
 from recorded_load import RecordedLoad
-from served_models import copy_digits, write_slow
+from served_models import copy_digits, write_hungry, write_slow
 
 from farm.client import AdminClient, AsyncFarmClient
 from farm.core.errors import ExecutionFailedError
@@ -28,6 +29,7 @@ def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FarmProcess]:
     models.mkdir()
     copy_digits(models)
     write_slow(models, "slow")
+    write_hungry(models, "hungry")
     with FarmProcess(folder, "--nodes", "3", "--models", str(models)) as process:
         yield process
 
@@ -45,6 +47,30 @@ async def test_numbers_that_are_none_stay_with_their_sender(
             result = await client.infer(MODEL, poison, timeout_s=30)
             assert result["probabilities"].shape == (1, 10)
     assert violations(polite.history, questions.truth) == []
+
+
+async def test_a_request_that_wants_more_memory_than_there_is_fails_alone(
+    farm: FarmProcess, questions: Questions
+) -> None:
+    elements = 2 * psutil.virtual_memory().total // 4
+    wanted = {"N": np.array([[elements]], dtype=np.int64)}
+    with AdminClient(farm.grpc) as admin:
+        before = {node.node_id: node.incarnation for node in admin.snapshot().nodes}
+        async with (
+            RecordedLoad(farm.grpc, questions, callers=8) as polite,
+            AsyncFarmClient(farm.grpc, retries=0) as client,
+        ):
+            for _ in range(10):
+                with pytest.raises(ExecutionFailedError, match=r"alloc|memory"):
+                    await client.infer("hungry", wanted, timeout_s=100)
+            # What is less is answered by the same model.
+            modest = {"N": np.array([[1000]], dtype=np.int64)}
+            answer = await client.infer("hungry", modest, timeout_s=100)
+            assert answer["TOTAL"].tolist() == [[1000.0]]
+            await polite.answered(400)
+        assert {node.node_id: node.incarnation for node in admin.snapshot().nodes} == before
+    assert violations(polite.history, questions.truth) == []
+    await settled(farm.metrics)
 
 
 async def test_a_request_that_never_ends_is_ended(farm: FarmProcess, questions: Questions) -> None:

@@ -54,7 +54,12 @@ def damaged(folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        _flip(files.values())
+        # What was fetched anew meanwhile is whole.
+        _flip(path for inode, path in files.items() if _inode(path) == inode)
+
+
+def _inode(path: Path) -> int:
+    return path.stat().st_ino if path.exists() else 0
 
 
 def _flip(paths: Iterable[Path]) -> None:

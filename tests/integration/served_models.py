@@ -51,6 +51,30 @@ def write_config(model: Path, text: str) -> None:
     (model / "config.pbtxt").write_text(text)
 
 
+def write_hungry(root: Path, name: str) -> None:
+    """A model that takes as much memory as it is told: N INT64 [1,1] to TOTAL, the same.
+
+    It makes two tensors of N floats on the way.
+    """
+    graph = helper.make_graph(
+        [
+            helper.make_node("Reshape", ["N", "flat"], ["size"]),
+            helper.make_node("ConstantOfShape", ["size"], ["zeros"]),
+            helper.make_node("Exp", ["zeros"], ["ones"]),
+            helper.make_node("ReduceSum", ["ones"], ["sum"], keepdims=0),
+            helper.make_node("Reshape", ["sum", "square"], ["TOTAL"]),
+        ],
+        "hungry",
+        [helper.make_tensor_value_info("N", TensorProto.INT64, [1, 1])],
+        [helper.make_tensor_value_info("TOTAL", TensorProto.FLOAT, [1, 1])],
+        [
+            numpy_helper.from_array(np.array([1], dtype=np.int64), "flat"),
+            numpy_helper.from_array(np.array([1, 1], dtype=np.int64), "square"),
+        ],
+    )
+    write_model(root / name, graph)
+
+
 def write_slow(root: Path, name: str, config: str = "") -> None:
     """A model that takes as long as it is told: STEPS INT64 [-1,1] to DONE, the same.
 

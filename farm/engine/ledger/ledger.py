@@ -18,6 +18,7 @@ import structlog
 
 from farm.core.clock import Clock
 from farm.core.errors import ErrorCode, InternalError
+from farm.core.events import Happening
 from farm.core.ledger import (
     BatchRecord,
     Incident,
@@ -61,8 +62,12 @@ class Ledger:
         clock: Clock,
         currency: str | None = None,
         retention: Retention | None = None,
+        tell: Callable[[Happening], None] = lambda _: None,
     ) -> None:
-        """Prepare a ledger; costs are in `currency`, None where nothing has a price."""
+        """Prepare a ledger; costs are in `currency`, None where nothing has a price.
+
+        What befalls the file is given to `tell`, on the thread that writes it.
+        """
         self._path = path
         self._intake = Intake(clock)
         self._writer = Writer(
@@ -71,6 +76,7 @@ class Ledger:
             clock=clock,
             currency=currency,
             retention=retention or Retention(),
+            tell=tell,
         )
 
     def open(self) -> None:

@@ -1,6 +1,7 @@
 """Writes the ledger on a thread of its own, and keeps trying while the disk fails."""
 
 import sqlite3
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from threading import Condition, Thread
@@ -10,6 +11,7 @@ from typing import Final
 import structlog
 
 from farm.core.clock import Clock
+from farm.core.events import EventKind, Happening, Severity
 from farm.core.ledger import Incident, IncidentKind
 from farm.engine.ledger.file import (
     ASIDES_KEPT,
@@ -41,7 +43,9 @@ _FORGETTING: Final = 20
 class Writer:
     """Takes what has come in every few seconds, and writes it in one transaction.
 
-    `drops` counts records that waited for the disk until there was no more room for them.
+    `drops` counts records that waited for the disk until there was no more room for them. `tell`
+    is called on the thread, once for each time that the file fails, is written again, or is put
+    aside.
     """
 
     def __init__(
@@ -52,8 +56,10 @@ class Writer:
         clock: Clock,
         currency: str | None,
         retention: Retention,
+        tell: Callable[[Happening], None],
     ) -> None:
         self._path = path
+        self._tell = tell
         self._intake = intake
         self._clock = clock
         self._currency = currency
@@ -220,6 +226,7 @@ class Writer:
             _log.error("ledger_set_aside", path=str(self._path), reason=reason, kept=aside.name)
             told = f"{reason}; it is kept as {aside.name}"
             self._waiting.note(self._incident(IncidentKind.LEDGER_SET_ASIDE, told))
+            self._happened(EventKind.LEDGER_SET_ASIDE, Severity.ERROR, told)
             for removed in remove_old_asides(self._path, aside):
                 _log.warning("ledger_aside_removed", path=str(removed), kept=ASIDES_KEPT)
         self._write()
@@ -240,9 +247,17 @@ class Writer:
         if reason != self._complaint:
             self._complaint = reason
             _log.error("ledger_not_written", path=str(self._path), reason=reason)
+            told = f"{reason}; what there is to write waits in memory"
+            self._happened(EventKind.LEDGER_UNWRITTEN, Severity.WARNING, told)
 
     def _recovered(self) -> None:
         if self._complaint:
-            _log.warning("ledger_written_again", drops=self.drops + self._intake.drops)
+            drops = self.drops + self._intake.drops
+            _log.warning("ledger_written_again", drops=drops)
+            told = f"records lost since the gateway started: {drops}"
+            self._happened(EventKind.LEDGER_WRITTEN, Severity.INFO, told)
         self._complaint = ""
         self._pause_s = 0.0
+
+    def _happened(self, kind: EventKind, severity: Severity, detail: str) -> None:
+        self._tell(Happening(kind=kind, severity=severity, subject="ledger", detail=detail))

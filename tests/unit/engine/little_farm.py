@@ -342,8 +342,9 @@ class LittleFarm:
 
     def vitals(self, node_id: str, *, memory_available_bytes: int) -> NodeVitals:
         """A heartbeat of a node that is well but for its memory."""
+        node = self.pool.nodes[node_id]
         return NodeVitals(
-            incarnation=self.pool.nodes[node_id].incarnation,
+            incarnation=node.incarnation,
             slots_busy=0,
             cpu_fraction=0.0,
             memory_total_bytes=1 << 30,
@@ -353,7 +354,7 @@ class LittleFarm:
             batches_total=0,
             rows_total=0,
             failures_total=0,
-            digests=(),
+            digests=tuple(sorted(node.held)),
         )
 
     def infer(

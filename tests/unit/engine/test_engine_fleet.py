@@ -17,6 +17,7 @@ from farm.core.errors import (
 from farm.core.models import LatencyCurve, ModelKey, ModelState
 from farm.core.nodes import NodeState, NodeVitals
 from farm.core.snapshots import GatewayState, ModelSnapshot
+from farm.engine import fleet
 from farm.repository.listing import ModelListing, RefusedVersion
 
 VITALS = NodeVitals(
@@ -233,6 +234,62 @@ async def test_whatever_keeps_a_model_from_a_node_is_told(error: FarmError, word
         farm.pool.nodes["a"].reports["echo"] = error
         await farm.start_nodes()
         assert model_snapshot(farm).reason == words
+
+
+async def test_what_a_node_could_not_take_for_its_own_fault_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fleet, "_FIRST_PAUSE_S", 0.001)
+    async with LittleFarm("a", "b", models=[artifact(), artifact("bad")]) as farm:
+        node = farm.pool.nodes["a"]
+        node.reports["echo"] = InternalError("the node's disk is full")
+        node.reports["bad"] = ModelUnavailableError("golden 'g.npz' differs")
+        await farm.start_nodes()
+        member = farm.fleet.members["a"]
+        full = "node 'a' could not load it: the node's disk is full"
+        assert set(member.refused.values()) == {full, "golden 'g.npz' differs"}
+        assert model_snapshot(farm).ready_nodes == ("b",)
+        node.reports["bad"] = REPORT
+        del node.reports["echo"]
+        await until(lambda: model_snapshot(farm).ready_nodes == ("a", "b"))
+        # What is the model's fault is so the next time too.
+        assert set(member.refused.values()) == {"golden 'g.npz' differs"}
+
+
+async def test_a_model_that_a_node_has_lost_is_sent_again() -> None:
+    async with LittleFarm("a", "b") as farm:
+        await farm.start_nodes()
+        node = farm.pool.nodes["a"]
+        beat = replace(VITALS, incarnation=node.incarnation)
+        node.held.clear()
+        node.may_prepare.clear()
+        farm.pool.beat("a", beat)
+        await until(lambda: farm.fleet.members["a"].missed)
+        # One heartbeat may be older than the model.
+        assert model_snapshot(farm).ready_nodes == ("a", "b")
+        farm.pool.beat("a", beat)
+        await until(lambda: model_snapshot(farm).ready_nodes == ("b",))
+        node.may_prepare.set()
+        await until(lambda: model_snapshot(farm).ready_nodes == ("a", "b"))
+        assert node.held
+        assert (await farm.infer()).outputs[0].raw == b"ab"
+
+
+async def test_a_model_that_is_unloaded_while_a_node_is_given_it_again_stays_away() -> None:
+    async with LittleFarm("a", "b") as farm:
+        await farm.start_nodes()
+        node = farm.pool.nodes["a"]
+        node.held.clear()
+        node.may_prepare.clear()
+        for _ in range(2):
+            farm.pool.beat("a", replace(VITALS, incarnation=node.incarnation))
+        await until(lambda: node.busy)
+        unloading = asyncio.create_task(farm.control.unload("echo"))
+        await asyncio.sleep(0)
+        node.may_prepare.set()
+        await asyncio.wait_for(unloading, WAIT_S)
+        await until(lambda: not node.busy and not node.held)
+        assert not farm.fleet.members["a"].ready
 
 
 async def test_a_model_is_served_by_the_nodes_it_works_on() -> None:

@@ -19,6 +19,7 @@ from ledger_records import batch_record as batch
 from structlog.testing import capture_logs
 
 from farm.core.errors import ErrorCode, InternalError
+from farm.core.events import EventKind, Happening
 from farm.core.ledger import BatchRecord, GroupBy, Incident, IncidentKind
 from farm.engine.ledger import file, waiting
 from farm.engine.ledger.ledger import Ledger
@@ -460,3 +461,22 @@ def test_damage_anywhere_is_survived(
     with opened(path) as ledger:
         assert works(ledger)
         assert ledger.figures(asked(GroupBy.NODE)) is not None
+
+
+def test_what_befalls_the_file_is_told(tmp_path: Path) -> None:
+    told: list[Happening] = []
+    blocked = tmp_path / "state"
+    blocked.write_text("")
+    with opened(blocked / "ledger.db", tell=told.append) as ledger:
+        for _ in range(3):
+            assert ledger.flush(WAIT_S)
+        assert [each.kind for each in told] == [EventKind.LEDGER_UNWRITTEN]
+        blocked.unlink()
+        assert ledger.flush(WAIT_S)
+        assert [each.kind for each in told[1:]] == [EventKind.LEDGER_WRITTEN]
+    (blocked / "ledger.db").write_bytes(b"no database" * 1000)
+    with opened(blocked / "ledger.db", tell=told.append) as ledger:
+        assert ledger.flush(WAIT_S)
+    assert [each.kind for each in told[2:]] == [EventKind.LEDGER_SET_ASIDE]
+    assert {each.subject for each in told} == {"ledger"}
+    assert str(tmp_path) not in "".join(each.detail for each in told)

@@ -1,11 +1,13 @@
 """Loads, measurements and unloads on one node: none disturbs what is ready."""
 
+import contextlib
 import pickle
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from threading import Event, Thread
 from time import monotonic
+from typing import Any
 
 import numpy as np
 import onnx_models
@@ -13,7 +15,7 @@ import psutil
 import pytest
 
 from farm.core.actor_messages import PROTOCOL
-from farm.core.errors import FarmError, IntegrityError, ModelUnavailableError
+from farm.core.errors import ErrorCode, FarmError, IntegrityError, ModelUnavailableError
 from farm.core.models import ModelArtifact
 from farm.node.service import NodeService
 from farm.node.sessions import Session
@@ -43,12 +45,20 @@ def golden(folder: Path, factor: int) -> bytes:
     return onnx_models.golden_file(folder, input_x=ONES, output_y=ONES * factor)
 
 
-def answer(service: NodeService, artifact: ModelArtifact, threads: int = 0) -> list[float]:
-    """Return what a model with x [n,3] makes of one row of ones."""
+def infer(service: NodeService, artifact: ModelArtifact, threads: int = 0) -> tuple[Any, ...]:
+    """Return the reply to one row of ones."""
     head = (
         PROTOCOL, "tiny", artifact.digest, (1,), (("x", "FP32", (1, 3)),), "g-1", threads, False
     )  # fmt: skip
-    reply = pickle.loads(service.infer(pickle.dumps(head), ONES.tobytes()))  # noqa: S301
+    reply: tuple[Any, ...] = pickle.loads(  # noqa: S301
+        service.infer(pickle.dumps(head), ONES.tobytes())
+    )
+    return reply
+
+
+def answer(service: NodeService, artifact: ModelArtifact, threads: int = 0) -> list[float]:
+    """Return what a model with x [n,3] makes of one row of ones."""
+    reply = infer(service, artifact, threads)
     assert reply[0] == "ok", reply
     return np.frombuffer(reply[4][0][0][3], np.float32).tolist()
 
@@ -137,6 +147,43 @@ def test_a_model_damaged_on_disk_is_installed_anew(service: NodeService, tmp_pat
     assert answer(service, wanted) == [2.0, 2.0, 2.0]
     service.load(wanted, contents(data))
     assert path.read_bytes() == data
+
+
+@pytest.mark.parametrize("fault", ["damaged", "cut", "swapped", "linked", "gone"])
+def test_a_node_is_ready_no_more_for_files_that_changed_on_disk(tmp_path: Path, fault: str) -> None:
+    settings = NodeSettings(node_id="n", cache_dir=tmp_path / "cache", max_sessions=1)
+    node = NodeService(settings)
+    try:
+        data, other = onnx_models.doubles(), onnx_models.centred()
+        wanted = onnx_models.artifact({"model.onnx": data})
+        node.load(wanted, contents(data))
+        # With one session at a time the other model closes this one's.
+        node.load(onnx_models.artifact({"model.onnx": other}, name="other"), contents(other))
+        path = tmp_path / "cache" / "models" / wanted.digest / "model.onnx"
+        match fault:
+            case "damaged":
+                path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+            case "cut":
+                path.write_bytes(data[: len(data) // 2])
+            case "swapped":
+                path.write_bytes(other)
+            case "linked":
+                (tmp_path / "elsewhere").write_bytes(other)
+                path.unlink()
+                path.symlink_to(tmp_path / "elsewhere")
+            case "gone":
+                path.unlink()
+        kind, *_, code, _, retryable = infer(node, wanted)
+        assert (kind, retryable) == ("failed", True)
+        assert code == (ErrorCode.MODEL_UNAVAILABLE if fault == "gone" else ErrorCode.INTEGRITY)
+        assert wanted.digest not in node.vitals().digests
+        with contextlib.suppress(IntegrityError):
+            node.load(wanted, contents(data))
+        node.load(wanted, contents(data))
+        assert wanted.digest in node.vitals().digests
+        assert answer(node, wanted) == [2.0, 2.0, 2.0]
+    finally:
+        node.close()
 
 
 def test_another_main_file_may_be_opened_but_not_beside_the_first(service: NodeService) -> None:

@@ -1,12 +1,15 @@
 """The model store: only whole files become visible, and the cap holds."""
 
+import errno
+import io
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from onnx_models import artifact, sha256
 
-from farm.core.errors import IntegrityError, ModelUnavailableError
+from farm.core.errors import IntegrityError, InternalError, ModelUnavailableError
 from farm.core.models import (
     ModelArtifact,
     ModelFile,
@@ -172,6 +175,37 @@ def test_a_blob_that_rotted_on_disk_is_dropped_and_named(store: ModelStore, root
     with pytest.raises(IntegrityError, match=r"'model.onnx' of model 'tiny:1' is damaged"):
         store.install(artifact({"model.onnx": b"graph"}))
     assert missing(store, digest) == (digest,)
+
+
+def test_a_blob_that_became_a_link_is_dropped(store: ModelStore, root: Path) -> None:
+    digest = put(store, b"graph")
+    blob = root / "blobs" / digest
+    blob.rename(root / "elsewhere")
+    blob.symlink_to(root / "elsewhere")
+    with pytest.raises(IntegrityError, match="is damaged"):
+        store.install(artifact({"model.onnx": b"graph"}))
+    assert missing(store, digest) == (digest,)
+
+
+def test_a_disk_that_takes_nothing_is_told_and_keeps_no_half_of_a_file(
+    store: ModelStore, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = sha256(b"graph")
+    store.append(digest, 0, b"gr")
+
+    class FullDisk(io.FileIO):
+        def write(self, data: Any, /) -> int:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def opened(path: Path, mode: str) -> io.FileIO:
+        return FullDisk(path, mode)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", opened)
+        with pytest.raises(InternalError, match=r"does not take.*No space left.*free or repair"):
+            store.append(digest, 2, b"aph")
+    assert list((root / "partial").iterdir()) == []
+    assert put(store, b"graph") == digest
 
 
 def test_a_missing_blob_is_named(store: ModelStore) -> None:

@@ -3,11 +3,14 @@
 import contextlib
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from tiny_onnx import MODEL, model, node
 
 from farm.core.errors import ConfigurationError, FarmError, LoadFailedError
@@ -247,6 +250,66 @@ def test_a_damaged_file_is_named_with_what_to_do(
     assert "move it away" in caught.value.message
     assert str(state) not in caught.value.message
     assert caught.value.message.isprintable()
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_file_cut_short_or_with_a_lost_byte_costs_no_wish(
+    repository: Open, state: Path, data: st.DataObject
+) -> None:
+    shutil.rmtree(state, ignore_errors=True)
+    opened = repository()
+    opened.record("m", CONFIGURED)
+    opened.record("brought", BROUGHT)
+    path = state / "desired.json"
+    whole = path.read_bytes()
+    place = data.draw(st.integers(0, len(whole) - 1))
+    if data.draw(st.booleans()):
+        path.write_bytes(whole[:place])
+    else:
+        path.write_bytes(whole[:place] + b"\0" + whole[place + 1 :])
+    damaged = path.read_bytes()
+    again = repository()
+    assert again.wish("m") == CONFIGURED
+    assert again.wish("brought") == BROUGHT
+    assert not repository().restored
+    if again.restored:
+        assert again.restored.isprintable()
+        assert path.read_bytes() == whole
+        assert (state / "desired.damaged.json").read_bytes() == damaged
+    else:
+        # All that was lost is the newline at the end.
+        assert place == len(whole) - 1
+
+
+def test_a_copy_that_is_damaged_too_takes_nothings_place(repository: Open, state: Path) -> None:
+    repository().record("m", UNLOADED)
+    for name in ("desired.json", "desired.copy.json"):
+        (state / name).write_bytes(b"{")
+    with pytest.raises(ConfigurationError, match="move it away"):
+        repository()
+    (state / "desired.json").unlink()
+    opened = repository()
+    assert opened.wish("m") is None
+    assert not opened.restored
+
+
+def test_wishes_of_another_version_are_not_replaced_by_a_copy(
+    repository: Open, state: Path
+) -> None:
+    repository().record("m", UNLOADED)
+    newer = json.dumps({**GOOD, "schema": 2})
+    (state / "desired.json").write_text(newer)
+    with pytest.raises(ConfigurationError, match="its schema is 2"):
+        repository()
+    assert (state / "desired.json").read_text() == newer
+
+
+def test_a_copy_that_cannot_be_written_does_not_fail_a_wish(repository: Open, state: Path) -> None:
+    state.mkdir()
+    (state / "desired.copy.json").mkdir()
+    repository().record("m", UNLOADED)
+    assert repository().wish("m") == UNLOADED
 
 
 def test_the_format_has_not_changed(repository: Open, state: Path) -> None:

@@ -1,0 +1,160 @@
+"""Model files that are not what they were: no answer comes from them, and whole ones return."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from digit_questions import MODEL, Questions
+from farm_process import FarmProcess
+from fault_injection import disk_of
+from faulty_farm import settled, until
+from history import violations
+from recorded_load import RecordedLoad
+from served_models import adder, copy_digits, write_adder
+
+from farm.client import AdminClient
+from farm.core.errors import FarmError
+
+pytestmark = [pytest.mark.integration, pytest.mark.faults, pytest.mark.timeout(300)]
+
+VICTIM = "local-2"
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    models = tmp_path_factory.mktemp("damaged") / "models"
+    models.mkdir()
+    copy_digits(models)
+    # In the repository its file is changed for another one.
+    write_adder(models, "changing", 1.0)
+    return models
+
+
+@pytest.fixture(scope="module")
+def farm(models: Path) -> Iterator[FarmProcess]:
+    process = FarmProcess(models.parent, "--nodes", "3", "--models", str(models))
+    try:
+        # The model that was asked for last is the one that is open.
+        process.launch(FARM_NODE__MAX_SESSIONS="1")
+        process.await_ready()
+        yield process
+    finally:
+        process.stop()
+
+
+def flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def cut(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def swap(path: Path) -> None:
+    path.write_bytes(adder(7.0))
+
+
+def link(path: Path) -> None:
+    elsewhere = path.parent.parent / "elsewhere.onnx"
+    elsewhere.write_bytes(adder(7.0))
+    path.unlink()
+    path.symlink_to(elsewhere)
+
+
+def remove(path: Path) -> None:
+    path.unlink()
+
+
+FAULTS = [flip, cut, swap, link, remove]
+
+
+def kept_files(farm: FarmProcess) -> list[Path]:
+    """Return every file that the victim keeps of models, by any name."""
+    disk = disk_of(farm, VICTIM)
+    folders = (disk / "blobs", disk / "models")
+    return [path for each in folders for path in each.rglob("*") if path.is_file()]
+
+
+def serves(admin: AdminClient, *, incarnation: str = "") -> bool:
+    """Whether the victim is ready with every model, and is another process than that one."""
+    (node,) = (node for node in admin.snapshot().nodes if node.node_id == VICTIM)
+    return (
+        node.state == "ready" and len(node.model_digests) == 2 and node.incarnation != incarnation
+    )
+
+
+async def close_sessions(farm: FarmProcess, admin: AdminClient) -> None:
+    """Have every node close the digits' session: loading another model opens that one."""
+    await asyncio.to_thread(admin.load, "changing", timeout_s=60)
+
+
+@pytest.mark.parametrize("damage", FAULTS)
+async def test_damaged_files_of_a_node_are_fetched_anew(
+    farm: FarmProcess, questions: Questions, damage: Callable[[Path], None]
+) -> None:
+    with AdminClient(farm.grpc) as admin:
+        await until(lambda: serves(admin), "every node serves")
+        await close_sessions(farm, admin)
+        # A folder of a model links to its blobs: what is damaged is so by both names, once.
+        files = {path.stat().st_ino: path for path in kept_files(farm)}
+        for path in files.values():
+            damage(path)
+        async with RecordedLoad(farm.grpc, questions, callers=16) as load:
+            await until(lambda: serves(admin), "the node serves again")
+            await load.answered(600)
+    assert violations(load.history, questions.truth) == []
+    nodes = {answer.node for _, answer in load.history.answers()}
+    assert nodes <= {"local-1", "local-2", "local-3"}
+    await settled(farm.metrics)
+
+
+async def test_a_node_that_restarts_over_damaged_files_fetches_them_anew(
+    farm: FarmProcess, questions: Questions
+) -> None:
+    with AdminClient(farm.grpc) as admin:
+        await until(lambda: serves(admin), "every node serves")
+        (node,) = (node for node in admin.snapshot().nodes if node.node_id == VICTIM)
+        async with RecordedLoad(farm.grpc, questions, callers=16) as load:
+            for path in (disk_of(farm, VICTIM) / "blobs").iterdir():
+                flip(path)
+            os.kill(node.pid, signal.SIGKILL)
+            await until(lambda: serves(admin, incarnation=node.incarnation), "it serves again")
+            back = load.history.replies[-1].at_s
+            await load.answered(1000)
+    assert violations(load.history, questions.truth) == []
+    assert VICTIM in {answer.node for _, answer in load.history.answers(since_s=back)}
+    await settled(farm.metrics)
+
+
+async def test_a_file_changed_in_the_repository_is_not_taken_for_the_one_that_was_listed(
+    farm: FarmProcess, questions: Questions, models: Path
+) -> None:
+    path = models / MODEL / "1" / "model.onnx"
+    whole = path.read_bytes()
+    with AdminClient(farm.grpc) as admin:
+        await until(lambda: serves(admin), "every node serves")
+        (node,) = (node for node in admin.snapshot().nodes if node.node_id == VICTIM)
+
+        def lacks_it() -> bool:
+            told = admin.describe_node(VICTIM)
+            return any(not each.ready and "was changed" in each.reason for each in told.models)
+
+        async with RecordedLoad(farm.grpc, questions, callers=16) as load:
+            swap(path)
+            for blob in (disk_of(farm, VICTIM) / "blobs").iterdir():
+                blob.unlink()
+            os.kill(node.pid, signal.SIGKILL)
+            await until(lacks_it, "the node says that it cannot have the model")
+            # It is what operators are told when they load it, too.
+            with pytest.raises(FarmError):
+                await asyncio.to_thread(admin.load, MODEL, timeout_s=60)
+            path.write_bytes(whole)
+            await until(lambda: serves(admin, incarnation=node.incarnation), "it serves again")
+            await load.answered(600)
+    assert violations(load.history, questions.truth) == []
+    await settled(farm.metrics)
