@@ -2,7 +2,7 @@
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -48,9 +48,25 @@ class FaultFigures:
             last_batch_s=last_batch_s,
         )
 
-    def write(self, fault: str) -> None:
-        """Add them to the file of figures, if there is to be one."""
-        name = os.environ.get(VARIABLE)
-        if name:
-            with Path(name).open("a", encoding="utf-8") as file:
-                file.write(json.dumps({"fault": fault, **asdict(self)}) + "\n")
+    def write(self, test: str) -> None:
+        """Tell them as those of a test, named with its parameters."""
+        tell(
+            test,
+            answered=self.answered,
+            failed=self.failed,
+            p99_ratio=self.faulty_p99_s / self.normal_p99_s,
+            last_batch_s=self.last_batch_s,
+            recovered_s=self.recovered_s,
+        )
+
+
+def tell(test: str, **figures: float | None) -> None:
+    """Add what a run of a test measured to the file of figures, if there is to be one.
+
+    The words for a quantity are in benchmarks/reliability.py.
+    """
+    name = os.environ.get(VARIABLE)
+    if name:
+        told = {quantity: value for quantity, value in figures.items() if value is not None}
+        with Path(name).open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"test": test, "figures": told}) + "\n")
