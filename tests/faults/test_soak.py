@@ -88,6 +88,8 @@ async def test_nothing_grows_while_faults_come(
         warm, last = course.vitals[WARM_UP], course.vitals[-1]
         assert last.descriptors <= warm.descriptors + SLACK, (course.name, warm, last)
         assert last.threads <= warm.threads + SLACK, (course.name, warm, last)
+    # Not of clients: gRPC keeps some of every call that is cancelled (docs/client.md).
+    for course in (soak.gateway, soak.node):
         if len(course.vitals) >= ENOUGH_ROUNDS:
             held = [vitals.own_bytes for vitals in course.vitals]
             assert course.growth() <= FLAT, (course.name, held)
