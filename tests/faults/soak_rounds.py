@@ -16,7 +16,7 @@ from soak_blows import Blows
 from soak_books import REFUSALS, Books
 from soak_load import MixedLoad
 from soak_operator import Operator
-from soak_plan import Fault, Round
+from soak_plan import Blow, Fault, Round
 from soak_questions import SoakQuestions
 from soak_vitals import Course
 
@@ -24,6 +24,8 @@ from farm.client import AdminClient, AsyncFarmClient, FarmClient
 
 # Answers before the first blow of a round and after the last.
 _ANSWERS: Final = 150
+# Heaps are in pieces after a flood, and as large as ever after some.
+_FLOODS: Final = 3
 # So many looks in a row see the same descriptors once connections are closed.
 _LOOKS: Final = 20
 
@@ -42,6 +44,14 @@ class Soak:
         self.outcomes: Counter[str] = Counter()
         self.faults: Counter[Fault] = Counter()
         self.acts: Counter[str] = Counter()
+
+    async def warm_up(self, admin: AdminClient) -> None:
+        """Flood the farm so often that allocators have taken what a flood needs."""
+        books = Books()
+        blows = Blows(self._farm.grpc, admin, self._questions, steady=self._steady)
+        for _ in range(_FLOODS):
+            await blows.deal(Blow(fault=Fault.FLOOD), books, Random(0))
+        await settled(self._farm.metrics)
 
     async def run(
         self, planned: Round, client: AsyncFarmClient, blocking: FarmClient, admin: AdminClient

@@ -72,6 +72,7 @@ async def test_nothing_grows_while_faults_come(
     ends_at += LASTS_S
     async with AsyncFarmClient(farm.grpc) as client:
         with FarmClient(farm.grpc) as blocking, AdminClient(farm.grpc) as admin:
+            await soak.warm_up(admin)
             for number in count(FIRST):
                 planned = round_of(SEED, number, NODES)
                 _log.debug("%s", planned)
