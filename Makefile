@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 KSERVE := .venv-kserve
 LOADGEN := benchmarks/.build/unary_load
 
-.PHONY: demo test test-unit test-integration fuzz stress test-faults soak test-screen test-browser test-observability test-kserve \
+.PHONY: demo test test-unit test-integration fuzz stress test-faults soak test-screen test-browser test-observability test-system test-kserve \
   lab-install lab-up lab-down test-lab test-pi check format lint types contracts generated \
   bench bench-shelf bench-serving bench-peers zoo screenshots lock clean
 .DEFAULT_GOAL := test
@@ -15,14 +15,13 @@ LOADGEN := benchmarks/.build/unary_load
 demo: $(STAMP)  ## an embedded farm, real digits through real gRPC, a report
 	$(BIN)/farm demo
 
-test: $(STAMP)  ## every test that needs no root, no second machine and no patience
-	$(BIN)/pytest -q
+test: test-unit test-integration  ## every test that needs no root, no second machine and no patience
 
-test-unit: $(STAMP)  ## the fast ones
-	$(BIN)/pytest -q tests/unit
+test-unit: $(STAMP)  ## the fast ones, on all cores
+	$(BIN)/pytest -q -n auto tests/unit
 
-test-integration: $(STAMP)  ## real Ray, real gRPC
-	$(BIN)/pytest -q tests/integration
+test-integration: $(STAMP)  ## real Ray, real gRPC, a sample of the fuzzing
+	$(BIN)/pytest -q --ignore=tests/unit tests
 
 fuzz: $(STAMP)  ## 50,000 malformed requests and hundreds of malformed models
 	$(BIN)/pytest -q -m fuzz tests/fuzz
@@ -54,6 +53,14 @@ test-observability: $(STAMP)  ## alerts, dashboard and metrics in a real Prometh
 	    { systemctl disable --now prometheus >/dev/null 2>&1 || true; }; } || \
 	  { echo "there is no Prometheus here: apt install prometheus" >&2; exit 1; }
 	$(BIN)/pytest -q -m observability tests/integration
+
+test-system: $(STAMP)  ## against a real sshd, nftables and fish; as root installs what is missing
+	@{ command -v /usr/sbin/sshd && command -v nft && command -v fish; } >/dev/null || \
+	  { test "$$(id -u)" = 0 && apt-get install -y --no-install-recommends openssh-server nftables fish && \
+	    { systemctl disable --now ssh nftables >/dev/null 2>&1 || true; }; } || \
+	  { echo "missing here: apt install openssh-server nftables fish" >&2; exit 1; }
+	$(BIN)/pytest -q tests/unit/playbooks/test_ssh.py tests/unit/playbooks/test_firewall.py \
+	  tests/unit/cli/test_cli_completion.py
 
 test-kserve: $(STAMP) $(KSERVE)/.installed  ## another project's client, in an environment of its own
 	$(BIN)/pytest -q -m kserve tests/kserve

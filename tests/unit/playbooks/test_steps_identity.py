@@ -54,6 +54,7 @@ def test_a_sound_certificate_stays() -> None:
         (issued().certificate_pem, ABSENT),
         (issued().certificate_pem, FileState(kind=Kind.FILE, mode=0o644, owner="root:farm")),
     ],
+    ids=["absent", "garbage", "another host's", "no key", "key for all to read"],
 )
 def test_any_other_is_issued_anew_and_its_key_comes_first(
     text: bytes | None, key: FileState
