@@ -9,7 +9,7 @@ SUPPLY := .venv-supply
 SBOM := dist/sbom
 LOADGEN := benchmarks/.build/unary_load
 
-.PHONY: demo test test-unit test-integration fuzz stress test-faults test-screen test-browser test-observability test-system test-kserve \
+.PHONY: demo test test-unit test-integration fuzz stress test-faults soak test-screen test-browser test-observability test-system test-kserve \
   lab-install lab-up lab-down test-lab test-pi check format lint types contracts generated \
   audit sbom bench bench-shelf bench-serving bench-peers zoo screenshots lock clean
 .DEFAULT_GOAL := test
@@ -33,6 +33,12 @@ stress: $(STAMP)  ## hundreds of loads and unloads under traffic
 
 test-faults: $(STAMP)  ## processes that die, hang and slow down; overload, poison, clients that leave; gateways that hand over
 	$(BIN)/pytest -q -m faults tests
+
+# How long, from which seed on; SOAK_ROUND=N begins with the round that failed.
+SOAK_S ?= 3600
+SOAK_SEED ?= 1
+soak: $(STAMP)  ## mixed load with faults by a seed for an hour: memory stays flat
+	SOAK_S=$(SOAK_S) SOAK_SEED=$(SOAK_SEED) $(BIN)/pytest -q -m faults -o log_cli=true -o log_cli_level=INFO tests/faults/test_soak.py
 
 test-screen: $(STAMP)  ## the operator's screen before a real farm, in terminals, before gateways that talk nonsense
 	$(BIN)/pytest -q -m screen tests

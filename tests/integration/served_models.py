@@ -16,6 +16,8 @@ DIGIT_NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "e
 # Enough steps of the slow model for what waits behind it to be seen waiting: seconds.
 SLOW_STEPS = 500_000
 _SIDE = 64
+# What the model of `write_negator` cannot take: it kills whatever runs it.
+DEADLY = np.iinfo(np.int32).min
 
 
 def copy_samples(root: Path, *names: str) -> None:
@@ -107,6 +109,32 @@ def write_slow(root: Path, name: str, config: str = "") -> None:
         input [ {{ name: "STEPS" data_type: TYPE_INT64 dims: [ 1 ] }} ]
         output [ {{ name: "DONE" data_type: TYPE_INT64 dims: [ 1 ] }} ]
         {config}
+        """,
+    )
+
+
+def write_negator(root: Path, name: str) -> None:
+    """X INT32 [-1,1] to Y = X / -1, which has no answer for the least X.
+
+    x86 then traps, where other processors return something, and ONNX Runtime checks only
+    for a division by 0: the process dies of SIGFPE.
+    """
+    shape = ["batch", 1]
+    graph = helper.make_graph(
+        [helper.make_node("Div", ["X", "divisor"], ["Y"])],
+        name,
+        [helper.make_tensor_value_info("X", TensorProto.INT32, shape)],
+        [helper.make_tensor_value_info("Y", TensorProto.INT32, shape)],
+        [numpy_helper.from_array(np.array(-1, dtype=np.int32), "divisor")],
+    )
+    write_model(root / name, graph)
+    write_config(
+        root / name,
+        """
+        platform: "onnxruntime_onnx"
+        max_batch_size: 8
+        input [ { name: "X" data_type: TYPE_INT32 dims: [ 1 ] } ]
+        output [ { name: "Y" data_type: TYPE_INT32 dims: [ 1 ] } ]
         """,
     )
 

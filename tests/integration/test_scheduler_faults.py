@@ -15,8 +15,7 @@ from conftest import Digits, Load
 from farm_process import FarmProcess, wait_until
 from fault_injection import damaged, disk_of, slowed, stopped
 from metrics_page import counted
-from onnx import TensorProto, helper, numpy_helper
-from served_models import copy_digits, write_adder, write_config, write_model, write_slow
+from served_models import DEADLY, copy_digits, write_adder, write_negator, write_slow
 from two_gateways import TwoGateways
 
 from farm.client import AdminClient, AsyncFarmClient
@@ -29,8 +28,6 @@ pytestmark = [pytest.mark.integration, pytest.mark.faults]
 LONG = 120_000
 # Steps of requests that take a node some milliseconds, each another number.
 SHORT = range(1000, 1200)
-# What the model of `write_negator` cannot take: it kills whatever runs it.
-DEADLY = np.iinfo(np.int32).min
 
 
 @pytest.fixture(scope="module")
@@ -57,32 +54,6 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FarmProcess]:
         yield farm
     finally:
         farm.stop()
-
-
-def write_negator(root: Path, name: str) -> None:
-    """X INT32 [-1,1] to Y = X / -1, which has no answer for the least X.
-
-    x86 then traps, where other processors return something, and ONNX Runtime checks only
-    for a division by 0: the process dies of SIGFPE.
-    """
-    shape = ["batch", 1]
-    graph = helper.make_graph(
-        [helper.make_node("Div", ["X", "divisor"], ["Y"])],
-        "negator",
-        [helper.make_tensor_value_info("X", TensorProto.INT32, shape)],
-        [helper.make_tensor_value_info("Y", TensorProto.INT32, shape)],
-        [numpy_helper.from_array(np.array(-1, dtype=np.int32), "divisor")],
-    )
-    write_model(root / name, graph)
-    write_config(
-        root / name,
-        """
-        platform: "onnxruntime_onnx"
-        max_batch_size: 8
-        input [ { name: "X" data_type: TYPE_INT32 dims: [ 1 ] } ]
-        output [ { name: "Y" data_type: TYPE_INT32 dims: [ 1 ] } ]
-        """,
-    )
 
 
 def steps(count: int) -> dict[str, np.ndarray]:
