@@ -1,12 +1,13 @@
 """The models a node holds: loaded, measured, found by a batch, forgotten."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
 from farm.core.errors import IntegrityError, ModelUnavailableError
-from farm.core.models import LatencyCurve, ModelArtifact, ModelFile, ModelReport
+from farm.core.models import LatencyCurve, ModelArtifact, ModelFile, ModelKey, ModelReport
 from farm.core.tensors import TensorSpec
 from farm.goldens import read_golden
 from farm.node import probes
@@ -27,17 +28,35 @@ _FORMER_SPLIT_IDLE_S = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Ready:
-    """A digest this node may run: its files, and what its last load tried it with."""
+    """A digest this node may run: its files, and what its last load tried it with.
+
+    `reports` holds the last load of each version that has these files, and what it found.
+    """
 
     folder: Path
     main: str
     files: tuple[ModelFile, ...]
     trial: Trial
     max_batch_size: int
+    reports: Mapping[ModelKey, tuple[ModelArtifact, ModelReport]]
 
     def verify(self) -> None:
         for file in self.files:
             verify(self.folder / file.path, file.sha256)
+
+    @property
+    def intact(self) -> bool:
+        """Whether its files are here and as they were sent."""
+        try:
+            self.verify()
+        except (IntegrityError, FileNotFoundError):
+            return False
+        return True
+
+    def found(self, artifact: ModelArtifact) -> ModelReport | None:
+        """Return what the same load found before, None if none did or a file has changed."""
+        last, report = self.reports.get(artifact.key, (None, None))
+        return report if last == artifact and self.intact else None
 
 
 class NodeModels:
@@ -111,17 +130,20 @@ class NodeModels:
 
         Raises:
             IntegrityError: the chunks do not add up to the digest.
-            ModelUnavailableError: the file does not fit in the store.
+            ModelUnavailableError: the file does not fit in the store, or on the disk.
         """
-        self._store.append(sha256, offset, chunk)
-        if last:
-            self._store.commit(sha256)
+        with self._onto_disk():
+            self._store.append(sha256, offset, chunk)
+            if last:
+                self._store.commit(sha256)
 
     def load(self, artifact: ModelArtifact, contents: Mapping[str, bytes]) -> ModelReport:
         """Verify a model, try it in a child process, open it and warm it up.
 
         `contents` holds files by digest that were not sent in chunks. A digest that is ready
-        stays so, with its session and its files, whatever becomes of this load.
+        stays so, with its session and its files, whatever becomes of this load. The very load
+        that made it ready finds what it found then, and tries nothing again: so the models of
+        a gateway that was restarted serve at once.
 
         Raises:
             IntegrityError: a file is missing or damaged.
@@ -133,9 +155,13 @@ class NodeModels:
         digest = artifact.digest
         with self._qualifying:
             before = self._ready.get(digest)
-            staged = self._store.stage(artifact)
+            if before is not None and (found := before.found(artifact)):
+                return found
+            with self._onto_disk():
+                staged = self._store.stage(artifact)
             try:
-                folder = self._folder(artifact, before)
+                with self._onto_disk():
+                    folder = self._folder(artifact, before)
                 trial = Trial(
                     path=folder / artifact.main,
                     folder=staged,
@@ -154,6 +180,10 @@ class NodeModels:
                     max_batch_size=max(
                         report.max_batch_size, before.max_batch_size if before else 0
                     ),
+                    reports={
+                        **(before.reports if before else {}),
+                        artifact.key: (artifact, report),
+                    },
                 )
                 session = self._session(digest, ready)
                 batched = report.max_batch_size > 0
@@ -230,6 +260,17 @@ class NodeModels:
         except ModelUnavailableError:
             return None
 
+    @contextmanager
+    def _onto_disk(self) -> Iterator[None]:
+        """Say what this node's disk refuses to take: it is full, worn out or read-only."""
+        try:
+            yield
+        except OSError as error:
+            raise ModelUnavailableError(
+                f"the disk of node '{self._settings.node_id}' does not take the model"
+                f" ({error.strerror}); free or repair it, then load the model again"
+            ) from error
+
     def _find(self, digest: str, name: str) -> _Ready:
         ready = self._ready.get(digest)
         if ready is None:
@@ -262,11 +303,7 @@ class NodeModels:
                 f"model '{artifact.key}' is to be opened by '{artifact.main}', but the same files"
                 f" are served by '{before.main}'; unload those first"
             )
-        try:
-            before.verify()
-        except (IntegrityError, FileNotFoundError):
-            return self._store.install(artifact)
-        return before.folder
+        return before.folder if before.intact else self._store.install(artifact)
 
     def _forget(self, digest: str) -> None:
         # Files first: whoever opens the session now fails, or is waited for by `drop`.

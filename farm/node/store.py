@@ -4,6 +4,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from farm.core.errors import IntegrityError, ModelUnavailableError
@@ -55,6 +56,7 @@ class ModelStore:
 
         Raises:
             IntegrityError: the chunk does not follow the ones before it.
+            OSError: the disk does not take it; what was there of the file is thrown away.
         """
         path = self._partial / _checked_digest(sha256)
         mode = "wb" if offset == 0 else "r+b"
@@ -65,6 +67,10 @@ class ModelStore:
                 file.write(chunk)
         except FileNotFoundError as error:
             raise IntegrityError(f"file {sha256[:12]} was not begun; send it again") from error
+        except OSError:
+            with suppress(OSError):
+                path.unlink()
+            raise
 
     def commit(self, sha256: str) -> None:
         """Check a file that was written in chunks and keep it.
@@ -102,12 +108,17 @@ class ModelStore:
 
         Raises:
             IntegrityError: a file is missing or damaged.
+            OSError: the disk has no room for the folder.
         """
         files = artifact.blobs[len(artifact.files) :]
         self._verify(files, artifact)
         self._serial += 1
         folder = self._trials / str(self._serial)
-        self._fill(folder, files)
+        try:
+            self._fill(folder, files)
+        except OSError:
+            self.discard(folder)
+            raise
         return folder
 
     def discard(self, folder: Path) -> None:

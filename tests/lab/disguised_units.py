@@ -1,0 +1,74 @@
+"""What the services of a host are made to believe: which time it is, and what its cores could do.
+
+One kernel runs all hosts, so their clocks are libfaketime's, preloaded into every unit of the farm.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from lab import Host, disguises
+from lab.boards import BOARDS
+from lab.furnishing import STAND_IN
+
+_FAKETIME: Final = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
+_DROP_IN: Final = "/etc/systemd/system/farm-.service.d/disguise.conf"
+_CLOCK: Final = f"/{STAND_IN}/clock"
+_CORES: Final = f"/{STAND_IN}/cpufreq"
+_KERNELS_CORES: Final = "/sys/devices/system/cpu/cpufreq"
+
+
+@contextmanager
+def disguised(host: Host) -> Iterator["DisguisedUnits"]:
+    """Disguise what a host's services are started in, from its next boot to the one after it."""
+    units = DisguisedUnits(host)
+    units.put_on()
+    try:
+        yield units
+    finally:
+        units.take_off()
+
+
+class DisguisedUnits:
+    """The services of one host. Their clock is right until it is set."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    def put_on(self) -> None:
+        host = self._host
+        hertz = BOARDS[host.spec.board].clock_hz
+        for name in ("cpuinfo_max_freq", "scaling_max_freq", "scaling_cur_freq"):
+            host.write(f"{_CORES}/policy0/{name}", f"{hertz // 1000}\n")
+        self.set_clock(0)
+        host.write(
+            _DROP_IN,
+            "[Service]\n"
+            f"Environment=LD_PRELOAD={_FAKETIME} FAKETIME_TIMESTAMP_FILE={_CLOCK}\n"
+            "Environment=FAKETIME_CACHE_DURATION=1 FAKETIME_DONT_FAKE_MONOTONIC=1\n"
+            f"BindReadOnlyPaths={_CORES}:{_KERNELS_CORES}\n",
+        )
+
+    def take_off(self) -> None:
+        """Let the next start be without. What runs believes the truth."""
+        self._host.shell(f"rm -r {_DROP_IN} {_CLOCK} {_CORES}; systemctl daemon-reload")
+
+    def set_clock(self, ahead_s: int) -> None:
+        """Let the clock jump to so many seconds before or after the true time."""
+        self._host.write(_CLOCK, f"{ahead_s:+d}\n")
+
+    def set_clock_1970(self) -> None:
+        """Let the clock be where that of a Pi is which has not asked the network yet."""
+        self.set_clock(-int(time.time()))
+
+
+@contextmanager
+def logins_in_1970(host: Host) -> Iterator[None]:
+    """Let who logs in find a clock in 1970, as the services do."""
+    host.set_clock_1970()
+    try:
+        yield
+    finally:
+        paths = " ".join(file.path for file in disguises.clock_in_1970(0))
+        host.shell(f"rm {paths}; systemctl restart ssh")
