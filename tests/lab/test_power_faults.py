@@ -56,8 +56,8 @@ async def test_a_node_with_a_full_disk_serves_and_refuses_models(
             await load.answered()
         await load.kept_its_word(request.node.name)
     assert refused.exit_code == 1
-    assert f"disk of node '{node.name}'" in refused.said
-    assert "No space left on device" in refused.said
+    assert f"node '{node.name}'" in refused.said
+    assert "disk does not take the model's files (No space left on device)" in refused.said
     assert accepted.exit_code == 0, accepted.said
     assert incarnations(shelf) == before
 
@@ -109,8 +109,8 @@ async def test_a_node_whose_disk_fails_serves_until_it_is_switched_off(
             await load.answered()
         await load.kept_its_word(request.node.name)
     assert refused.exit_code == 1
-    assert f"disk of node '{node.name}'" in refused.said
-    assert "Read-only file system" in refused.said
+    assert f"node '{node.name}'" in refused.said
+    assert "disk does not take the model's files (Read-only file system)" in refused.said
     assert accepted.exit_code == 0, accepted.said
 
 
