@@ -59,8 +59,9 @@ class DisguisedUnits:
     def take_off(self) -> None:
         """Let the next start be without. What runs believes the truth."""
         self.set_clock(0)
-        files = f"{_DROP_IN} {_CLOCK} {_CORES} {_PRELOADED}"
-        self._host.shell(f"rm -r {files}; systemctl daemon-reload")
+        self._host.shell(
+            f"rm {_DROP_IN}; systemctl daemon-reload; rm -r {_CLOCK} {_CORES} {_PRELOADED}"
+        )
 
     def set_clock(self, ahead_s: int) -> None:
         """Let the clock jump to so many seconds before or after the true time."""

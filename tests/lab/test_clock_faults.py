@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from digit_questions import Questions
 from disguised_units import DisguisedUnits, disguised, logins_in_1970
 from faulty_farm import until
 from lab import Host
+from lab.terms import LabError
 from shelf_farm import ShelfFarm
 from shelf_load import ALL_AWAY, BACK_S, ShelfLoad, all_ready, incarnations, instance, operator
 
@@ -20,6 +22,8 @@ pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
 # before.
 WEAK, SOUND = "0x70007", "0x0"
 SLOW_HZ = 600_000_000
+# What a service says of itself meanwhile.
+WAITING = "waiting for the clock to be set"
 
 
 def node_of(shelf: ShelfFarm, host: Host) -> NodeSnapshot:
@@ -63,6 +67,12 @@ async def wakes_in_the_past(
 ) -> None:
     """Cut a host's power; it must wait for the right time, say so, and serve once it has it."""
 
+    def waits() -> bool:
+        # Until it has begun to boot there is nobody to ask.
+        with suppress(LabError):
+            return WAITING in status(host, unit)
+        return False
+
     def found_in_1970() -> dict[str, dict[str, Any]]:
         with logins_in_1970(host):
             return findings(shelf, host)
@@ -70,19 +80,17 @@ async def wakes_in_the_past(
     with load.pulling():
         await asyncio.to_thread(host.stop)
     units.set_clock_1970()
+    # A boot has ended when every unit has started, or given up.
+    booting = asyncio.create_task(asyncio.to_thread(host.start))
     try:
-        await asyncio.to_thread(host.start)
-        await until(
-            lambda: "waiting for the clock to be set" in status(host, unit),
-            f"{unit} waits for the clock",
-            timeout_s=BACK_S,
-        )
+        await until(waits, f"{unit} waits for the clock", timeout_s=BACK_S)
         found = await asyncio.to_thread(found_in_1970)
     finally:
         units.set_clock(0)
+        await booting
     assert "1970-01-01" in found["clock"]["meaning"]
     assert found["clock"]["severity"] == "error"
-    assert "waiting for the clock to be set" in found["services"]["meaning"]
+    assert WAITING in found["services"]["meaning"]
     await load.answers_again()
     await all_ready(shelf)
     await load.answered()
