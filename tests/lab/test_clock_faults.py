@@ -9,10 +9,21 @@ import pytest
 from digit_questions import Questions
 from disguised_units import DisguisedUnits, disguised, logins_in_1970
 from faulty_farm import until
+from history import violations
 from lab import Host
 from lab.terms import LabError
+from recorded_load import RecordedLoad
 from shelf_farm import ShelfFarm
-from shelf_load import ALL_AWAY, BACK_S, ShelfLoad, all_ready, incarnations, instance, operator
+from shelf_load import (
+    ALL_AWAY,
+    BACK_S,
+    ShelfLoad,
+    all_ready,
+    developer_tls,
+    incarnations,
+    instance,
+    operator,
+)
 
 from farm.pb.farm_admin_pb2 import NodeSnapshot
 
@@ -168,14 +179,19 @@ async def test_a_weak_supply_costs_a_node_its_weight_and_no_request(
         with load.pulling():
             node.firmware(throttled=WEAK, clock=str(SLOW_HZ))
         try:
-            await until(is_slow, "the node counts for less", timeout_s=BACK_S)
-            await load.answered()
+            # The clock of a core that has nothing to do says nothing of how slow it is.
+            async with RecordedLoad(
+                shelf.address, questions, callers=12, tls=developer_tls(shelf)
+            ) as busy:
+                await until(is_slow, "the node counts for less", timeout_s=BACK_S)
             found = await asyncio.to_thread(findings, shelf, node)
         finally:
             node.firmware(throttled=SOUND, clock=usual_hz)
         await until(is_sound, "the node counts as before", timeout_s=BACK_S)
         load.back()
+        await load.answered()
     await load.kept_its_word(request.node.name)
+    assert violations(busy.history, questions.truth) == []
     assert "too weak right now" in found["supply"]
     with operator(shelf) as admin:
         events, _ = next(admin.events(timeout_s=10))
