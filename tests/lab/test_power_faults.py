@@ -12,7 +12,7 @@ from lab.image import image
 from operator_machine import Ended
 from served_models import adder
 from shelf_farm import ShelfFarm
-from shelf_load import ALL_AWAY, ShelfLoad, all_ready, incarnations
+from shelf_load import ALL_AWAY, ShelfLoad, all_ready, incarnations, up
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
 
@@ -135,12 +135,15 @@ async def test_a_shelf_without_power_comes_back_in_any_order(
         with load.pulling():
             for host in shelf.hosts:
                 await asyncio.to_thread(host.stop)
-        for host in soon:
-            await asyncio.to_thread(host.start)
-        if late is not shelf.head:
-            # A node that stays away keeps nobody waiting.
-            await load.answers_again()
-        await asyncio.to_thread(late.start)
+        # A boot has ended when every unit has started, and a node's waits for the head.
+        async with asyncio.TaskGroup() as boots:
+            for host in soon:
+                boots.create_task(asyncio.to_thread(host.start))
+                await up(host)
+            if late is not shelf.head:
+                # A node that stays away keeps nobody waiting.
+                await load.answers_again()
+            boots.create_task(asyncio.to_thread(late.start))
         await load.answers_again()
         await all_ready(shelf)
         await load.answered()
