@@ -214,8 +214,9 @@ async def settled(shelf: ShelfFarm) -> None:
     )
 
 
-def incarnations(shelf: ShelfFarm) -> Mapping[str, str]:
-    """Return the process that each node's actor is."""
+async def incarnations(shelf: ShelfFarm) -> Mapping[str, str]:
+    """Return the process that each node's actor is, once every node takes batches."""
+    await all_ready(shelf)
     with operator(shelf) as admin:
         return {node.node_id: node.incarnation for node in admin.snapshot().nodes}
 

@@ -127,11 +127,11 @@ async def test_a_head_that_wakes_in_the_past_waits_for_the_time(
     head_units: DisguisedUnits,
     request: pytest.FixtureRequest,
 ) -> None:
-    before, unit = incarnations(shelf), instance(shelf.head, "farm-head")
+    before, unit = await incarnations(shelf), instance(shelf.head, "farm-head")
     async with ShelfLoad(shelf, questions, allowed=ALL_AWAY) as load:
         await wakes_in_the_past(shelf, load, shelf.head, head_units, unit)
     await load.kept_its_word(request.node.name)
-    assert incarnations(shelf) == before
+    assert await incarnations(shelf) == before
 
 
 async def test_clocks_that_jump_by_an_hour_are_nothing_to_requests(
@@ -141,7 +141,7 @@ async def test_clocks_that_jump_by_an_hour_are_nothing_to_requests(
     head_units: DisguisedUnits,
     request: pytest.FixtureRequest,
 ) -> None:
-    before = incarnations(shelf)
+    before = await incarnations(shelf)
     async with ShelfLoad(shelf, questions) as load:
         with load.pulling():
             for units in (node_units, head_units):
@@ -151,7 +151,7 @@ async def test_clocks_that_jump_by_an_hour_are_nothing_to_requests(
         load.back()
         await load.answered()
     await load.kept_its_word(request.node.name)
-    assert incarnations(shelf) == before
+    assert await incarnations(shelf) == before
 
 
 # -- supplies ----------------------------------------------------------------------------
