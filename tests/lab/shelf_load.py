@@ -15,7 +15,6 @@ from faulty_farm import until
 from figures import FaultFigures
 from history import violations
 from lab import Host, control_groups
-from lab.terms import LabError
 from recorded_load import RecordedLoad
 from shelf_farm import ShelfFarm
 
@@ -192,17 +191,6 @@ async def all_ready(shelf: ShelfFarm, *, timeout_s: float = BACK_S) -> None:
         "every node is ready",
         timeout_s=timeout_s,
     )
-
-
-async def up(host: Host) -> None:
-    """Wait until a host that was switched on runs programs; its units may still be starting."""
-
-    def runs() -> bool:
-        with suppress(LabError):
-            return host.shell("echo up").strip() == "up"
-        return False
-
-    await until(runs, f"{host.name} is up", timeout_s=BACK_S)
 
 
 async def settled(shelf: ShelfFarm) -> None:
