@@ -126,9 +126,9 @@ WantedBy=multi-user.target
 def gateway_unit(*, memory_max_mb: int | None) -> str:
     """Return the template of the gateway.
 
-    It waits for no node at a boot: `TimeoutStartSec` covers the slowest shelf. It is sent
-    SIGUSR1 to hand over to the other instance, and exits 0 then; only failures restart it, and
-    none once it was told to leave.
+    It waits for no node at a boot: `TimeoutStartSec` covers the slowest shelf. However it ends
+    it is started again, and soon, as nobody else answers clients; but not once it was told to
+    leave, by SIGUSR1, because the other instance has taken over.
     """
     return f"""\
 [Unit]
@@ -144,8 +144,8 @@ NotifyAccess=main
 ExecStart={layout.SOFTWARE}/gateway-%i/bin/farm run gateway \
 --config {layout.SETTINGS}/gateway-%i.yaml
 ExecCondition=+/bin/sh -c '! test -e {retired("%n")}'
-Restart=on-failure
-RestartSec=2
+Restart=always
+RestartSec=500ms
 WatchdogSec=30
 TimeoutStartSec=600
 TimeoutStopSec=90

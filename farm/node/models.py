@@ -6,7 +6,7 @@ from pathlib import Path
 from threading import Lock
 
 from farm.core.errors import IntegrityError, ModelUnavailableError
-from farm.core.models import LatencyCurve, ModelArtifact, ModelFile, ModelReport
+from farm.core.models import LatencyCurve, ModelArtifact, ModelFile, ModelKey, ModelReport
 from farm.core.tensors import TensorSpec
 from farm.goldens import read_golden
 from farm.node import probes
@@ -27,17 +27,35 @@ _FORMER_SPLIT_IDLE_S = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Ready:
-    """A digest this node may run: its files, and what its last load tried it with."""
+    """A digest this node may run: its files, and what its last load tried it with.
+
+    `reports` holds the last load of each version that has these files, and what it found.
+    """
 
     folder: Path
     main: str
     files: tuple[ModelFile, ...]
     trial: Trial
     max_batch_size: int
+    reports: Mapping[ModelKey, tuple[ModelArtifact, ModelReport]]
 
     def verify(self) -> None:
         for file in self.files:
             verify(self.folder / file.path, file.sha256)
+
+    @property
+    def intact(self) -> bool:
+        """Whether its files are here and as they were sent."""
+        try:
+            self.verify()
+        except (IntegrityError, OSError):
+            return False
+        return True
+
+    def found(self, artifact: ModelArtifact) -> ModelReport | None:
+        """Return what the same load found before, None if none did or a file has changed."""
+        last, report = self.reports.get(artifact.key, (None, None))
+        return report if last == artifact and self.intact else None
 
 
 class NodeModels:
@@ -126,7 +144,9 @@ class NodeModels:
         """Verify a model, try it in a child process, open it and warm it up.
 
         `contents` holds files by digest that were not sent in chunks. A digest that is ready
-        stays so, with its session and its files, whatever becomes of this load.
+        stays so, with its session and its files, whatever becomes of this load. The very load
+        that made it ready finds what it found then, and tries nothing again: so the models of
+        a gateway that was restarted serve at once.
 
         Raises:
             IntegrityError: a file is missing or damaged.
@@ -138,6 +158,8 @@ class NodeModels:
         digest = artifact.digest
         with self._qualifying:
             before = self._ready.get(digest)
+            if before is not None and (found := before.found(artifact)):
+                return found
             staged = self._store.stage(artifact)
             try:
                 folder = self._folder(artifact, before)
@@ -159,6 +181,10 @@ class NodeModels:
                     max_batch_size=max(
                         report.max_batch_size, before.max_batch_size if before else 0
                     ),
+                    reports={
+                        **(before.reports if before else {}),
+                        artifact.key: (artifact, report),
+                    },
                 )
                 session = self._session(digest, ready)
                 batched = report.max_batch_size > 0
@@ -288,11 +314,7 @@ class NodeModels:
                 f"model '{artifact.key}' is to be opened by '{artifact.main}', but the same files"
                 f" are served by '{before.main}'; unload those first"
             )
-        try:
-            before.verify()
-        except (IntegrityError, OSError):
-            return self._store.install(artifact)
-        return before.folder
+        return before.folder if before.intact else self._store.install(artifact)
 
     def _forget(self, digest: str) -> None:
         # Files first: whoever opens the session now fails, or is waited for by `drop`.

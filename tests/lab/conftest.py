@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from digit_questions import Questions
 from lab import Lab
 from shelf_farm import ShelfFarm
 
@@ -19,3 +20,8 @@ def shelf() -> Iterator[ShelfFarm]:
     """A farm of a head and two nodes, made once: what is asked of it takes minutes to make."""
     with Lab(f"shelf{os.getpid()}") as lab:
         yield ShelfFarm.bootstrapped(lab)
+
+
+@pytest.fixture(scope="session")
+def questions() -> Questions:
+    return Questions.of_the_zoo()

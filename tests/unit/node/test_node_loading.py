@@ -1,8 +1,9 @@
 """Loads, measurements and unloads on one node: none disturbs what is ready."""
 
-import contextlib
 import pickle
+import resource
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from threading import Event, Thread
@@ -15,7 +16,13 @@ import psutil
 import pytest
 
 from farm.core.actor_messages import PROTOCOL
-from farm.core.errors import ErrorCode, FarmError, IntegrityError, ModelUnavailableError
+from farm.core.errors import (
+    ErrorCode,
+    FarmError,
+    IntegrityError,
+    InternalError,
+    ModelUnavailableError,
+)
 from farm.core.models import ModelArtifact
 from farm.node.service import NodeService
 from farm.node.sessions import Session
@@ -91,6 +98,46 @@ def test_a_digest_that_is_ready_keeps_its_session_and_folder(
     assert (report.max_batch_size, report.goldens_checked) == (4, 1)
     assert service._models.session("tiny", wanted.digest) is session
     assert (folder / "mark").exists()
+
+
+def test_the_same_load_again_finds_the_same_and_tries_nothing(
+    service: NodeService, tmp_path: Path
+) -> None:
+    data, good, better = onnx_models.doubles(), golden(tmp_path, 2), golden(tmp_path, 2)
+    wanted = onnx_models.artifact({"model.onnx": data}, goldens={"golden/any/g.npz": good})
+    first = service.load(wanted, contents(data, good))
+    trials = [path.name for path in (tmp_path / "cache" / "trials").iterdir()]
+    assert service.load(replace(wanted)) == first
+    assert [path.name for path in (tmp_path / "cache" / "trials").iterdir()] == trials
+    with_more = onnx_models.artifact({"model.onnx": data}, goldens={"golden/any/b.npz": better})
+    service.load(with_more, contents(better))
+    assert [path.name for path in (tmp_path / "cache" / "trials").iterdir()] != trials
+    service.unload(wanted.digest)
+    service.load(wanted)
+    assert answer(service, wanted) == [2.0, 2.0, 2.0]
+
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """Let the disk refuse all but the smallest files, as this process sees it."""
+    before, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (16, most))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (before, most))
+
+
+def test_a_disk_that_takes_no_model_is_told_and_tried_again(
+    service: NodeService, tmp_path: Path
+) -> None:
+    data = onnx_models.doubles()
+    wanted = onnx_models.artifact({"model.onnx": data})
+    with full_disk(), pytest.raises(InternalError, match="disk does not take the model's files"):
+        service.load(wanted, contents(data))
+    assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
+    service.load(wanted, contents(data))
+    assert answer(service, wanted) == [2.0, 2.0, 2.0]
 
 
 def test_a_failed_load_of_a_digest_that_is_ready_changes_nothing(
@@ -177,7 +224,7 @@ def test_a_node_is_ready_no_more_for_files_that_changed_on_disk(tmp_path: Path, 
         assert (kind, retryable) == ("failed", True)
         assert code == (ErrorCode.MODEL_UNAVAILABLE if fault == "gone" else ErrorCode.INTEGRITY)
         assert wanted.digest not in node.vitals().digests
-        with contextlib.suppress(IntegrityError):
+        with suppress(IntegrityError):
             node.load(wanted, contents(data))
         node.load(wanted, contents(data))
         assert wanted.digest in node.vitals().digests

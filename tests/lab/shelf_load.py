@@ -1,0 +1,237 @@
+"""Load on a farm of a lab while a plug of it is pulled, and how it is seen to be well again."""
+
+import os
+import re
+import signal
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import AsyncExitStack, contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from digit_questions import Questions
+from faulty_farm import until
+from figures import FaultFigures
+from history import violations
+from lab import Host, control_groups
+from recorded_load import RecordedLoad
+from shelf_farm import ShelfFarm
+
+from farm.client import AdminClient
+from farm.client.tls import ClientTls
+from farm.core.errors import ErrorCode, FarmError
+from farm.pb.farm_admin_pb2 import FarmSnapshot
+
+# What clients are told that do not try again while no gateway, or no node, is there.
+ALL_AWAY: Final = (
+    ErrorCode.UNREACHABLE,
+    ErrorCode.DRAINING,
+    ErrorCode.MODEL_UNAVAILABLE,
+    ErrorCode.NODE_LOST,
+    ErrorCode.QUEUE_TIMEOUT,
+)
+
+# As long as a host takes to boot and to join, many times over.
+BACK_S: Final = 240.0
+# What a client waits for one answer that tries again: longer than a farm may be away.
+PATIENCE_S: Final = 240.0
+# Far more tries than fit into that.
+_TRIES: Final = 10_000
+_NORMAL: Final = 300
+_AFTERWARDS: Final = 200
+
+
+class ShelfLoad:
+    """Two loads on a farm: callers that try again, and callers that tell what they are told.
+
+    Those who try again are answered whatever happens. The others may be told one of `allowed`,
+    or nothing but answers if that is empty.
+    """
+
+    def __init__(
+        self, shelf: ShelfFarm, questions: Questions, *, allowed: Collection[ErrorCode] = ()
+    ) -> None:
+        self._shelf, self._questions, self._allowed = shelf, questions, allowed
+        developer = developer_tls(shelf)
+        self.patient = RecordedLoad(
+            shelf.address,
+            questions,
+            callers=3,
+            retries=_TRIES,
+            timeout_s=PATIENCE_S,
+            pause_s=0.02,
+            tls=developer,
+        )
+        self.plain = RecordedLoad(
+            shelf.address,
+            questions,
+            callers=3,
+            timeout_s=PATIENCE_S,
+            pause_s=0.02,
+            tls=developer,
+            seed=1,
+        )
+        self._stack = AsyncExitStack()
+        self._began_s = self._lost_s = self._gone_s = self._back_s = 0.0
+
+    async def __aenter__(self) -> Self:
+        await all_ready(self._shelf)
+        async with self._stack as stack:
+            await stack.enter_async_context(self.patient)
+            await stack.enter_async_context(self.plain)
+            self._began_s = time.monotonic()
+            await self.answered(_NORMAL)
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._stack.__aexit__(kind, error, trace)
+
+    async def answered(self, more: int = _AFTERWARDS, *, timeout_s: float = BACK_S) -> None:
+        """Wait until callers of both kinds have been answered, so many times together."""
+
+        def answers() -> tuple[int, int]:
+            counts = (sum(1 for _ in load.history.answers()) for load in (self.patient, self.plain))
+            patient, plain = counts
+            return patient, plain
+
+        before = answers()
+
+        def are_more() -> bool:
+            patient, plain = (now - then for now, then in zip(answers(), before, strict=True))
+            return patient > 0 and plain > 0 and patient + plain >= more
+
+        await until(are_more, f"{more} more answers", timeout_s=timeout_s)
+
+    @contextmanager
+    def pulling(self) -> Iterator[None]:
+        """Take down when a plug is pulled, which the block does."""
+        self._lost_s = time.monotonic()
+        yield
+        self._gone_s = time.monotonic()
+
+    def back(self) -> None:
+        """Say that everything is as before, just now."""
+        self._back_s = time.monotonic()
+
+    async def answers_again(self) -> None:
+        """Wait for an answer to a plain request that was sent since the plug was pulled."""
+        await until(lambda: self._first_answer_s() is not None, "an answer", timeout_s=BACK_S)
+
+    def _first_answer_s(self) -> float | None:
+        """Return when the first plain request was answered of those after the last that failed."""
+        history = self.plain.history
+        sent = {each.number: each.at_s for each in history.sent}
+        answers = {reply.number: reply.at_s for reply, _ in history.answers()}
+        failed = [sent[each.number] for each in history.replies if each.number not in answers]
+        since_s = max([self._gone_s, *failed])
+        return min((at for number, at in answers.items() if sent[number] >= since_s), default=None)
+
+    async def kept_its_word(self, fault: str) -> None:
+        """See, once the load has ended, that no promise was broken; write the figures down.
+
+        A farm is back when a test says so, else with the first answer.
+        """
+        truth = self._questions.truth
+        assert violations(self.patient.history, truth) == []
+        assert violations(self.plain.history, truth, allowed=self._allowed) == []
+        await settled(self._shelf)
+        back_s = self._back_s or self._first_answer_s()
+        assert back_s is not None
+        FaultFigures.of(
+            self.plain.history, began_s=self._began_s, lost_s=self._lost_s, back_s=back_s
+        ).write(fault)
+
+
+def developer_tls(shelf: ShelfFarm) -> ClientTls:
+    """Return what a developer shows, who may infer and no more."""
+    return _tls(shelf.developer, "ca.pem", "certificate.pem", "key.pem")
+
+
+def operator(shelf: ShelfFarm) -> AdminClient:
+    """Return a client with the operator's certificate."""
+    kept = shelf.operator.home / "farms" / "shelf"
+    tls = _tls(kept, "ca/ca.pem", "operator.pem", "operator-key.pem")
+    return AdminClient(shelf.address, tls=tls)
+
+
+def _tls(folder: Path, ca: str, certificate: str, key: str) -> ClientTls:
+    return ClientTls(ca=folder / ca, certificate=folder / certificate, key=folder / key)
+
+
+async def seen(
+    shelf: ShelfFarm,
+    condition: Callable[[FarmSnapshot], bool],
+    what: str,
+    *,
+    timeout_s: float = BACK_S,
+) -> None:
+    """Wait until the farm is seen to be so; while its gateway is away it is not seen."""
+    with operator(shelf) as admin:
+
+        def is_so() -> bool:
+            with suppress(FarmError):
+                return condition(admin.snapshot())
+            return False
+
+        await until(is_so, what, timeout_s=timeout_s)
+
+
+async def all_ready(shelf: ShelfFarm, *, timeout_s: float = BACK_S) -> None:
+    """Wait until every node takes batches."""
+    await seen(
+        shelf,
+        lambda farm: all(node.state == "ready" for node in farm.nodes),
+        "every node is ready",
+        timeout_s=timeout_s,
+    )
+
+
+async def settled(shelf: ShelfFarm) -> None:
+    """Wait until nothing waits and nothing runs."""
+    await seen(
+        shelf,
+        lambda farm: not farm.queued_requests and not farm.inflight_batches,
+        "no request waits and no batch runs",
+    )
+
+
+async def incarnations(shelf: ShelfFarm) -> Mapping[str, str]:
+    """Return the process that each node's actor is, once every node takes batches."""
+    await all_ready(shelf)
+    with operator(shelf) as admin:
+        return {node.node_id: node.incarnation for node in admin.snapshot().nodes}
+
+
+def signal_process(host: Host, program: str, number: signal.Signals) -> None:
+    """Send a signal to the one process of a host in whose command line an expression is found.
+
+    Sent from outside, it arrives at once, however busy the host is.
+    """
+    wanted = re.compile(program)
+    found = []
+    for pid in control_groups.processes(host.machine.group):
+        with suppress(OSError):
+            line = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+            if wanted.search(line):
+                found.append(pid)
+    (pid,) = found
+    os.kill(pid, number)
+
+
+def instance(host: Host, service: str) -> str:
+    """Return the one of a service's two instances that runs."""
+    listed = host.shell(f"systemctl list-units --plain --no-legend --state=active '{service}@*'")
+    (unit,) = (line.split()[0] for line in listed.splitlines())
+    return unit
+
+
+def main_pid(host: Host, unit: str) -> str:
+    """Return the process that a unit is now; 0 while it is none."""
+    return host.shell(f"systemctl show {unit} --property MainPID --value").strip()
