@@ -26,14 +26,14 @@ class ShelfFarm:
     developer: Path
 
     @classmethod
-    def bootstrapped(cls, lab: Lab) -> "ShelfFarm":
-        """Make a farm of a head and two nodes, as an operator does."""
+    def bootstrapped(cls, lab: Lab, *, nodes: int = 2) -> "ShelfFarm":
+        """Make a farm of a head and so many nodes, as an operator does."""
         operator = Operator.of(lab)
-        head, *nodes = lab.bare(3, memory_mb=2048)
-        inventory = lab.write_inventory(head=head, nodes=nodes)
+        head, *others = lab.bare(1 + nodes, memory_mb=2048)
+        inventory = lab.write_inventory(head=head, nodes=others)
         operator.trust(inventory)
-        bare_files = {host.name: cls.files(host) for host in (head, *nodes)}
-        bare_packages = {host.name: cls.packages(host) for host in (head, *nodes)}
+        bare_files = {host.name: cls.files(host) for host in (head, *others)}
+        bare_packages = {host.name: cls.packages(host) for host in (head, *others)}
         first = operator.bootstrap(inventory)
         assert first.exit_code == 0, first.said
         developer = lab.home / "for-alice"
@@ -43,7 +43,7 @@ class ShelfFarm:
             lab=lab,
             operator=operator,
             head=head,
-            nodes=nodes,
+            nodes=others,
             inventory=inventory,
             bare_files=bare_files,
             bare_packages=bare_packages,

@@ -73,7 +73,8 @@ class ShelfLoad:
             seed=1,
         )
         self._stack = AsyncExitStack()
-        self._began_s = self._lost_s = self._back_s = 0.0
+        self._began_s = self._back_s = 0.0
+        self.lost_s = 0.0
 
     async def __aenter__(self) -> Self:
         await all_ready(self._shelf)
@@ -111,7 +112,7 @@ class ShelfLoad:
 
     def lost(self) -> None:
         """Say that the plug has been pulled just now."""
-        self._lost_s = time.monotonic()
+        self.lost_s = time.monotonic()
 
     def back(self) -> None:
         """Say that everything is as before, just now."""
@@ -122,20 +123,24 @@ class ShelfLoad:
 
         def newer() -> list[float]:
             history = self.plain.history
-            sent = {each.number for each in history.sent if each.at_s >= self._lost_s}
+            sent = {each.number for each in history.sent if each.at_s >= self.lost_s}
             return [reply.at_s for reply, _ in history.answers() if reply.number in sent]
 
         await until(lambda: bool(newer()), "an answer", timeout_s=BACK_S)
         self._back_s = newer()[0]
 
-    async def kept_its_word(self, fault: str) -> None:
+    async def kept_its_word(self, fault: str, *, last_batch_s: float | None = None) -> None:
         """See, once the load has ended, that no promise was broken; write the figures down."""
         truth = self._questions.truth
         assert violations(self.patient.history, truth) == []
         assert violations(self.plain.history, truth, allowed=self._allowed) == []
         await settled(self._shelf)
         FaultFigures.of(
-            self.plain.history, began_s=self._began_s, lost_s=self._lost_s, back_s=self._back_s
+            self.plain.history,
+            began_s=self._began_s,
+            lost_s=self.lost_s,
+            back_s=self._back_s,
+            last_batch_s=last_batch_s,
         ).write(fault)
 
 
@@ -144,11 +149,15 @@ def developer_tls(shelf: ShelfFarm) -> ClientTls:
     return _tls(shelf.developer, "ca.pem", "certificate.pem", "key.pem")
 
 
+def operator_tls(shelf: ShelfFarm) -> ClientTls:
+    """Return what the operator shows, who may do everything."""
+    kept = shelf.operator.home / "farms" / "shelf"
+    return _tls(kept, "ca/ca.pem", "operator.pem", "operator-key.pem")
+
+
 def operator(shelf: ShelfFarm) -> AdminClient:
     """Return a client with the operator's certificate."""
-    kept = shelf.operator.home / "farms" / "shelf"
-    tls = _tls(kept, "ca/ca.pem", "operator.pem", "operator-key.pem")
-    return AdminClient(shelf.address, tls=tls)
+    return AdminClient(shelf.address, tls=operator_tls(shelf))
 
 
 def _tls(folder: Path, ca: str, certificate: str, key: str) -> ClientTls:
