@@ -38,8 +38,8 @@ async def survives(
     """
     names = {host.name for host in lost}
     others = [host for host in shelf.nodes if host.name not in names]
-    before = incarnations(shelf)
     async with ShelfLoad(shelf, questions, allowed=allowed) as load:
+        before = incarnations(shelf)
         watch = NewBatches(shelf.address, sorted(names), tls=operator_tls(shelf))
         try:
             with watch as new_batches:

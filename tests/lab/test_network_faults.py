@@ -29,8 +29,12 @@ RESETS = 10
 
 
 @pytest.mark.parametrize(
-    ("cut", "joined"),
-    [("unplug", "plug"), ("deafen", "hear_and_speak"), ("mute", "hear_and_speak")],
+    ("cut", "joined", "outage_s"),
+    [
+        ("unplug", "plug", OUTAGE_S),
+        ("deafen", "hear_and_speak", OUTAGE_S / 2),
+        ("mute", "hear_and_speak", OUTAGE_S / 2),
+    ],
     ids=["cable-pulled", "hears-nothing", "says-nothing"],
 )
 async def test_a_node_that_is_cut_off_fails_no_request(
@@ -38,6 +42,7 @@ async def test_a_node_that_is_cut_off_fails_no_request(
     questions: Questions,
     cut: str,
     joined: str,
+    outage_s: float,
     request: pytest.FixtureRequest,
 ) -> None:
     node = long_shelf.nodes[3]
@@ -47,7 +52,7 @@ async def test_a_node_that_is_cut_off_fails_no_request(
         [node],
         inject=getattr(node, cut),
         mend=getattr(node, joined),
-        outage_s=OUTAGE_S,
+        outage_s=outage_s,
         fault=request.node.name,
     )
 
@@ -67,8 +72,8 @@ async def test_a_long_link_costs_time_alone(
     far, near = long_shelf.head, long_shelf.nodes[0]
     if not of_head:
         far, near = near, far
-    before = incarnations(long_shelf)
     async with ShelfLoad(long_shelf, questions) as load:
+        before = incarnations(long_shelf)
         with ExitStack() as stack:
             standings = stack.enter_context(Standings(long_shelf))
             load.lost()
@@ -102,7 +107,6 @@ async def test_a_thin_link_brings_big_models_in_the_end(
     long_shelf: ShelfFarm, questions: Questions, request: pytest.FixtureRequest
 ) -> None:
     node = long_shelf.nodes[1]
-    before = incarnations(long_shelf)
     values = np.random.default_rng(8).random((256, 1500), dtype=np.float32)
     model = weighty_model(values)
 
@@ -118,6 +122,7 @@ async def test_a_thin_link_brings_big_models_in_the_end(
         return time.monotonic() - began_s
 
     async with ShelfLoad(long_shelf, questions) as load:
+        before = incarnations(long_shelf)
         with ExitStack() as stack:
             standings = stack.enter_context(Standings(long_shelf))
             stack.callback(node.widen_link)
