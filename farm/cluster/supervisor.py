@@ -1,7 +1,8 @@
 """Keeps one node's actor alive: finds or starts it, listens to its heart, replaces it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from farm.cluster.calls import ActorCalls
 from farm.cluster.joined import JoinedMachines
 from farm.cluster.names import NAMESPACE, actor_name
 from farm.core.actor_messages import decode_profile, decode_vitals
-from farm.core.errors import FarmError
+from farm.core.errors import FarmError, NodeLostError, UnreachableError
 from farm.core.pool import NodeDown, NodeHeartbeat, NodeUp, PoolEvent
 from farm.node.settings import NodeSettings
 
@@ -72,10 +73,10 @@ class Supervisor:
             calls: ActorCalls | None = None
             begun_at = loop.time()
             try:
-                await self._machine_joined()
+                membership = await self._machine_joined()
                 begun_at = loop.time()
                 calls = await asyncio.to_thread(self._obtain)
-                verdict = await self._greet(calls)
+                verdict = await self._greet(calls, membership)
                 reason = await self._watch(calls, verdict)
             except TimeoutError:
                 bound_s = self._heartbeats.start_timeout_s
@@ -97,13 +98,18 @@ class Supervisor:
                 delay_s = 0.0
             delay_s = min(delay_s * 2 or self._heartbeats.restart_base_s, longest_s)
 
-    async def _machine_joined(self) -> None:
-        """Wait until an actor can be placed: Ray would wait without a word."""
-        if await self._machines.has(self.node_id):
-            return
+    async def _machine_joined(self) -> str:
+        """Wait until an actor can be placed: Ray would wait without a word.
+
+        Returns as what the machine has joined.
+        """
+        if membership := await self._machines.membership(self.node_id):
+            return membership
         self._report_down("its machine has not joined the cluster; see its farm-node.service")
-        while not await self._machines.has(self.node_id):  # noqa: ASYNC110 - Ray tells nobody
+        # Ray tells nobody.
+        while not (membership := await self._machines.membership(self.node_id)):  # noqa: ASYNC110
             await asyncio.sleep(self._heartbeats.interval_s)
+        return membership
 
     def _report_down(self, reason: str) -> None:
         self._emit(NodeDown(node_id=self.node_id, incarnation=self.incarnation, reason=reason))
@@ -120,9 +126,10 @@ class Supervisor:
         except ValueError:
             return ActorCalls(remote_actor(self._settings), self.node_id)
 
-    async def _greet(self, calls: ActorCalls) -> "asyncio.Future[str]":
+    async def _greet(self, calls: ActorCalls, membership: str) -> "asyncio.Future[str]":
         """Take an actor that answers for this node's; return what `replace` will tell."""
-        message = await asyncio.wait_for(calls.describe(), self._heartbeats.start_timeout_s)
+        async with asyncio.timeout(self._heartbeats.start_timeout_s):
+            message = await self._first_words(calls, membership)
         profile = decode_profile(message)
         await calls.connect()
         verdict = self._verdict = asyncio.get_running_loop().create_future()
@@ -130,6 +137,27 @@ class Supervisor:
         self.incarnation = profile.incarnation
         self._emit(NodeUp(profile=profile, cordoned=bool(message.get("cordoned", False))))
         return verdict
+
+    async def _first_words(self, calls: ActorCalls, membership: str) -> Mapping[str, Any]:
+        """Wait for an actor to describe itself, for as long as its machine is in the cluster.
+
+        Ray tells nothing of an actor that was being started when its machine, or the head, went
+        away: nobody would ever answer.
+
+        Raises:
+            NodeLostError: the actor is dead, or its machine left, or left and joined again.
+        """
+        describing = asyncio.create_task(calls.describe(), name=f"greet {self.node_id}")
+        try:
+            while not describing.done():
+                await asyncio.wait({describing}, timeout=self._heartbeats.interval_s)
+                with suppress(UnreachableError):
+                    present = await self._machines.membership(self.node_id)
+                    if not describing.done() and present != membership:
+                        raise NodeLostError("its machine left the cluster while its actor started")
+            return describing.result()
+        finally:
+            describing.cancel()
 
     async def _watch(self, calls: ActorCalls, verdict: "asyncio.Future[str]") -> str:
         """Take heartbeats until the actor is lost or given up; return why it is."""

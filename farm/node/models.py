@@ -1,7 +1,6 @@
 """The models a node holds: loaded, measured, found by a batch, forgotten."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -49,7 +48,7 @@ class _Ready:
         """Whether its files are here and as they were sent."""
         try:
             self.verify()
-        except (IntegrityError, FileNotFoundError):
+        except (IntegrityError, OSError):
             return False
         return True
 
@@ -130,12 +129,11 @@ class NodeModels:
 
         Raises:
             IntegrityError: the chunks do not add up to the digest.
-            ModelUnavailableError: the file does not fit in the store, or on the disk.
+            ModelUnavailableError: the file does not fit in the store.
         """
-        with self._onto_disk():
-            self._store.append(sha256, offset, chunk)
-            if last:
-                self._store.commit(sha256)
+        self._store.append(sha256, offset, chunk)
+        if last:
+            self._store.commit(sha256)
 
     def load(self, artifact: ModelArtifact, contents: Mapping[str, bytes]) -> ModelReport:
         """Verify a model, try it in a child process, open it and warm it up.
@@ -157,11 +155,9 @@ class NodeModels:
             before = self._ready.get(digest)
             if before is not None and (found := before.found(artifact)):
                 return found
-            with self._onto_disk():
-                staged = self._store.stage(artifact)
+            staged = self._store.stage(artifact)
             try:
-                with self._onto_disk():
-                    folder = self._folder(artifact, before)
+                folder = self._folder(artifact, before)
                 trial = Trial(
                     path=folder / artifact.main,
                     folder=staged,
@@ -259,17 +255,6 @@ class NodeModels:
             return rows.take(1) if ready.max_batch_size else rows.whole()
         except ModelUnavailableError:
             return None
-
-    @contextmanager
-    def _onto_disk(self) -> Iterator[None]:
-        """Say what this node's disk refuses to take: it is full, worn out or read-only."""
-        try:
-            yield
-        except OSError as error:
-            raise ModelUnavailableError(
-                f"the disk of node '{self._settings.node_id}' does not take the model"
-                f" ({error.strerror}); free or repair it, then load the model again"
-            ) from error
 
     def _find(self, digest: str, name: str) -> _Ready:
         ready = self._ready.get(digest)

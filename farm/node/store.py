@@ -3,11 +3,11 @@
 import hashlib
 import os
 import shutil
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
-from farm.core.errors import IntegrityError, ModelUnavailableError
+from farm.core.errors import IntegrityError, InternalError, ModelUnavailableError
 from farm.core.models import ModelArtifact, ModelFile
 
 
@@ -56,20 +56,21 @@ class ModelStore:
 
         Raises:
             IntegrityError: the chunk does not follow the ones before it.
-            OSError: the disk does not take it; what was there of the file is thrown away.
+            InternalError: the disk does not take it.
         """
         path = self._partial / _checked_digest(sha256)
         mode = "wb" if offset == 0 else "r+b"
         try:
-            with path.open(mode) as file:
+            with _disk(), path.open(mode) as file:
                 if file.seek(0, os.SEEK_END) != offset:
                     raise IntegrityError(f"a chunk of file {sha256[:12]} is missing; send it again")
                 file.write(chunk)
         except FileNotFoundError as error:
             raise IntegrityError(f"file {sha256[:12]} was not begun; send it again") from error
-        except OSError:
+        except InternalError:
+            # Half of a file helps nobody, on a disk that is full least of all.
             with suppress(OSError):
-                path.unlink()
+                path.unlink(missing_ok=True)
             raise
 
     def commit(self, sha256: str) -> None:
@@ -83,12 +84,13 @@ class ModelStore:
         if _digest_of(path) != sha256:
             path.unlink()
             raise IntegrityError(f"file {sha256[:12]} arrived damaged; send it again")
-        try:
-            self._make_room(path.stat().st_size)
-        except ModelUnavailableError:
-            path.unlink()
-            raise
-        path.replace(self._blobs / sha256)
+        with _disk():
+            try:
+                self._make_room(path.stat().st_size)
+            except ModelUnavailableError:
+                path.unlink()
+                raise
+            path.replace(self._blobs / sha256)
 
     def install(self, artifact: ModelArtifact) -> Path:
         """Return a folder that holds the model's files, each one verified.
@@ -96,11 +98,13 @@ class ModelStore:
         Raises:
             IntegrityError: a file is missing or damaged; a folder that was there before
                 stays as it was.
+            InternalError: the disk does not take it.
         """
         self._verify(artifact.files, artifact)
         folder = self._models / _checked_digest(artifact.digest)
         shutil.rmtree(folder, ignore_errors=True)
-        self._fill(folder, artifact.files)
+        with _disk():
+            self._fill(folder, artifact.files)
         return folder
 
     def stage(self, artifact: ModelArtifact) -> Path:
@@ -108,17 +112,13 @@ class ModelStore:
 
         Raises:
             IntegrityError: a file is missing or damaged.
-            OSError: the disk has no room for the folder.
         """
         files = artifact.blobs[len(artifact.files) :]
         self._verify(files, artifact)
         self._serial += 1
         folder = self._trials / str(self._serial)
-        try:
+        with _disk():
             self._fill(folder, files)
-        except OSError:
-            self.discard(folder)
-            raise
         return folder
 
     def discard(self, folder: Path) -> None:
@@ -133,8 +133,9 @@ class ModelStore:
         for file in files:
             _safe_path(file)
             blob = self._blobs / _checked_digest(file.sha256)
-            if not blob.exists() or _digest_of(blob) != file.sha256:
-                blob.unlink(missing_ok=True)
+            if not _is_whole(blob, file.sha256):
+                with _disk():
+                    blob.unlink(missing_ok=True)
                 raise IntegrityError(
                     f"file '{file.path}' of model '{artifact.key}' is damaged on this node; it is"
                     " fetched again at the next load"
@@ -178,6 +179,27 @@ def verify(path: Path, sha256: str) -> None:
     """
     if _digest_of(path) != sha256:
         raise IntegrityError(f"file '{path.name}' was changed on this node since it was stored")
+
+
+def _is_whole(blob: Path, sha256: str) -> bool:
+    """Whether a blob is a file of its own with these bytes; no link leads out of the store."""
+    try:
+        return not blob.is_symlink() and _digest_of(blob) == sha256
+    except OSError:
+        return False
+
+
+@contextmanager
+def _disk() -> Iterator[None]:
+    """Say in words that the disk is full, read-only or broken."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise InternalError(
+            f"the node's disk does not take the model's files ({error.strerror}); free or repair it"
+        ) from error
 
 
 def _digest_of(path: Path) -> str:

@@ -43,8 +43,8 @@ async def survives(
         watch = NewBatches(shelf.address, sorted(names), tls=operator_tls(shelf))
         try:
             with watch as new_batches:
-                load.lost()
-                await asyncio.to_thread(inject)
+                with load.pulling():
+                    await asyncio.to_thread(inject)
                 await seen(
                     shelf,
                     lambda farm: all(
@@ -63,7 +63,7 @@ async def survives(
         await all_ready(shelf)
         load.back()
         await load.answered()
-    await load.kept_its_word(fault, last_batch_s=new_batches.last_s(load.lost_s))
+    await load.kept_its_word(fault, new_batches=new_batches)
 
 
 class Standings:

@@ -4,8 +4,8 @@ import os
 import re
 import signal
 import time
-from collections.abc import Callable, Collection, Mapping
-from contextlib import AsyncExitStack, suppress
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -15,6 +15,7 @@ from faulty_farm import until
 from figures import FaultFigures
 from history import violations
 from lab import Host, control_groups
+from new_batches import NewBatches
 from recorded_load import RecordedLoad
 from shelf_farm import ShelfFarm
 
@@ -73,8 +74,7 @@ class ShelfLoad:
             seed=1,
         )
         self._stack = AsyncExitStack()
-        self._began_s = self._back_s = 0.0
-        self.lost_s = 0.0
+        self._began_s = self._lost_s = self._gone_s = self._back_s = 0.0
 
     async def __aenter__(self) -> Self:
         await all_ready(self._shelf)
@@ -110,9 +110,12 @@ class ShelfLoad:
 
         await until(are_more, f"{more} more answers", timeout_s=timeout_s)
 
-    def lost(self) -> None:
-        """Say that the plug has been pulled just now."""
-        self.lost_s = time.monotonic()
+    @contextmanager
+    def pulling(self) -> Iterator[None]:
+        """Take down when a plug is pulled, which the block does."""
+        self._lost_s = time.monotonic()
+        yield
+        self._gone_s = time.monotonic()
 
     def back(self) -> None:
         """Say that everything is as before, just now."""
@@ -120,27 +123,35 @@ class ShelfLoad:
 
     async def answers_again(self) -> None:
         """Wait for an answer to a plain request that was sent since the plug was pulled."""
+        await until(lambda: self._first_answer_s() is not None, "an answer", timeout_s=BACK_S)
 
-        def newer() -> list[float]:
-            history = self.plain.history
-            sent = {each.number for each in history.sent if each.at_s >= self.lost_s}
-            return [reply.at_s for reply, _ in history.answers() if reply.number in sent]
+    def _first_answer_s(self) -> float | None:
+        """Return when the first plain request was answered of those after the last that failed."""
+        history = self.plain.history
+        sent = {each.number: each.at_s for each in history.sent}
+        answers = {reply.number: reply.at_s for reply, _ in history.answers()}
+        failed = [sent[each.number] for each in history.replies if each.number not in answers]
+        since_s = max([self._gone_s, *failed])
+        return min((at for number, at in answers.items() if sent[number] >= since_s), default=None)
 
-        await until(lambda: bool(newer()), "an answer", timeout_s=BACK_S)
-        self._back_s = newer()[0]
+    async def kept_its_word(self, fault: str, *, new_batches: NewBatches | None = None) -> None:
+        """See, once the load has ended, that no promise was broken; write the figures down.
 
-    async def kept_its_word(self, fault: str, *, last_batch_s: float | None = None) -> None:
-        """See, once the load has ended, that no promise was broken; write the figures down."""
+        A farm is back when a test says so, else with the first answer. `new_batches` has looked
+        at nodes that were lost.
+        """
         truth = self._questions.truth
         assert violations(self.patient.history, truth) == []
         assert violations(self.plain.history, truth, allowed=self._allowed) == []
         await settled(self._shelf)
+        back_s = self._back_s or self._first_answer_s()
+        assert back_s is not None
         FaultFigures.of(
             self.plain.history,
             began_s=self._began_s,
-            lost_s=self.lost_s,
-            back_s=self._back_s,
-            last_batch_s=last_batch_s,
+            lost_s=self._lost_s,
+            back_s=back_s,
+            last_batch_s=new_batches.last_s(self._lost_s) if new_batches is not None else None,
         ).write(fault)
 
 
@@ -221,6 +232,13 @@ def signal_process(host: Host, program: str, number: signal.Signals) -> None:
                 found.append(pid)
     (pid,) = found
     os.kill(pid, number)
+
+
+def instance(host: Host, service: str) -> str:
+    """Return the one of a service's two instances that runs."""
+    listed = host.shell(f"systemctl list-units --plain --no-legend --state=active '{service}@*'")
+    (unit,) = (line.split()[0] for line in listed.splitlines())
+    return unit
 
 
 def main_pid(host: Host, unit: str) -> str:

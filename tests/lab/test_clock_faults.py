@@ -1,6 +1,8 @@
 """What wrong clocks and weak supplies do to a shelf under load."""
 
+import asyncio
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -8,8 +10,9 @@ from digit_questions import Questions
 from disguised_units import DisguisedUnits, disguised, logins_in_1970
 from faulty_farm import until
 from lab import Host
+from lab.terms import LabError
 from shelf_farm import ShelfFarm
-from shelf_load import ALL_AWAY, BACK_S, ShelfLoad, all_ready, incarnations, operator
+from shelf_load import ALL_AWAY, BACK_S, ShelfLoad, all_ready, incarnations, instance, operator
 
 from farm.pb.farm_admin_pb2 import NodeSnapshot
 
@@ -19,6 +22,8 @@ pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
 # before.
 WEAK, SOUND = "0x70007", "0x0"
 SLOW_HZ = 600_000_000
+# What a service says of itself meanwhile.
+WAITING = "waiting for the clock to be set"
 
 
 def node_of(shelf: ShelfFarm, host: Host) -> NodeSnapshot:
@@ -61,23 +66,31 @@ async def wakes_in_the_past(
     shelf: ShelfFarm, load: ShelfLoad, host: Host, units: DisguisedUnits, unit: str
 ) -> None:
     """Cut a host's power; it must wait for the right time, say so, and serve once it has it."""
-    host.stop()
-    load.lost()
-    units.set_clock_1970()
-    try:
-        host.start()
-        await until(
-            lambda: "waiting for the clock to be set" in status(host, unit),
-            f"{unit} waits for the clock",
-            timeout_s=BACK_S,
-        )
+
+    def waits() -> bool:
+        # Until it has begun to boot there is nobody to ask.
+        with suppress(LabError):
+            return WAITING in status(host, unit)
+        return False
+
+    def found_in_1970() -> dict[str, dict[str, Any]]:
         with logins_in_1970(host):
-            found = findings(shelf, host)
+            return findings(shelf, host)
+
+    with load.pulling():
+        await asyncio.to_thread(host.stop)
+    units.set_clock_1970()
+    # A boot has ended when every unit has started, or given up.
+    booting = asyncio.create_task(asyncio.to_thread(host.start))
+    try:
+        await until(waits, f"{unit} waits for the clock", timeout_s=BACK_S)
+        found = await asyncio.to_thread(found_in_1970)
     finally:
         units.set_clock(0)
+        await booting
     assert "1970-01-01" in found["clock"]["meaning"]
     assert found["clock"]["severity"] == "error"
-    assert "waiting for the clock to be set" in found["services"]["meaning"]
+    assert WAITING in found["services"]["meaning"]
     await load.answers_again()
     await all_ready(shelf)
     await load.answered()
@@ -100,9 +113,9 @@ async def test_a_head_that_wakes_in_the_past_waits_for_the_time(
     head_units: DisguisedUnits,
     request: pytest.FixtureRequest,
 ) -> None:
-    before = incarnations(shelf)
+    before, unit = incarnations(shelf), instance(shelf.head, "farm-head")
     async with ShelfLoad(shelf, questions, allowed=ALL_AWAY) as load:
-        await wakes_in_the_past(shelf, load, shelf.head, head_units, "farm-head@a")
+        await wakes_in_the_past(shelf, load, shelf.head, head_units, unit)
     await load.kept_its_word(request.node.name)
     assert incarnations(shelf) == before
 
@@ -116,11 +129,11 @@ async def test_clocks_that_jump_by_an_hour_are_nothing_to_requests(
 ) -> None:
     before = incarnations(shelf)
     async with ShelfLoad(shelf, questions) as load:
-        load.lost()
-        for units in (node_units, head_units):
-            for ahead_s in (3600, -3600, 0):
-                units.set_clock(ahead_s)
-                await load.answered()
+        with load.pulling():
+            for units in (node_units, head_units):
+                for ahead_s in (3600, -3600, 0):
+                    units.set_clock(ahead_s)
+                    await load.answered()
         load.back()
         await load.answered()
     await load.kept_its_word(request.node.name)
@@ -149,12 +162,12 @@ async def test_a_weak_supply_costs_a_node_its_weight_and_no_request(
 
     await until(is_sound, "the node is as it should be")
     async with ShelfLoad(shelf, questions) as load:
-        node.firmware(throttled=WEAK, clock=str(SLOW_HZ))
-        load.lost()
+        with load.pulling():
+            node.firmware(throttled=WEAK, clock=str(SLOW_HZ))
         try:
             await until(is_slow, "the node counts for less", timeout_s=BACK_S)
             await load.answered()
-            found = findings(shelf, node)
+            found = await asyncio.to_thread(findings, shelf, node)
         finally:
             node.firmware(throttled=SOUND, clock=usual_hz)
         await until(is_sound, "the node counts as before", timeout_s=BACK_S)

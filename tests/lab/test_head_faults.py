@@ -1,5 +1,6 @@
 """What the head can suffer, under load on real hosts: its processes die, hang, or reboot."""
 
+import asyncio
 import signal
 from collections.abc import Mapping
 
@@ -13,6 +14,7 @@ from shelf_load import (
     ShelfLoad,
     all_ready,
     incarnations,
+    instance,
     main_pid,
     seen,
     signal_process,
@@ -22,7 +24,7 @@ from farm.core.errors import ErrorCode
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
 
-HEAD, GATEWAY, NODE = "farm-head@a", "farm-gateway@a", "farm-node"
+HEAD, GATEWAY = "farm-head", "farm-gateway"
 GATEWAY_PROGRAM = "farm run gateway"
 # What clients are told that do not try again, while no gateway is there or one is leaving.
 AWAY = (ErrorCode.UNREACHABLE, ErrorCode.DRAINING)
@@ -49,15 +51,16 @@ async def test_rays_head_is_missed_by_no_request(
     shelf: ShelfFarm, questions: Questions, program: str, request: pytest.FixtureRequest
 ) -> None:
     actors, loaded = incarnations(shelf), loads(shelf)
-    head, gateway = main_pid(shelf.head, HEAD), main_pid(shelf.head, GATEWAY)
+    head, gateway = instance(shelf.head, HEAD), instance(shelf.head, GATEWAY)
+    led_by, served_by = main_pid(shelf.head, head), main_pid(shelf.head, gateway)
     async with ShelfLoad(shelf, questions) as load:
-        signal_process(shelf.head, rf"^\S*/{program} ", signal.SIGKILL)
-        load.lost()
-        await restarted(shelf.head, HEAD, head)
+        with load.pulling():
+            signal_process(shelf.head, rf"^\S*/{program} ", signal.SIGKILL)
+        await restarted(shelf.head, head, led_by)
         load.back()
         await load.answered()
     await load.kept_its_word(request.node.name)
-    assert main_pid(shelf.head, GATEWAY) == gateway
+    assert main_pid(shelf.head, gateway) == served_by
     assert (incarnations(shelf), loads(shelf)) == (actors, loaded)
     await replaces_an_actor(shelf)
 
@@ -92,7 +95,8 @@ async def test_a_gateway_that_hangs_is_restarted(
     shelf: ShelfFarm, questions: Questions, request: pytest.FixtureRequest
 ) -> None:
     await gateway_lost(shelf, questions, signal.SIGSTOP, request.node.name)
-    assert "Watchdog timeout" in shelf.head.shell(f"journalctl --unit {GATEWAY} --output cat")
+    gateway = instance(shelf.head, GATEWAY)
+    assert "Watchdog timeout" in shelf.head.shell(f"journalctl --unit {gateway} --output cat")
 
 
 async def gateway_lost(
@@ -100,11 +104,12 @@ async def gateway_lost(
 ) -> None:
     """Send the gateway a signal under load; the next one must find actors and models there."""
     actors, loaded = incarnations(shelf), loads(shelf)
-    gateway = main_pid(shelf.head, GATEWAY)
+    gateway = instance(shelf.head, GATEWAY)
+    served_by = main_pid(shelf.head, gateway)
     async with ShelfLoad(shelf, questions, allowed=AWAY) as load:
-        signal_process(shelf.head, GATEWAY_PROGRAM, number)
-        load.lost()
-        await restarted(shelf.head, GATEWAY, gateway)
+        with load.pulling():
+            signal_process(shelf.head, GATEWAY_PROGRAM, number)
+        await restarted(shelf.head, gateway, served_by)
         await load.answers_again()
         await all_ready(shelf)
         await load.answered()
@@ -117,9 +122,9 @@ async def test_a_head_that_loses_power_is_waited_for(
 ) -> None:
     actors, loaded = incarnations(shelf), loads(shelf)
     async with ShelfLoad(shelf, questions, allowed=AWAY) as load:
-        shelf.head.stop()
-        load.lost()
-        shelf.head.start()
+        with load.pulling():
+            await asyncio.to_thread(shelf.head.stop)
+        await asyncio.to_thread(shelf.head.start)
         await load.answers_again()
         await all_ready(shelf)
         await load.answered()

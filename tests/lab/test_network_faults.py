@@ -76,8 +76,8 @@ async def test_a_long_link_costs_time_alone(
         before = incarnations(long_shelf)
         with ExitStack() as stack:
             standings = stack.enter_context(Standings(long_shelf))
-            load.lost()
-            await asyncio.to_thread(stack.enter_context, far.long_link(DELAY_S))
+            with load.pulling():
+                await asyncio.to_thread(stack.enter_context, far.long_link(DELAY_S))
             assert await asyncio.to_thread(round_trip_s, far, near) >= 2 * DELAY_S
             await load.answered()
         assert await asyncio.to_thread(round_trip_s, far, near) < 2 * DELAY_S
@@ -126,8 +126,8 @@ async def test_a_thin_link_brings_big_models_in_the_end(
         with ExitStack() as stack:
             standings = stack.enter_context(Standings(long_shelf))
             stack.callback(node.widen_link)
-            load.lost()
-            await asyncio.to_thread(node.thin_link, THIN)
+            with load.pulling():
+                await asyncio.to_thread(node.thin_link, THIN)
             took_s = await asyncio.to_thread(load_model)
             await load.answered()
         load.back()
@@ -153,10 +153,11 @@ async def test_connections_that_are_reset_in_mid_answer_fail_no_request(
 ) -> None:
     node = long_shelf.nodes[2]
     async with ShelfLoad(long_shelf, questions) as load:
-        load.lost()
-        for _ in range(RESETS):
+        with load.pulling():
             await asyncio.to_thread(long_shelf.head.reset_connections, node)
+        for _ in range(RESETS - 1):
             await load.answered(50)
+            await asyncio.to_thread(long_shelf.head.reset_connections, node)
         await all_ready(long_shelf)
         load.back()
         await load.answered()

@@ -1,5 +1,6 @@
 """What power cuts and full disks do to a shelf under load."""
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from random import Random
@@ -7,6 +8,7 @@ from random import Random
 import pytest
 from digit_questions import Questions
 from lab import Host
+from lab.image import image
 from operator_machine import Ended
 from served_models import adder
 from shelf_farm import ShelfFarm
@@ -42,20 +44,20 @@ async def test_a_node_with_a_full_disk_serves_and_refuses_models(
     node, before = shelf.nodes[0], incarnations(shelf)
     with spare_model(shelf, 1.0):
         async with ShelfLoad(shelf, questions) as load:
-            node.fill_disk(0)
-            load.lost()
+            with load.pulling():
+                node.fill_disk(0)
             try:
-                refused = loaded(shelf)
+                refused = await asyncio.to_thread(loaded, shelf)
                 await load.answered()
             finally:
                 node.free_disk()
-            accepted = loaded(shelf)
+            accepted = await asyncio.to_thread(loaded, shelf)
             load.back()
             await load.answered()
         await load.kept_its_word(request.node.name)
     assert refused.exit_code == 1
-    assert "no room" in refused.said
-    assert node.name in refused.said
+    assert f"node '{node.name}'" in refused.said
+    assert "disk does not take the model's files (No space left on device)" in refused.said
     assert accepted.exit_code == 0, accepted.said
     assert incarnations(shelf) == before
 
@@ -66,14 +68,14 @@ async def test_a_head_with_a_full_disk_serves_and_refuses_models(
     before = incarnations(shelf)
     with spare_model(shelf, 2.0):
         async with ShelfLoad(shelf, questions) as load:
-            shelf.head.fill_disk(0)
-            load.lost()
+            with load.pulling():
+                shelf.head.fill_disk(0)
             try:
-                refused = loaded(shelf)
+                refused = await asyncio.to_thread(loaded, shelf)
                 await load.answered()
             finally:
                 shelf.head.free_disk()
-            accepted = loaded(shelf)
+            accepted = await asyncio.to_thread(loaded, shelf)
             await all_ready(shelf)
             load.back()
             await load.answered()
@@ -82,6 +84,34 @@ async def test_a_head_with_a_full_disk_serves_and_refuses_models(
     assert "disk" in refused.said
     assert accepted.exit_code == 0, accepted.said
     assert incarnations(shelf) == before
+
+
+async def test_a_node_whose_disk_fails_serves_until_it_is_switched_off(
+    shelf: ShelfFarm, questions: Questions, request: pytest.FixtureRequest
+) -> None:
+    """The kernel makes a disk read-only that does not do what it should."""
+    node, before = shelf.nodes[0], incarnations(shelf)
+    with spare_model(shelf, 3.0):
+        async with ShelfLoad(shelf, questions) as load:
+            with load.pulling():
+                node.disk.wear_out()
+            try:
+                refused = await asyncio.to_thread(loaded, shelf)
+                await load.answered()
+                assert incarnations(shelf) == before
+            finally:
+                await asyncio.to_thread(node.stop)
+                node.disk.mend(image(node.spec.arch))
+                await asyncio.to_thread(node.start)
+            await all_ready(shelf)
+            accepted = await asyncio.to_thread(loaded, shelf)
+            load.back()
+            await load.answered()
+        await load.kept_its_word(request.node.name)
+    assert refused.exit_code == 1
+    assert f"node '{node.name}'" in refused.said
+    assert "disk does not take the model's files (Read-only file system)" in refused.said
+    assert accepted.exit_code == 0, accepted.said
 
 
 # -- the whole shelf ---------------------------------------------------------------------
@@ -102,15 +132,15 @@ async def test_a_shelf_without_power_comes_back_in_any_order(
 ) -> None:
     *soon, late = switching_on(shelf, order)
     async with ShelfLoad(shelf, questions, allowed=ALL_AWAY) as load:
-        for host in shelf.hosts:
-            host.stop()
-        load.lost()
+        with load.pulling():
+            for host in shelf.hosts:
+                await asyncio.to_thread(host.stop)
         for host in soon:
-            host.start()
+            await asyncio.to_thread(host.start)
         if late is not shelf.head:
             # A node that stays away keeps nobody waiting.
             await load.answers_again()
-        late.start()
+        await asyncio.to_thread(late.start)
         await load.answers_again()
         await all_ready(shelf)
         await load.answered()

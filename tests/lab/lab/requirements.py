@@ -18,6 +18,8 @@ PROGRAMS: Final = {
     "nsenter": "util-linux",
     "ssh": "openssh-client",
     "ssh-keygen": "openssh-client",
+    # Unlike gcc, it brings the headers of the C library.
+    "cc": "g++",
 }
 EMULATOR: Final = "qemu-aarch64-static"
 EMULATION_PROGRAMS: Final = {EMULATOR: "qemu-user-static"}

@@ -49,9 +49,10 @@ def test_services_run_as_the_farms_user_and_may_do_little(name: str) -> None:
         "CapabilityBoundingSet=",
         "Type=notify",
         "WatchdogSec=30",
+        # However it ended: some helpers against a lack of memory send a polite SIGTERM.
+        "Restart=always",
     ):
         assert wanted in lines
-    assert any(line.startswith("Restart=") for line in lines)
 
 
 @pytest.mark.parametrize("unit", [units.node_unit, units.head_unit])
