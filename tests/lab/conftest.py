@@ -26,7 +26,7 @@ def shelf() -> Iterator[ShelfFarm]:
 def long_shelf() -> Iterator[ShelfFarm]:
     """A farm of a head and four nodes, made once: half of them may be lost, and more."""
     with Lab(f"long{os.getpid()}") as lab:
-        yield ShelfFarm.bootstrapped(lab, nodes=4)
+        yield ShelfFarm.bootstrapped(lab, nodes=4, tries=3)
 
 
 @pytest.fixture(scope="session")
