@@ -54,7 +54,7 @@ def tried(address: str, ports: Collection[int]) -> str:
     """Return a shell text that prints on which of these ports something answers."""
     words = " ".join(map(str, sorted(ports)))
     # What is dropped hangs, so all are tried at once.
-    attempt = f"timeout 3 bash -c ': < /dev/tcp/{address}/'$port 2> /dev/null && echo $port"
+    attempt = f"timeout 10 bash -c ': < /dev/tcp/{address}/'$port 2> /dev/null && echo $port"
     return f"for port in {words}; do {{ {attempt}; }} & done; wait"
 
 

@@ -131,7 +131,10 @@ class Cable:
         ) as relay:
             try:
                 if relay.stdout is None or relay.stdout.readline() != b"ready\n":
-                    raise LabError(f"packets of {self.port} cannot be delayed: no relay")
+                    raise LabError(
+                        f"packets of {self.port} cannot be delayed: this machine makes no TAP"
+                        " interfaces; see that /dev/net/tun is there: sudo modprobe tun"
+                    )
                 run("ip", "link", "add", between, "type", "bridge")
                 run("ip", "link", "set", between, "up")
                 run("ip", "link", "set", near, "master", between, "up")
