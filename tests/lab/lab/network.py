@@ -136,15 +136,17 @@ class Cable:
                         " interfaces; see that /dev/net/tun is there: sudo modprobe tun"
                     )
                 run("ip", "link", "add", between, "type", "bridge")
-                run("ip", "link", "set", between, "up")
-                run("ip", "link", "set", near, "master", between, "up")
-                run("ip", "link", "set", far, "master", switch, "up")
-                run("ip", "link", "set", self.port, "master", between)
-                yield
+                try:
+                    run("ip", "link", "set", between, "up")
+                    run("ip", "link", "set", near, "master", between, "up")
+                    run("ip", "link", "set", far, "master", switch, "up")
+                    run("ip", "link", "set", self.port, "master", between)
+                    yield
+                finally:
+                    run("ip", "link", "set", self.port, "master", switch)
+                    run("ip", "link", "delete", between)
             finally:
-                run("ip", "link", "set", self.port, "master", switch)
                 relay.kill()
-                run("ip", "link", "delete", between)
 
     def _inside(self, *command: str) -> None:
         run("ip", "netns", "exec", self.namespace, *command)
