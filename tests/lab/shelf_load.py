@@ -15,6 +15,7 @@ from faulty_farm import until
 from figures import FaultFigures
 from history import violations
 from lab import Host, control_groups
+from lab.terms import LabError
 from new_batches import NewBatches
 from recorded_load import RecordedLoad
 from shelf_farm import ShelfFarm
@@ -203,6 +204,17 @@ async def all_ready(shelf: ShelfFarm, *, timeout_s: float = BACK_S) -> None:
     )
 
 
+async def up(host: Host) -> None:
+    """Wait until a host that was switched on runs programs; its units may still be starting."""
+
+    def runs() -> bool:
+        with suppress(LabError):
+            return host.shell("echo up").strip() == "up"
+        return False
+
+    await until(runs, f"{host.name} is up", timeout_s=BACK_S)
+
+
 async def settled(shelf: ShelfFarm) -> None:
     """Wait until nothing waits and nothing runs."""
     await seen(
@@ -212,8 +224,9 @@ async def settled(shelf: ShelfFarm) -> None:
     )
 
 
-def incarnations(shelf: ShelfFarm) -> Mapping[str, str]:
-    """Return the process that each node's actor is."""
+async def incarnations(shelf: ShelfFarm) -> Mapping[str, str]:
+    """Return the process that each node's actor is, once every node takes batches."""
+    await all_ready(shelf)
     with operator(shelf) as admin:
         return {node.node_id: node.incarnation for node in admin.snapshot().nodes}
 

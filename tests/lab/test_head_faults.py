@@ -50,7 +50,7 @@ async def restarted(host: Host, unit: str, before: str) -> None:
 async def test_rays_head_is_missed_by_no_request(
     shelf: ShelfFarm, questions: Questions, program: str, request: pytest.FixtureRequest
 ) -> None:
-    actors, loaded = incarnations(shelf), loads(shelf)
+    actors, loaded = await incarnations(shelf), loads(shelf)
     head, gateway = instance(shelf.head, HEAD), instance(shelf.head, GATEWAY)
     led_by, served_by = main_pid(shelf.head, head), main_pid(shelf.head, gateway)
     async with ShelfLoad(shelf, questions) as load:
@@ -61,13 +61,13 @@ async def test_rays_head_is_missed_by_no_request(
         await load.answered()
     await load.kept_its_word(request.node.name)
     assert main_pid(shelf.head, gateway) == served_by
-    assert (incarnations(shelf), loads(shelf)) == (actors, loaded)
+    assert (await incarnations(shelf), loads(shelf)) == (actors, loaded)
     await replaces_an_actor(shelf)
 
 
 async def replaces_an_actor(shelf: ShelfFarm) -> None:
     """See that a gateway still has Ray at its command: it puts an actor in a dead one's place."""
-    node, before = shelf.nodes[0], incarnations(shelf)
+    node, before = shelf.nodes[0], await incarnations(shelf)
     signal_process(node, r"^ray::NodeActor", signal.SIGKILL)
     await seen(
         shelf,
@@ -103,7 +103,7 @@ async def gateway_lost(
     shelf: ShelfFarm, questions: Questions, number: signal.Signals, fault: str
 ) -> None:
     """Send the gateway a signal under load; the next one must find actors and models there."""
-    actors, loaded = incarnations(shelf), loads(shelf)
+    actors, loaded = await incarnations(shelf), loads(shelf)
     gateway = instance(shelf.head, GATEWAY)
     served_by = main_pid(shelf.head, gateway)
     async with ShelfLoad(shelf, questions, allowed=AWAY) as load:
@@ -114,13 +114,13 @@ async def gateway_lost(
         await all_ready(shelf)
         await load.answered()
     await load.kept_its_word(fault)
-    assert (incarnations(shelf), loads(shelf)) == (actors, loaded)
+    assert (await incarnations(shelf), loads(shelf)) == (actors, loaded)
 
 
 async def test_a_head_that_loses_power_is_waited_for(
     shelf: ShelfFarm, questions: Questions, request: pytest.FixtureRequest
 ) -> None:
-    actors, loaded = incarnations(shelf), loads(shelf)
+    actors, loaded = await incarnations(shelf), loads(shelf)
     async with ShelfLoad(shelf, questions, allowed=AWAY) as load:
         with load.pulling():
             await asyncio.to_thread(shelf.head.stop)
@@ -129,4 +129,4 @@ async def test_a_head_that_loses_power_is_waited_for(
         await all_ready(shelf)
         await load.answered()
     await load.kept_its_word(request.node.name)
-    assert (incarnations(shelf), loads(shelf)) == (actors, loaded)
+    assert (await incarnations(shelf), loads(shelf)) == (actors, loaded)

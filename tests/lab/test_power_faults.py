@@ -12,7 +12,7 @@ from lab.image import image
 from operator_machine import Ended
 from served_models import adder
 from shelf_farm import ShelfFarm
-from shelf_load import ALL_AWAY, ShelfLoad, all_ready, incarnations
+from shelf_load import ALL_AWAY, ShelfLoad, all_ready, incarnations, up
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
 
@@ -41,7 +41,7 @@ def loaded(shelf: ShelfFarm) -> Ended:
 async def test_a_node_with_a_full_disk_serves_and_refuses_models(
     shelf: ShelfFarm, questions: Questions, request: pytest.FixtureRequest
 ) -> None:
-    node, before = shelf.nodes[0], incarnations(shelf)
+    node, before = shelf.nodes[0], await incarnations(shelf)
     with spare_model(shelf, 1.0):
         async with ShelfLoad(shelf, questions) as load:
             with load.pulling():
@@ -59,13 +59,13 @@ async def test_a_node_with_a_full_disk_serves_and_refuses_models(
     assert f"node '{node.name}'" in refused.said
     assert "disk does not take the model's files (No space left on device)" in refused.said
     assert accepted.exit_code == 0, accepted.said
-    assert incarnations(shelf) == before
+    assert await incarnations(shelf) == before
 
 
 async def test_a_head_with_a_full_disk_serves_and_refuses_models(
     shelf: ShelfFarm, questions: Questions, request: pytest.FixtureRequest
 ) -> None:
-    before = incarnations(shelf)
+    before = await incarnations(shelf)
     with spare_model(shelf, 2.0):
         async with ShelfLoad(shelf, questions) as load:
             with load.pulling():
@@ -83,14 +83,14 @@ async def test_a_head_with_a_full_disk_serves_and_refuses_models(
     assert refused.exit_code == 1
     assert "disk" in refused.said
     assert accepted.exit_code == 0, accepted.said
-    assert incarnations(shelf) == before
+    assert await incarnations(shelf) == before
 
 
 async def test_a_node_whose_disk_fails_serves_until_it_is_switched_off(
     shelf: ShelfFarm, questions: Questions, request: pytest.FixtureRequest
 ) -> None:
     """The kernel makes a disk read-only that does not do what it should."""
-    node, before = shelf.nodes[0], incarnations(shelf)
+    node, before = shelf.nodes[0], await incarnations(shelf)
     with spare_model(shelf, 3.0):
         async with ShelfLoad(shelf, questions) as load:
             with load.pulling():
@@ -98,7 +98,7 @@ async def test_a_node_whose_disk_fails_serves_until_it_is_switched_off(
             try:
                 refused = await asyncio.to_thread(loaded, shelf)
                 await load.answered()
-                assert incarnations(shelf) == before
+                assert await incarnations(shelf) == before
             finally:
                 await asyncio.to_thread(node.stop)
                 node.disk.mend(image(node.spec.arch))
@@ -135,12 +135,15 @@ async def test_a_shelf_without_power_comes_back_in_any_order(
         with load.pulling():
             for host in shelf.hosts:
                 await asyncio.to_thread(host.stop)
-        for host in soon:
-            await asyncio.to_thread(host.start)
-        if late is not shelf.head:
-            # A node that stays away keeps nobody waiting.
-            await load.answers_again()
-        await asyncio.to_thread(late.start)
+        # A boot has ended when every unit has started, and a node's waits for the head.
+        async with asyncio.TaskGroup() as boots:
+            for host in soon:
+                boots.create_task(asyncio.to_thread(host.start))
+                await up(host)
+            if late is not shelf.head:
+                # A node that stays away keeps nobody waiting.
+                await load.answers_again()
+            boots.create_task(asyncio.to_thread(late.start))
         await load.answers_again()
         await all_ready(shelf)
         await load.answered()
