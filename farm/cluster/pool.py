@@ -35,12 +35,13 @@ from farm.node.settings import NodeSettings
 
 _log = structlog.get_logger()
 
-# Transfers go in chunks of this size, so that a Pi never holds a model in memory twice.
-CHUNK_BYTES = 1 << 20
+# Transfers go in chunks of this size, so that a Pi never holds a model in memory twice, and
+# that no heartbeat waits behind one for long: a link of 1 Mbit/s takes it in a second.
+CHUNK_BYTES = 128 << 10
 
 # A model whose files are smaller together goes in one call, read from memory: three calls
 # and more a model would add up where a repository has hundreds of them.
-WHOLE_BYTES = 1 << 20
+WHOLE_BYTES = CHUNK_BYTES
 
 # What the queue of node events may hold; a heartbeat is dropped when it is full.
 _MAX_EVENTS = 10_000

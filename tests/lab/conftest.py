@@ -23,5 +23,12 @@ def shelf() -> Iterator[ShelfFarm]:
 
 
 @pytest.fixture(scope="session")
+def long_shelf() -> Iterator[ShelfFarm]:
+    """A farm of a head and four nodes, made once: half of them may be lost, and more."""
+    with Lab(f"long{os.getpid()}") as lab:
+        yield ShelfFarm.bootstrapped(lab, nodes=4, tries=3)
+
+
+@pytest.fixture(scope="session")
 def questions() -> Questions:
     return Questions.of_the_zoo()

@@ -15,6 +15,8 @@ from faulty_farm import until
 from figures import FaultFigures
 from history import violations
 from lab import Host, control_groups
+from lab.terms import LabError
+from new_batches import NewBatches
 from recorded_load import RecordedLoad
 from shelf_farm import ShelfFarm
 
@@ -133,10 +135,11 @@ class ShelfLoad:
         since_s = max([self._gone_s, *failed])
         return min((at for number, at in answers.items() if sent[number] >= since_s), default=None)
 
-    async def kept_its_word(self, fault: str) -> None:
+    async def kept_its_word(self, fault: str, *, new_batches: NewBatches | None = None) -> None:
         """See, once the load has ended, that no promise was broken; write the figures down.
 
-        A farm is back when a test says so, else with the first answer.
+        A farm is back when a test says so, else with the first answer. `new_batches` has looked
+        at nodes that were lost.
         """
         truth = self._questions.truth
         assert violations(self.patient.history, truth) == []
@@ -145,7 +148,11 @@ class ShelfLoad:
         back_s = self._back_s or self._first_answer_s()
         assert back_s is not None
         FaultFigures.of(
-            self.plain.history, began_s=self._began_s, lost_s=self._lost_s, back_s=back_s
+            self.plain.history,
+            began_s=self._began_s,
+            lost_s=self._lost_s,
+            back_s=back_s,
+            last_batch_s=new_batches.last_s(self._lost_s) if new_batches is not None else None,
         ).write(fault)
 
 
@@ -154,11 +161,15 @@ def developer_tls(shelf: ShelfFarm) -> ClientTls:
     return _tls(shelf.developer, "ca.pem", "certificate.pem", "key.pem")
 
 
+def operator_tls(shelf: ShelfFarm) -> ClientTls:
+    """Return what the operator shows, who may do everything."""
+    kept = shelf.operator.home / "farms" / "shelf"
+    return _tls(kept, "ca/ca.pem", "operator.pem", "operator-key.pem")
+
+
 def operator(shelf: ShelfFarm) -> AdminClient:
     """Return a client with the operator's certificate."""
-    kept = shelf.operator.home / "farms" / "shelf"
-    tls = _tls(kept, "ca/ca.pem", "operator.pem", "operator-key.pem")
-    return AdminClient(shelf.address, tls=tls)
+    return AdminClient(shelf.address, tls=operator_tls(shelf))
 
 
 def _tls(folder: Path, ca: str, certificate: str, key: str) -> ClientTls:
@@ -191,6 +202,17 @@ async def all_ready(shelf: ShelfFarm, *, timeout_s: float = BACK_S) -> None:
         "every node is ready",
         timeout_s=timeout_s,
     )
+
+
+async def up(host: Host) -> None:
+    """Wait until a host that was switched on runs programs; its units may still be starting."""
+
+    def runs() -> bool:
+        with suppress(LabError):
+            return host.shell("echo up").strip() == "up"
+        return False
+
+    await until(runs, f"{host.name} is up", timeout_s=BACK_S)
 
 
 async def settled(shelf: ShelfFarm) -> None:

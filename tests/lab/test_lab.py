@@ -105,6 +105,39 @@ def test_a_pulled_cable(pair: tuple[Host, Host]) -> None:
     said(second, f"ping -c 1 -W 5 {first.address}")
 
 
+def test_a_long_link_delays_every_packet(pair: tuple[Host, Host]) -> None:
+    first, second = pair
+    arrives = f"ping -c 1 -W 10 {first.address}"
+    arrives_at_once = f"ping -c 1 -W 0.2 {first.address}"
+    with first.long_link(0.15):
+        assert second.ssh(arrives_at_once).returncode != 0
+        said(second, arrives)
+        assert len(said(first, "head -c 1000000 /dev/zero | tr '\\0' x")) == 1_000_000
+    said(second, f"{arrives_at_once} -c 10 | grep -v ' 0 received'")
+
+
+def test_a_frozen_host_says_nothing_and_goes_on_once_thawed(pair: tuple[Host, Host]) -> None:
+    first, second = pair
+    greeting = f"timeout 10 bash -c 'read -t 2 line < /dev/tcp/{first.address}/22; echo $line'"
+    first.freeze()
+    try:
+        assert said(second, greeting) == ""
+        said(second, f"ping -c 1 -W 5 {first.address}")
+    finally:
+        first.thaw()
+    assert said(second, greeting).startswith("SSH-")
+
+
+def test_memory_that_is_used_up_costs_a_process(lab: Lab) -> None:
+    full = lab.host("full", board="rpi-zero2w")
+    full.shell("systemd-run --quiet --unit victim --property OOMScoreAdjust=1000 sleep 1000")
+    full.exhaust_memory("^/usr/bin/sleep 1000")
+    result = "systemctl show victim --property Result --value"
+    full.shell(f"until [ $({result}) != success ]; do sleep 0.1; done", timeout_s=120)
+    full.release_memory()
+    said(full, "true")
+
+
 def test_a_full_disk_is_full_for_one_host_alone(pair: tuple[Host, Host]) -> None:
     first, second = pair
     first.fill_disk(leave_bytes=1 << 20)

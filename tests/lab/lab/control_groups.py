@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -62,10 +63,28 @@ def end_processes(name: str) -> None:
     while left := processes(name):
         if time.monotonic() > deadline:
             raise LabError(f"processes {sorted(left)} of {name} do not end")
-        for pid in left:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        _signal(left, signal.SIGKILL)
         time.sleep(0.05)
+
+
+def freeze(name: str) -> None:
+    """Stop all processes of a group where they are, and those that they start meanwhile.
+
+    Raises:
+        LabError: they start others faster than they are stopped.
+    """
+    deadline = time.monotonic() + END_TIMEOUT_S
+    stopped: set[int] = set()
+    while left := processes(name) - stopped:
+        if time.monotonic() > deadline:
+            raise LabError(f"processes {sorted(left)} of {name} do not stop")
+        _signal(left, signal.SIGSTOP)
+        stopped |= left
+
+
+def thaw(name: str) -> None:
+    """Let all processes of a group go on."""
+    _signal(processes(name), signal.SIGCONT)
 
 
 def remove_group(name: str) -> None:
@@ -92,6 +111,12 @@ def _folders(name: str) -> list[Path]:
 
 def _version_2() -> bool:
     return (ROOT / "cgroup.controllers").exists()
+
+
+def _signal(pids: Iterable[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 def _removed(folder: Path) -> bool:

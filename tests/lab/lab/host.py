@@ -4,8 +4,10 @@ import re
 import subprocess
 import time
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from lab import control_groups, disguises
 from lab.disk import Disk
@@ -13,6 +15,28 @@ from lab.furnishing import STAND_IN, hosts_file
 from lab.machine import Machine
 from lab.network import Cable
 from lab.terms import PASSWORD, USER, HostSpec, LabError
+
+# The table of nftables that drops what `deafen` and `mute` say.
+_DROPPED: Final = "cut"
+# Takes memory in small steps while a process runs in whose command line a pattern is found.
+_EXHAUST_MEMORY: Final = """\
+import pathlib, re, sys, time
+
+def runs(process):
+    try:
+        line = (process / "cmdline").read_bytes().replace(b"\\0", b" ").decode()
+    except OSError:
+        return False
+    return bool(wanted.search(line))
+
+wanted = re.compile(sys.argv[1])
+victims = [each for each in pathlib.Path("/proc").glob("[0-9]*") if runs(each)]
+held = []
+while any(map(runs, victims)):
+    held.append(bytearray(4 << 20))
+while True:
+    time.sleep(1)
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +147,28 @@ class Host:
         self.stop()
         self.start()
 
+    def freeze(self) -> None:
+        """Let everything on it stand still; its kernel goes on to answer on the network."""
+        control_groups.freeze(self.machine.group)
+
+    def thaw(self) -> None:
+        control_groups.thaw(self.machine.group)
+
+    def exhaust_memory(self, pattern: str) -> None:
+        """Use up its memory until the kernel kills a process, of those that `pattern` finds.
+
+        The memory stays used until `release_memory`. What uses it is the last that the kernel
+        would kill.
+        """
+        self.write("/usr/local/bin/exhaust-memory", _EXHAUST_MEMORY)
+        self.shell(
+            "systemd-run --quiet --unit exhaust-memory --property OOMScoreAdjust=-1000"
+            f" python3 /usr/local/bin/exhaust-memory '{pattern}'"
+        )
+
+    def release_memory(self) -> None:
+        self.shell("systemctl stop exhaust-memory")
+
     # Network
 
     def unplug(self) -> None:
@@ -134,6 +180,38 @@ class Host:
     def thin_link(self, rate: str) -> None:
         """Slow its link down to a rate such as 100mbit, in both directions."""
         self.cable.thin(rate)
+
+    def widen_link(self) -> None:
+        """Undo `thin_link`."""
+        self.cable.widen()
+
+    def long_link(self, delay_s: float) -> AbstractContextManager[None]:
+        """Let its packets be so much longer under way, each way, while the block lasts."""
+        return self.cable.lengthened(delay_s)
+
+    def deafen(self) -> None:
+        """Drop all that comes to it; what it sends still arrives. It must have nftables."""
+        self._drop("input", "iifname")
+
+    def mute(self) -> None:
+        """Drop all that it sends; what comes to it still arrives. It must have nftables."""
+        self._drop("output", "oifname")
+
+    def hear_and_speak(self) -> None:
+        """Undo `deafen` or `mute`."""
+        self.shell(f"nft delete table inet {_DROPPED}")
+
+    def _drop(self, hook: str, interface: str) -> None:
+        chain = f"inet {_DROPPED} packets"
+        self.shell(
+            f"nft 'add table inet {_DROPPED};"
+            f" add chain {chain} {{ type filter hook {hook} priority -300; }};"
+            f" add rule {chain} {interface} eth0 drop'"
+        )
+
+    def reset_connections(self, other: "Host") -> None:
+        """End every TCP connection with another host at both ends, in whatever it was saying."""
+        self.shell(f"ss --kill --tcp state established dst {other.address}")
 
     def drop_connections(self) -> None:
         """End every SSH session that is open now; new ones are let in."""

@@ -5,7 +5,12 @@ this machine itself, has .1. Hosts have no route out, so nothing they send leave
 """
 
 import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from lab.execution import run
@@ -14,6 +19,7 @@ from lab.terms import LabError
 SUBNETS: Final = range(1, 255)
 FIRST_HOST: Final = 10
 LAST_HOST: Final = 250
+_RELAY: Final = Path(__file__).with_name("delaying_relay.py")
 
 
 def switch_name(subnet: int) -> str:
@@ -103,4 +109,44 @@ class Cable:
         """Let no more through in either direction than `rate` (as `tc` has it: 100mbit)."""
         shape = ("root", "tbf", "rate", rate, "burst", "64kb", "latency", "100ms")
         run("tc", "qdisc", "replace", "dev", self.port, *shape)
-        run("ip", "netns", "exec", self.namespace, "tc", "qdisc", "replace", "dev", "eth0", *shape)
+        self._inside("tc", "qdisc", "replace", "dev", "eth0", *shape)
+
+    def widen(self) -> None:
+        """Let everything through again that `thin` held back."""
+        run("tc", "qdisc", "delete", "dev", self.port, "root")
+        self._inside("tc", "qdisc", "delete", "dev", "eth0", "root")
+
+    @contextmanager
+    def lengthened(self, delay_s: float) -> Iterator[None]:
+        """Let every packet be so much longer under way, in either direction, while it lasts.
+
+        The cable goes to a switch of its own then, and from there through a relay.
+        """
+        near, far, between = f"{self.port}n", f"{self.port}f", f"{self.port}b"
+        switch = switch_name(self.subnet)
+        with subprocess.Popen(
+            [sys.executable, _RELAY, near, far, str(delay_s)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        ) as relay:
+            try:
+                if relay.stdout is None or relay.stdout.readline() != b"ready\n":
+                    raise LabError(
+                        f"packets of {self.port} cannot be delayed: this machine makes no TAP"
+                        " interfaces; see that /dev/net/tun is there: sudo modprobe tun"
+                    )
+                run("ip", "link", "add", between, "type", "bridge")
+                try:
+                    run("ip", "link", "set", between, "up")
+                    run("ip", "link", "set", near, "master", between, "up")
+                    run("ip", "link", "set", far, "master", switch, "up")
+                    run("ip", "link", "set", self.port, "master", between)
+                    yield
+                finally:
+                    run("ip", "link", "set", self.port, "master", switch)
+                    run("ip", "link", "delete", between)
+            finally:
+                relay.kill()
+
+    def _inside(self, *command: str) -> None:
+        run("ip", "netns", "exec", self.namespace, *command)

@@ -1,0 +1,100 @@
+"""Nodes that a farm of a lab loses under load, and gets back."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+from types import TracebackType
+from typing import Final, Self
+
+from digit_questions import Questions
+from lab import Host
+from new_batches import NewBatches
+from shelf_farm import ShelfFarm
+from shelf_load import ShelfLoad, all_ready, incarnations, operator, operator_tls, seen
+
+from farm.core.errors import ErrorCode, FarmError
+
+# How long a node is gone that comes back by itself.
+OUTAGE_S: Final = 20.0
+_LOOK_S: Final = 0.2
+
+
+async def survives(
+    shelf: ShelfFarm,
+    questions: Questions,
+    lost: Sequence[Host],
+    *,
+    inject: Callable[[], None],
+    mend: Callable[[], None] = lambda: None,
+    outage_s: float = 0.0,
+    allowed: Collection[ErrorCode] = (),
+    fault: str,
+) -> None:
+    """Lose nodes under load; see that nobody is told more of it than `allowed`, and all comes back.
+
+    `mend` undoes what `inject` did, once the loss has been seen and has lasted `outage_s`, also
+    where something fails before.
+    """
+    names = {host.name for host in lost}
+    others = [host for host in shelf.nodes if host.name not in names]
+    async with ShelfLoad(shelf, questions, allowed=allowed) as load:
+        before = incarnations(shelf)
+        watch = NewBatches(shelf.address, sorted(names), tls=operator_tls(shelf))
+        try:
+            with watch as new_batches:
+                with load.pulling():
+                    await asyncio.to_thread(inject)
+                await seen(
+                    shelf,
+                    lambda farm: all(
+                        node.state != "ready" or node.incarnation != before[node.node_id]
+                        for node in farm.nodes
+                        if node.node_id in names
+                    ),
+                    f"{sorted(names)} are missed",
+                )
+                if others:
+                    await load.answered()
+                # The fault itself lasts that long.
+                await asyncio.sleep(outage_s)
+        finally:
+            await asyncio.to_thread(mend)
+        await all_ready(shelf)
+        load.back()
+        await load.answered()
+    await load.kept_its_word(fault, new_batches=new_batches)
+
+
+class Standings:
+    """Looks, while its block lasts, at how the nodes stand, and which actor each of them is."""
+
+    def __init__(self, shelf: ShelfFarm) -> None:
+        self._shelf = shelf
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._look)
+        # Every pair of a node and a state that was seen, and of a node and its actor.
+        self.states: set[tuple[str, str]] = set()
+        self.incarnations: set[tuple[str, str]] = set()
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        with operator(self._shelf) as admin:
+            while not self._ended.wait(_LOOK_S):
+                # The network that leads to the gateway may be what is at fault.
+                with suppress(FarmError):
+                    for node in admin.snapshot().nodes:
+                        self.states.add((node.node_id, node.state))
+                        self.incarnations.add((node.node_id, node.incarnation))

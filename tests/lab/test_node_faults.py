@@ -1,0 +1,105 @@
+"""Nodes that are killed, hang, stand still and lose power under load, on real hosts."""
+
+import signal
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from digit_questions import Questions
+from lab import Host
+from node_loss import OUTAGE_S, survives
+from shelf_farm import ShelfFarm
+from shelf_load import signal_process
+
+from farm.core.errors import ErrorCode
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
+
+ACTOR, RAYLET = "^ray::NodeActor", r"^\S*/raylet "
+# While no node is left there is nothing but these to be told.
+NO_NODE_LEFT = (ErrorCode.MODEL_UNAVAILABLE, ErrorCode.NODE_LOST, ErrorCode.QUEUE_TIMEOUT)
+
+
+def everywhere(act: Callable[[Host], None], hosts: Sequence[Host]) -> None:
+    """Do something to several hosts at once."""
+    with ThreadPoolExecutor(len(hosts)) as pool:
+        list(pool.map(act, hosts))
+
+
+@pytest.mark.parametrize(
+    ("program", "fault"),
+    [(ACTOR, signal.SIGKILL), (ACTOR, signal.SIGSTOP), (RAYLET, signal.SIGKILL)],
+    ids=["actor-killed", "actor-hung", "raylet-killed"],
+)
+async def test_a_process_of_a_node_fails_no_request(
+    long_shelf: ShelfFarm,
+    questions: Questions,
+    program: str,
+    fault: signal.Signals,
+    request: pytest.FixtureRequest,
+) -> None:
+    node = long_shelf.nodes[0]
+    await survives(
+        long_shelf,
+        questions,
+        [node],
+        inject=lambda: signal_process(node, program, fault),
+        fault=request.node.name,
+    )
+
+
+async def test_a_node_that_stands_still_fails_no_request(
+    long_shelf: ShelfFarm, questions: Questions, request: pytest.FixtureRequest
+) -> None:
+    node = long_shelf.nodes[1]
+    await survives(
+        long_shelf,
+        questions,
+        [node],
+        inject=node.freeze,
+        mend=node.thaw,
+        outage_s=OUTAGE_S,
+        fault=request.node.name,
+    )
+
+
+async def test_a_node_without_memory_fails_no_request(
+    long_shelf: ShelfFarm, questions: Questions, request: pytest.FixtureRequest
+) -> None:
+    node = long_shelf.nodes[2]
+    await survives(
+        long_shelf,
+        questions,
+        [node],
+        inject=lambda: node.exhaust_memory(ACTOR),
+        mend=node.release_memory,
+        fault=request.node.name,
+    )
+
+
+async def test_half_of_the_nodes_lose_power_and_no_request_fails(
+    long_shelf: ShelfFarm, questions: Questions, request: pytest.FixtureRequest
+) -> None:
+    half = long_shelf.nodes[: len(long_shelf.nodes) // 2]
+    await survives(
+        long_shelf,
+        questions,
+        half,
+        inject=lambda: everywhere(Host.stop, half),
+        mend=lambda: everywhere(Host.start, half),
+        fault=request.node.name,
+    )
+
+
+async def test_all_nodes_lose_power_and_clients_wait_for_them(
+    long_shelf: ShelfFarm, questions: Questions, request: pytest.FixtureRequest
+) -> None:
+    await survives(
+        long_shelf,
+        questions,
+        long_shelf.nodes,
+        inject=lambda: everywhere(Host.stop, long_shelf.nodes),
+        mend=lambda: everywhere(Host.start, long_shelf.nodes),
+        allowed=NO_NODE_LEFT,
+        fault=request.node.name,
+    )
