@@ -123,7 +123,11 @@ def test_a_list_with_a_changed_byte_is_refused_in_words(data: st.DataObject) -> 
         read_revocations(pem, AUTHORITY.certificate_pem)
 
 
-@pytest.mark.parametrize("pem", [b"", b"garbage", LISTED[:200], BOB.certificate_pem])
+@pytest.mark.parametrize(
+    "pem",
+    [b"", b"garbage", LISTED[:200], BOB.certificate_pem],
+    ids=["empty", "garbage", "cut", "certificate"],
+)
 def test_what_is_no_list_is_refused_in_words(pem: bytes) -> None:
     with pytest.raises(IntegrityError, match="damaged, or none"):
         read_revocations(pem, AUTHORITY.certificate_pem)
