@@ -107,14 +107,14 @@ generated: $(STAMP)  ## generated code is what protos/ would generate
 	$(BIN)/python protos/generate.py --check
 
 # Not part of check: whether a package is safe is known elsewhere, and changes without a change here.
-audit: $(SUPPLY)/.installed  ## every locked package against the advisories of PyPI; needs https://pypi.org
+audit: $(SUPPLY)/.installed  ## every locked package against the advisories of PyPI; needs PyPI itself
 	@for lock in head node onnxruntime pip dev; do \
 	  echo "$$lock.txt:" && $(SUPPLY)/bin/pip-audit --strict --disable-pip --require-hashes \
 	    --progress-spinner off -r $(LOCKS)/$$lock.txt || failed="$$failed $$lock.txt"; \
 	done; \
 	test -z "$$failed" || { echo "make: not shown to be safe:$$failed. Where a vulnerability is named," \
 	  "raise its version (make lock UPGRADE=--upgrade); where pip-audit could not ask, run this with" \
-	  "access to https://pypi.org" >&2; exit 1; }
+	  "access to PyPI itself" >&2; exit 1; }
 
 sbom: $(SUPPLY)/.installed  ## what a head and a node install, as CycloneDX; the same bytes each time
 	@mkdir -p $(SBOM)

@@ -23,11 +23,31 @@ Runs = Mapping[str, Sequence[Figures]]
 
 # How each quantity is told. What stands first is told first.
 WORDS: Final[Mapping[str, str]] = {
-    "answered": "{:,.0f} requests answered",
+    "requests": "{:,.0f} requests",
+    "answered": "{:,.0f} answered",
     "failed": "{:,.0f} failed",
+    "refused": "{:,.0f} refused",
+    "faults": "{:,.0f} faults",
+    "rounds": "{:,.0f} rounds",
+    "connections": "{:,.0f} connections",
+    "connections_cut": "{:,.0f} connections cut",
+    "goodput_of_peak": "goodput {:.2f} of the peak",
+    "refusal_of_timeout": "99 % of the refusals within {:.4f} of the time-out",
+    "longest_queue": "at most {:,.0f} waiting",
     "p99_ratio": "p99 {:.1f} times the normal one",
     "last_batch_s": "last batch after {:.1f} s",
     "recovered_s": "as before after {:.1f} s",
+    "grown_mib": "the gateway grew by {:,.0f} MiB",
+    "gateway_first_mib": "gateway {:.0f} MiB at first",
+    "gateway_last_mib": "{:.0f} MiB at last",
+    "gateway_growth": "{:.3f} times the memory",
+    "gateway_first_descriptors": "{:.0f} descriptors at first",
+    "gateway_last_descriptors": "{:.0f} at last",
+    "node_first_mib": "a node {:.0f} MiB at first",
+    "node_last_mib": "{:.0f} MiB at last",
+    "node_growth": "{:.3f} times the memory",
+    "node_first_descriptors": "{:.0f} descriptors at first",
+    "node_last_descriptors": "{:.0f} at last",
 }
 
 _HEAD: Final = (

@@ -34,9 +34,12 @@ class Vitals:
                 threads += process.num_threads()
         return cls(own_bytes=own_bytes, descriptors=descriptors, threads=threads)
 
+    @property
+    def own_mib(self) -> float:
+        return self.own_bytes / _MIB
+
     def __str__(self) -> str:
-        mib = self.own_bytes / _MIB
-        return f"{mib:.1f} MiB, {self.descriptors} descriptors, {self.threads} threads"
+        return f"{self.own_mib:.1f} MiB, {self.descriptors} descriptors, {self.threads} threads"
 
 
 @dataclass(slots=True)
