@@ -7,18 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import structlog
-from platformdirs import user_state_path
 
+from farm.access import Access
 from farm.config import (
-    ClientCertificates,
     ControlMode,
     Fairness,
     FarmConfig,
-    OperatorsConfig,
     SchedulingConfig,
-    TlsConfig,
 )
-from farm.core.addresses import on_loopback
 from farm.core.clock import Clock, SystemClock
 from farm.core.errors import DrainingError, UnreachableError
 from farm.core.events import EventKind, Happening, Severity
@@ -47,22 +43,17 @@ from farm.engine.snapshots import Snapshots
 from farm.engine.trace import TraceRecorder
 from farm.engine.watch import Watch
 from farm.frontend.admin_service import AdminService
-from farm.frontend.callers import Callers
 from farm.frontend.inference_service import InferenceService
 from farm.frontend.ledger_service import LedgerService
 from farm.frontend.log_service import LogService
 from farm.frontend.node_service import NodeService
 from farm.frontend.repository_service import RepositoryService
 from farm.frontend.revocation_service import RevocationService
-from farm.frontend.scraping import ScrapeAdmission
-from farm.frontend.server import Frontend, FrontendSettings, Listening
+from farm.frontend.server import Frontend, FrontendSettings
 from farm.frontend.terms_service import TermsService
-from farm.frontend.tls import TlsSettings
-from farm.frontend.tokens import TokenFile
 from farm.frontend.watch_service import WatchService
 from farm.logs import LogSwitches
 from farm.metrics.prometheus import PrometheusObserver
-from farm.metrics.scrapers import ScrapeAccess
 from farm.metrics.server import MetricsServer
 from farm.repository.listing import ModelListing
 from farm.repository.repository import Repository
@@ -71,7 +62,6 @@ from farm.scheduling.machine import Machine
 from farm.scheduling.placement import POLICIES
 
 if TYPE_CHECKING:
-    from farm.frontend.certificates import Certificates
     from farm.tracing import RequestTracer
 
 _log = structlog.get_logger()
@@ -209,15 +199,14 @@ class Gateway:
             curves=self._curves,
             snapshots=self.snapshots,
         )
-        tokens = TokenFile(config.tokens) if config.tokens is not None else None
         inference = InferenceService(
             self.dataplane,
             observer=observer,
             traced=self._tracer is not None,
             max_answer_bytes=config.max_message_bytes,
         )
-        certificates = _certificates(config, clock)
-        self._scrapers = _scrapers(config, tokens, certificates)
+        access = Access.of(config, clock)
+        self._scrapers = access.scrapers
         self._watch = Watch(events=events, history=history)
         if repository.restored:
             events.post(
@@ -231,8 +220,8 @@ class Gateway:
         self._frontend = Frontend(
             FrontendSettings(
                 address=config.grpc,
-                tls=_tls(config.tls),
-                operators=_listening(config.operators),
+                tls=access.tls,
+                operators=access.operators,
                 connection_age_s=_CONNECTION_AGE_S if config.handover else None,
                 max_receive_bytes=config.max_message_bytes,
                 max_connections=config.max_connections,
@@ -266,10 +255,10 @@ class Gateway:
                 LogService(pool=pool, gateway=log.recent),
                 LedgerService(economy.ledger, clock=clock),
                 TermsService(economy.terms, clock=clock),
-                RevocationService(certificates),
+                RevocationService(access.certificates),
                 WatchService(events=events, history=history),
             ),
-            callers=Callers(farm=config.name, certificates=certificates, tokens=tokens),
+            callers=access.callers,
             observer=observer,
             on_act=lambda act: events.post(act.happening),
         )
@@ -444,52 +433,6 @@ def _tracer(config: FarmConfig, clock: Clock) -> "RequestTracer | None":
         sample_ratio=config.tracing.sample_ratio,
         farm=config.name,
         clock=clock,
-    )
-
-
-def _certificates(config: FarmConfig, clock: Clock) -> "Certificates | None":
-    """Return what is known of the certificates that callers show, if any address asks for them."""
-    if config.certificates_ca is None:
-        return None
-    # Of an extra of its own, which a farm without certificates need not import.
-    from farm.frontend.certificates import Certificates
-
-    return Certificates(
-        ca=config.certificates_ca,
-        published=config.revocations,
-        kept_in=config.state_dir or user_state_path("bramble-farm"),
-        clock=clock,
-    )
-
-
-def _tls(tls: TlsConfig | None) -> TlsSettings | None:
-    if tls is None:
-        return None
-    asked = tls.clients is ClientCertificates.REQUIRED
-    return TlsSettings(
-        certificate=tls.certificate, key=tls.key, clients_ca=tls.ca if asked else None
-    )
-
-
-def _listening(operators: OperatorsConfig | None) -> Listening | None:
-    if operators is None:
-        return None
-    tls = TlsSettings(certificate=operators.certificate, key=operators.key, clients_ca=operators.ca)
-    return Listening(address=operators.grpc, tls=tls)
-
-
-def _scrapers(
-    config: FarmConfig, tokens: TokenFile | None, certificates: "Certificates | None"
-) -> ScrapeAccess | None:
-    """Return who may scrape, None where only this machine can."""
-    tls = _tls(config.tls)
-    if tls is None or on_loopback(config.metrics):
-        return None
-    return ScrapeAccess(
-        certificate=tls.certificate,
-        key=tls.key,
-        clients_ca=tls.clients_ca,
-        admits=ScrapeAdmission(tokens=tokens, certificates=certificates),
     )
 
 
