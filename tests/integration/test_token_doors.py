@@ -332,10 +332,10 @@ def test_ten_thousand_wrong_tokens_hurt_nobody_and_fill_no_log(shelf: Shelf) -> 
 
     before = len(shelf.process.log())
     assert asyncio.run(run()) > 0
-    told = shelf.process.log()[before:]
-    # One line in ten seconds, on however slow a machine.
-    assert 0 < told.count("token_refused") < MANY_WRONG / 100
-    assert len(told.splitlines()) < MANY_WRONG / 100
+    log = shelf.process.log()
+    # It is told, though maybe of those before: one line in ten seconds.
+    assert "token_refused" in log
+    assert len(log[before:].splitlines()) < MANY_WRONG / 100
 
 
 # -- the metrics page -----------------------------------------------------------------------

@@ -1,0 +1,46 @@
+"""A whole shelf without power, under load: its hosts get it back in any order."""
+
+import asyncio
+from collections.abc import Sequence
+from random import Random
+
+import pytest
+from digit_questions import Questions
+from lab import Host
+from shelf_farm import ShelfFarm
+from shelf_load import ALL_AWAY, ShelfLoad, all_ready, up
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
+
+
+def switching_on(shelf: ShelfFarm, order: str) -> Sequence[Host]:
+    """Return the hosts in the order in which they get their power back."""
+    if order == "head last":
+        return [*shelf.nodes, shelf.head]
+    nodes = list(shelf.nodes)
+    Random(order).shuffle(nodes)
+    return [shelf.head, *nodes]
+
+
+@pytest.mark.parametrize("order", ["head last", "head first"])
+async def test_a_shelf_without_power_comes_back_in_any_order(
+    shelf: ShelfFarm, questions: Questions, order: str, request: pytest.FixtureRequest
+) -> None:
+    *soon, late = switching_on(shelf, order)
+    async with ShelfLoad(shelf, questions, allowed=ALL_AWAY) as load:
+        with load.pulling():
+            for host in shelf.hosts:
+                await asyncio.to_thread(host.stop)
+        # A boot has ended when every unit has started, and a node's waits for the head.
+        async with asyncio.TaskGroup() as boots:
+            for host in soon:
+                boots.create_task(asyncio.to_thread(host.start))
+                await up(host)
+            if late is not shelf.head:
+                # A node that stays away keeps nobody waiting.
+                await load.answers_again()
+            boots.create_task(asyncio.to_thread(late.start))
+        await load.answers_again()
+        await all_ready(shelf)
+        await load.answered()
+    await load.kept_its_word(request.node.name)
