@@ -162,7 +162,7 @@ class HealthConfig(Section):
 
     suspect_after_s: Annotated[
         float, Field(ge=1.5, description="without a heartbeat, of which one comes every second")
-    ] = 2.5
+    ] = 2.0
     hung_after_s: Annotated[
         Seconds, Field(description="for a batch that is overdue on a node that is heard")
     ] = 30.0

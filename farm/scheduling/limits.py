@@ -64,7 +64,7 @@ class SchedulingLimits:
     eject_max_s: float = 60.0
     eject_max_fraction: float = 0.5
     probe_timeout_s: float = 10.0
-    suspect_after_s: float = 2.5
+    suspect_after_s: float = 2.0
     overdue_factor: float = 8.0
     overdue_min_s: float = 2.0
     overdue_unknown_s: float = 60.0

@@ -7,6 +7,8 @@ from typing import Final
 from farm_process import wait_until
 from metrics_page import counted
 
+from farm.client import AdminClient
+
 # What is nothing in a farm that has nothing to do.
 _IDLE_GAUGES: Final = (
     "farm_queued_requests",
@@ -27,3 +29,11 @@ async def settled(metrics: str) -> None:
         return not any(counted(metrics, gauge) for gauge in _IDLE_GAUGES)
 
     await until(is_idle, f"{' and '.join(_IDLE_GAUGES)} are 0 again")
+
+
+async def measured(admin: AdminClient, model: str) -> None:
+    """Wait until every node knows how long a model takes: it measures that beside its batches."""
+    await until(
+        lambda: all(node.curve for node in admin.describe(model)[0].nodes),
+        f"every node has measured '{model}'",
+    )

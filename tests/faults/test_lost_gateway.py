@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from digit_questions import Questions
-from faulty_farm import settled
+from digit_questions import MODEL, Questions
+from faulty_farm import measured, settled
 from figures import FaultFigures
 from free_ports import free_address
 from history import violations
@@ -83,6 +83,8 @@ async def test_clients_that_try_again_outlast_their_gateway(
         RecordedLoad(shelf.grpc, questions, callers=8, retries=60, timeout_s=100) as patient,
         RecordedLoad(shelf.grpc, questions, callers=4, pause_s=0.02) as told,
     ):
+        with AdminClient(shelf.grpc) as admin:
+            await measured(admin, MODEL)
         began_s = time.monotonic()
         await patient.answered(400)
         lost_s = time.monotonic()

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import pytest
-from digit_questions import Questions
+from digit_questions import MODEL, Questions
 from farm_process import FarmProcess
-from faulty_farm import settled, until
+from faulty_farm import measured, settled, until
 from figures import FaultFigures
 from history import violations
 from new_batches import NewBatches
@@ -57,6 +57,7 @@ async def lose(
     def are_replaced() -> bool:
         return all_ready(admin) and before.isdisjoint(pids(admin, nodes))
 
+    await measured(admin, MODEL)
     began_s = time.monotonic()
     await load.answered(1000)
     lost_s = time.monotonic()
