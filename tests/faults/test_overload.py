@@ -1,9 +1,7 @@
 """More requests than a farm can answer: it answers what it can, and refuses the rest early."""
 
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,6 +11,7 @@ from figures import tell
 from history import Truth, quantile, violations
 from metrics_page import counted
 from recorded_flood import MODEL, flood, question, refusals_s, truth_of
+from repeated_looks import RepeatedLooks
 from served_models import write_slow
 
 from farm.client import FarmClient
@@ -58,23 +57,16 @@ def truth(models: Path) -> Truth:
     return truth_of(models, STEPS)
 
 
-@contextmanager
-def longest_queue(farm: FarmProcess) -> Iterator[list[float]]:
-    """Look at how many requests wait while the block lasts; the list is of what was seen."""
-    seen: list[float] = []
-    ended = threading.Event()
+class LongestQueue(RepeatedLooks):
+    """Looks at how many requests wait while the block lasts; `longest` is the most there were."""
 
-    def look() -> None:
-        while not ended.wait(0.1):
-            seen.append(counted(farm.metrics, "farm_queued_requests"))
+    def __init__(self, farm: FarmProcess) -> None:
+        super().__init__()
+        self._metrics = farm.metrics
+        self.longest = 0.0
 
-    thread = threading.Thread(target=look)
-    thread.start()
-    try:
-        yield seen
-    finally:
-        ended.set()
-        thread.join()
+    def look(self) -> None:
+        self.longest = max(self.longest, counted(self._metrics, "farm_queued_requests"))
 
 
 async def peak_per_s(farm: FarmProcess) -> float:
@@ -102,7 +94,7 @@ async def test_overload_is_refused_and_the_rest_is_answered(
         alone_s = time.monotonic() - began_s
     timeout_s = max(20 * alone_s, 1.0)
     peak = await peak_per_s(farm)
-    with longest_queue(farm) as queues:
+    with LongestQueue(farm) as queue:
         began_s = time.monotonic()
         history = await flood(
             farm.grpc,
@@ -118,7 +110,7 @@ async def test_overload_is_refused_and_the_rest_is_answered(
     answers_in_time = history.answers(since_s=warm_s, until_s=warm_s + MEASURED_S)
     goodput_per_s = sum(1 for _ in answers_in_time) / MEASURED_S
     assert goodput_per_s > 0
-    assert max(queues) <= MAX_QUEUE
+    assert queue.longest <= MAX_QUEUE
     # Nothing ran whose client had gone.
     assert counted(farm.metrics, "farm_rows_wasted_total", kind="expired") == 0
     refused_s = sorted(refusals_s(history, ErrorCode.QUEUE_FULL, ErrorCode.OVERLOADED))
@@ -128,5 +120,5 @@ async def test_overload_is_refused_and_the_rest_is_answered(
         refused=len(refused_s),
         goodput_of_peak=goodput_per_s / peak,
         refusal_of_timeout=quantile(refused_s, 0.99) / timeout_s if refused_s else None,
-        longest_queue=max(queues),
+        longest_queue=queue.longest,
     )

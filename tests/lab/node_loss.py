@@ -1,15 +1,14 @@
 """Nodes that a farm of a lab loses under load, and gets back."""
 
 import asyncio
-import threading
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 from digit_questions import Questions
 from lab import Host
 from new_batches import NewBatches
+from repeated_looks import RepeatedLooks
 from shelf_farm import ShelfFarm
 from shelf_load import ShelfLoad, all_ready, incarnations, operator, operator_tls, seen
 
@@ -17,7 +16,6 @@ from farm.core.errors import ErrorCode, FarmError
 
 # How long a node is gone that comes back by itself.
 OUTAGE_S: Final = 20.0
-_LOOK_S: Final = 0.2
 
 
 async def survives(
@@ -66,35 +64,22 @@ async def survives(
     await load.kept_its_word(fault, new_batches=new_batches)
 
 
-class Standings:
+class Standings(RepeatedLooks):
     """Looks, while its block lasts, at how the nodes stand, and which actor each of them is."""
 
     def __init__(self, shelf: ShelfFarm) -> None:
-        self._shelf = shelf
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._look)
+        super().__init__()
+        self._admin = operator(shelf)
         # Every pair of a node and a state that was seen, and of a node and its actor.
         self.states: set[tuple[str, str]] = set()
         self.incarnations: set[tuple[str, str]] = set()
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
+    def look(self) -> None:
+        # The network that leads to the gateway may be what is at fault.
+        with suppress(FarmError):
+            for node in self._admin.snapshot().nodes:
+                self.states.add((node.node_id, node.state))
+                self.incarnations.add((node.node_id, node.incarnation))
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._ended.set()
-        self._thread.join()
-
-    def _look(self) -> None:
-        with operator(self._shelf) as admin:
-            while not self._ended.wait(_LOOK_S):
-                # The network that leads to the gateway may be what is at fault.
-                with suppress(FarmError):
-                    for node in admin.snapshot().nodes:
-                        self.states.add((node.node_id, node.state))
-                        self.incarnations.add((node.node_id, node.incarnation))
+    def close(self) -> None:
+        self._admin.close()
