@@ -10,7 +10,7 @@ SBOM := dist/sbom
 LOADGEN := benchmarks/.build/unary_load
 
 .PHONY: demo test test-unit test-integration fuzz stress test-faults soak test-screen test-browser test-observability test-system test-kserve \
-  lab-install lab-up lab-down test-lab test-pi check format lint types contracts generated \
+  lab-install lab-up lab-down test-lab test-lab-faults test-pi check format lint types contracts generated \
   audit sbom bench bench-shelf bench-serving bench-peers zoo screenshots lock clean
 .DEFAULT_GOAL := test
 
@@ -32,7 +32,7 @@ stress: $(STAMP)  ## hundreds of loads and unloads under traffic
 	$(BIN)/pytest -q -m stress tests/integration
 
 test-faults: $(STAMP)  ## processes that die, hang and slow down; overload, poison, clients that leave; gateways that hand over
-	$(BIN)/pytest -q -m faults tests
+	$(BIN)/pytest -q -m "faults and not lab" tests
 
 # How long, from which seed on; SOAK_ROUND=N begins with the round that failed.
 SOAK_S ?= 3600
@@ -81,9 +81,13 @@ lab-up: $(STAMP)  ## three bare hosts that stay until lab-down
 lab-down: $(STAMP)
 	$(LABS) down --lab $(LAB)
 
-test-lab: $(STAMP)  ## bootstrap, upgrade and faults on hosts over SSH
+test-lab: $(STAMP)  ## bootstrap, doctor and upgrade of hosts over SSH, cut off at any step
 	$(LABS) prepare
-	$(BIN)/pytest -q -m lab tests/lab
+	$(BIN)/pytest -q -m "lab and not faults" tests/lab
+
+test-lab-faults: $(STAMP)  ## plugs of real hosts pulled: power, cables, clocks, processes; about 20 minutes
+	$(LABS) prepare
+	$(BIN)/pytest -q -m "lab and faults" tests/lab
 
 test-pi: $(STAMP)  ## the same on an emulated arm64 Pi
 	$(LABS) prepare --arch arm64

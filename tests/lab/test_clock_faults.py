@@ -8,6 +8,7 @@ from contextlib import suppress
 import pytest
 from digit_questions import Questions
 from disguised_units import DisguisedUnits, disguised, logins_in_1970
+from farm_process import wait_until
 from faulty_farm import until
 from history import violations
 from lab import Host
@@ -27,7 +28,7 @@ from shelf_load import (
 
 from farm.pb.farm_admin_pb2 import NodeSnapshot
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.lab, pytest.mark.faults, pytest.mark.timeout(900)]
 
 # As `vcgencmd get_throttled` has it: too little voltage, clock capped and throttled, now and
 # before.
@@ -88,8 +89,13 @@ async def wakes_in_the_past(
             return WAITING in status(host, unit)
         return False
 
+    def lets_in() -> bool:
+        return host.ssh("true").returncode == 0
+
     def found_in_1970() -> Mapping[str, str]:
         with logins_in_1970(host):
+            # The farm's services may have started before the host's sshd.
+            wait_until(lets_in, timeout_s=BACK_S, what=f"{host.name} lets its operator in")
             return findings(shelf, host)
 
     with load.pulling():
@@ -103,7 +109,7 @@ async def wakes_in_the_past(
     finally:
         units.set_clock(0)
         await booting
-    assert "error: its clock says 1970-01-01" in found["clock"]
+    assert "error: its clock says 1970-01-01" in found["clock"], found
     assert WAITING in found["services"]
     await load.answers_again()
     await all_ready(shelf)

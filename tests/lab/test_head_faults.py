@@ -22,7 +22,7 @@ from shelf_load import (
 
 from farm.core.errors import ErrorCode
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.lab, pytest.mark.faults, pytest.mark.timeout(900)]
 
 HEAD, GATEWAY = "farm-head", "farm-gateway"
 GATEWAY_PROGRAM = "farm run gateway"

@@ -18,7 +18,7 @@ from shelf_load import ShelfLoad, all_ready, incarnations, operator, operator_tl
 
 from farm.client import FarmClient
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.lab, pytest.mark.faults, pytest.mark.timeout(900)]
 
 DELAY_S = 0.1
 THIN, THIN_BYTES_PER_S = "1mbit", 125_000

@@ -13,7 +13,7 @@ from shelf_load import signal_process
 
 from farm.core.errors import ErrorCode
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.lab, pytest.mark.faults, pytest.mark.timeout(900)]
 
 ACTOR, RAYLET = "^ray::NodeActor", r"^\S*/raylet "
 # While no node is left there is nothing but these to be told.

@@ -10,7 +10,7 @@ from lab import Host
 from shelf_farm import ShelfFarm
 from shelf_load import ALL_AWAY, ShelfLoad, all_ready, up
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.lab, pytest.mark.faults, pytest.mark.timeout(900)]
 
 
 def switching_on(shelf: ShelfFarm, order: str) -> Sequence[Host]:

@@ -13,7 +13,7 @@ from test_bootstrap import is_reached, listening_ports
 
 from farm.core.ports import CLUSTER_BASES, ClusterPorts
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.lab, pytest.mark.faults, pytest.mark.timeout(900)]
 
 PORTS = ClusterPorts(CLUSTER_BASES["a"])
 OPEN_TO_ALL = {22, 8001}
