@@ -37,7 +37,7 @@ async def survives(
     names = {host.name for host in lost}
     others = [host for host in shelf.nodes if host.name not in names]
     async with ShelfLoad(shelf, questions, allowed=allowed) as load:
-        before = incarnations(shelf)
+        before = await incarnations(shelf)
         watch = NewBatches(shelf.address, sorted(names), tls=operator_tls(shelf))
         try:
             with watch as new_batches:

@@ -73,7 +73,7 @@ async def test_a_long_link_costs_time_alone(
     if not of_head:
         far, near = near, far
     async with ShelfLoad(long_shelf, questions) as load:
-        before = incarnations(long_shelf)
+        before = await incarnations(long_shelf)
         with ExitStack() as stack:
             standings = stack.enter_context(Standings(long_shelf))
             with load.pulling():
@@ -122,7 +122,7 @@ async def test_a_thin_link_brings_big_models_in_the_end(
         return time.monotonic() - began_s
 
     async with ShelfLoad(long_shelf, questions) as load:
-        before = incarnations(long_shelf)
+        before = await incarnations(long_shelf)
         with ExitStack() as stack:
             standings = stack.enter_context(Standings(long_shelf))
             stack.callback(node.widen_link)
