@@ -102,7 +102,9 @@ def page(promises: Sequence[Promise], runs: Runs, facts: Mapping[str, Any]) -> s
         )
     parts.append(
         "## Circumstances\n\nMedians where a test ran more than once; all hosts and all clients"
-        f" share this one machine.\n\n{circumstances_text(dict(facts))}\n"
+        " share this one machine. On real hosts what is answered and what failed is of clients"
+        " that do not try again; those that do are checked beside them.\n\n"
+        f"{circumstances_text(dict(facts))}\n"
         "Again: `python -m benchmarks.faults`, as root for the hosts of the lab.\n"
     )
     return "\n".join(parts)
