@@ -4,18 +4,13 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import structlog
 
 from farm.access import Access
-from farm.config import (
-    ControlMode,
-    Fairness,
-    FarmConfig,
-    SchedulingConfig,
-)
-from farm.core.clock import Clock, SystemClock
+from farm.config import FarmConfig
+from farm.core.clock import SystemClock
 from farm.core.errors import DrainingError, UnreachableError
 from farm.core.events import EventKind, Happening, Severity
 from farm.core.nodes import NodeState
@@ -23,61 +18,26 @@ from farm.core.pool import WorkerPool
 from farm.core.snapshots import GatewayState
 from farm.economy import Economy
 from farm.energy.economics import Economics
-from farm.engine.calibration import Calibrator
-from farm.engine.catalog import Catalog
-from farm.engine.control import ModelControl
-from farm.engine.cordons import Cordons
-from farm.engine.curve_store import CurveStore
-from farm.engine.curves import Curves
-from farm.engine.dataplane import DataPlane
-from farm.engine.descriptions import Descriptions
-from farm.engine.engine import Engine
 from farm.engine.events import EventLog
-from farm.engine.fleet import Fleet
 from farm.engine.history import History
-from farm.engine.known_curves import KnownCurves
-from farm.engine.node_descriptions import NodeDescriptions
-from farm.engine.polling import Polling
-from farm.engine.restarts import Restarts
-from farm.engine.snapshots import Snapshots
 from farm.engine.trace import TraceRecorder
 from farm.engine.watch import Watch
-from farm.frontend.admin_service import AdminService
 from farm.frontend.inference_service import InferenceService
-from farm.frontend.ledger_service import LedgerService
-from farm.frontend.log_service import LogService
-from farm.frontend.node_service import NodeService
-from farm.frontend.repository_service import RepositoryService
-from farm.frontend.revocation_service import RevocationService
-from farm.frontend.server import Frontend, FrontendSettings
-from farm.frontend.terms_service import TermsService
-from farm.frontend.watch_service import WatchService
 from farm.logs import LogSwitches
 from farm.metrics.prometheus import PrometheusObserver
 from farm.metrics.server import MetricsServer
+from farm.parts import Parts
 from farm.repository.listing import ModelListing
 from farm.repository.repository import Repository
-from farm.scheduling.limits import Hedging, SchedulingLimits
-from farm.scheduling.machine import Machine
-from farm.scheduling.placement import POLICIES
-
-if TYPE_CHECKING:
-    from farm.tracing import RequestTracer
+from farm.services import frontend_of
 
 _log = structlog.get_logger()
 
 _HEALTH_INTERVAL_S = 0.5
 
-# Of what placement policies draw by lot: the same events give the same run.
-_SEED = 1
-
 # How long the port stays open, refusing in words, for clients that have not noticed yet.
 _QUIET_S = 0.3
 _QUIET_AT_MOST_S = 3.0
-
-# With handover clients connect anew this often, and that is how long an old gateway lingers.
-_CONNECTION_AGE_S = 30.0
-
 
 # What takes down the run of a gateway, if anything does.
 Recording: TypeAlias = TraceRecorder | None
@@ -122,12 +82,11 @@ class Gateway:
         Raises:
             ConfigurationError: TLS, tokens or a handover are not to be had as configured.
         """
+        self._config = config
         clock = SystemClock()
         observer = PrometheusObserver(pool.node_ids)
-        catalog = Catalog()
-        curves = KnownCurves(catalog=catalog, store=CurveStore(curves_dir))
-        self._tracer = _tracer(config, clock)
         events, history = EventLog(clock), History(clock)
+        self._watch = Watch(events=events, history=history)
         economy = self._economy = Economy(
             config,
             economics,
@@ -136,78 +95,21 @@ class Gateway:
             clock=clock,
             tell=_from_threads(events),
         )
-        self.engine = Engine(
-            machine=Machine(
-                limits=_limits(config.scheduling),
-                policy=POLICIES[config.scheduling.policy](_SEED),
-            ),
+        parts = Parts.of(
+            config,
             pool=pool,
-            clock=clock,
+            repository=repository,
+            listings=listings,
+            curves_dir=curves_dir,
+            economy=economy,
             observer=observer,
-            accounting=economy.accounting,
+            clock=clock,
             recorder=recorder,
-            tracer=self._tracer,
             verbose=log.verbose,
         )
-        self.fleet = Fleet(
-            pool=pool,
-            engine=self.engine,
-            catalog=catalog,
-            curves=curves,
-            blobs=repository,
-            accounting=economy.accounting,
-            clock=clock,
-        )
-        self.control = ModelControl(
-            repository=repository,
-            catalog=catalog,
-            fleet=self.fleet,
-            engine=self.engine,
-            clock=clock,
-            polled=config.repository.control is ControlMode.POLL,
-        )
-        self.control.begin(listings)
-        self._curves = Curves(pool=pool, fleet=self.fleet, known=curves, clock=clock)
-        self._polling = Polling(
-            control=self.control,
-            repository=repository,
-            clock=clock,
-            interval_s=config.repository.poll_interval_s,
-        )
-        self.dataplane = DataPlane(
-            engine=self.engine,
-            fleet=self.fleet,
-            catalog=catalog,
-            pricing=economy.pricing,
-            clock=clock,
-            default_timeout_s=config.default_timeout_s,
-        )
-        self.snapshots = Snapshots(
-            farm_name=config.name,
-            engine=self.engine,
-            fleet=self.fleet,
-            catalog=catalog,
-            dataplane=self.dataplane,
-            accounting=economy.accounting,
-            clock=clock,
-        )
-        descriptions = Descriptions(
-            catalog=catalog,
-            fleet=self.fleet,
-            engine=self.engine,
-            known=curves,
-            curves=self._curves,
-            snapshots=self.snapshots,
-        )
-        inference = InferenceService(
-            self.dataplane,
-            observer=observer,
-            traced=self._tracer is not None,
-            max_answer_bytes=config.max_message_bytes,
-        )
-        access = Access.of(config, clock)
-        self._scrapers = access.scrapers
-        self._watch = Watch(events=events, history=history)
+        self._tracer, self._curves, self._polling = parts.tracer, parts.curves, parts.polling
+        self.engine, self.fleet, self.control = parts.engine, parts.fleet, parts.control
+        self.dataplane, self.snapshots = parts.dataplane, parts.snapshots
         if repository.restored:
             events.post(
                 Happening(
@@ -217,52 +119,27 @@ class Gateway:
                     detail=repository.restored,
                 )
             )
-        self._frontend = Frontend(
-            FrontendSettings(
-                address=config.grpc,
-                tls=access.tls,
-                operators=access.operators,
-                connection_age_s=_CONNECTION_AGE_S if config.handover else None,
-                max_receive_bytes=config.max_message_bytes,
-                max_connections=config.max_connections,
-            ),
-            inference=inference,
-            repository=RepositoryService(control=self.control, snapshots=self.snapshots, log=log),
-            admin=(
-                AdminService(
-                    self.snapshots,
-                    descriptions,
-                    Calibrator(
-                        pool=pool,
-                        engine=self.engine,
-                        fleet=self.fleet,
-                        hosts=economy.hosts,
-                        calibrations=economy.calibrations,
-                        clock=clock,
-                    ),
-                ),
-                NodeService(
-                    descriptions=NodeDescriptions(
-                        engine=self.engine,
-                        fleet=self.fleet,
-                        descriptions=descriptions,
-                        snapshots=self.snapshots,
-                        clock=clock,
-                    ),
-                    cordons=Cordons(pool=pool, engine=self.engine, fleet=self.fleet),
-                    restarts=Restarts(pool=pool, engine=self.engine, fleet=self.fleet),
-                ),
-                LogService(pool=pool, gateway=log.recent),
-                LedgerService(economy.ledger, clock=clock),
-                TermsService(economy.terms, clock=clock),
-                RevocationService(access.certificates),
-                WatchService(events=events, history=history),
-            ),
-            callers=access.callers,
+        access = Access.of(config, clock)
+        self._scrapers = access.scrapers
+        inference = InferenceService(
+            self.dataplane,
             observer=observer,
-            on_act=lambda act: events.post(act.happening),
+            traced=self._tracer is not None,
+            max_answer_bytes=config.max_message_bytes,
         )
-        self._config = config
+        self._frontend = frontend_of(
+            config,
+            parts,
+            pool=pool,
+            access=access,
+            inference=inference,
+            economy=economy,
+            events=events,
+            history=history,
+            observer=observer,
+            clock=clock,
+            log=log,
+        )
         self._look()
         # The scrape runs on a thread of its own and must not look into live parts.
         observer.watch(
@@ -320,7 +197,7 @@ class Gateway:
         self._look()
         self._keep(self._curves.run(), "curves")
         self._keep(self._economy.accounting.run(self.fleet.tell_thrift), "accounting")
-        if self._config.repository.control is ControlMode.POLL:
+        if self._polling is not None:
             self._keep(self._polling.run(), "polling")
 
     async def _listen(self) -> None:
@@ -420,36 +297,3 @@ def _from_threads(events: EventLog) -> Callable[[Happening], None]:
 
 def _with_port(address: str, port: int) -> str:
     return f"{address.rpartition(':')[0]}:{port}"
-
-
-def _tracer(config: FarmConfig, clock: Clock) -> "RequestTracer | None":
-    if config.tracing is None:
-        return None
-    # An extra of its own, which takes a twentieth of a second to import.
-    from farm.tracing import open_tracer
-
-    return open_tracer(
-        endpoint=config.tracing.endpoint,
-        sample_ratio=config.tracing.sample_ratio,
-        farm=config.name,
-        clock=clock,
-    )
-
-
-def _limits(scheduling: SchedulingConfig) -> SchedulingLimits:
-    """Return the scheduler's bounds: those an operator sets, the others as they are."""
-    hedging, health = scheduling.hedging, scheduling.health
-    return SchedulingLimits(
-        max_queue_size=scheduling.max_queue_size,
-        max_queued_bytes=scheduling.max_queued_bytes,
-        max_batch_bytes=scheduling.max_batch_bytes,
-        fair=scheduling.fairness is Fairness.CLIENT,
-        retry_ratio=scheduling.retry_ratio,
-        hedging=Hedging(after_factor=hedging.after_factor) if hedging.enabled else None,
-        suspect_after_s=health.suspect_after_s,
-        hung_after_s=health.hung_after_s,
-        eject_after_failures=health.eject_after_failures,
-        eject_base_s=health.eject_base_s,
-        eject_max_s=health.eject_max_s,
-        probe_timeout_s=health.probe_timeout_s,
-    )

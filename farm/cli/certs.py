@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from farm.cli.exits import farm_errors
-from farm.cli.issued_certificates import farm_here, kept_certificates
+from farm.cli.homes import farm_here
+from farm.cli.issued_certificates import kept_certificates
 from farm.cli.options import Context, Output, OutputFormat
 from farm.cli.revoking import revoke
 from farm.core.errors import ConfigurationError

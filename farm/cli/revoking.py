@@ -9,7 +9,8 @@ import typer
 
 from farm.cli.connecting import admin_client
 from farm.cli.exits import Exit, farm_errors
-from farm.cli.issued_certificates import farm_here, kept_certificates
+from farm.cli.homes import farm_here
+from farm.cli.issued_certificates import kept_certificates
 from farm.cli.options import Context, Output, OutputFormat
 from farm.core.errors import ConfigurationError, FarmError, UnsupportedError
 from farm.core.revocations import RevocationReason

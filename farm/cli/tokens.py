@@ -1,6 +1,5 @@
 """`farm tokens`: tokens, for clients that have no certificate."""
 
-import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from farm.cli.exits import farm_errors
+from farm.cli.homes import farm_here
 from farm.cli.options import Context, Output, OutputFormat
-from farm.core.errors import ConfigurationError
 from farm.core.roles import Role
 
 if TYPE_CHECKING:
@@ -132,15 +131,7 @@ def _place(file: Path | None, context: str | None) -> tuple[Path, str]:
     """
     if file is not None:
         return file, f"A gateway that reads {file} knows it from now on."
-    from farm.contexts import FarmHome
-
-    home = FarmHome.of(os.environ)
-    farm = context or home.current()
-    if farm is None:
-        raise ConfigurationError(
-            "no farm is current here; name one with --context, bootstrap one first, or name the"
-            " --file of a farm that was not bootstrapped"
-        )
+    home, farm = farm_here(context, otherwise="name the --file of a farm that was not bootstrapped")
     return home.folder(farm).tokens, f"The gateway of {farm} learns it from `farm bootstrap`."
 
 

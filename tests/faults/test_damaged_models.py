@@ -35,14 +35,11 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def farm(models: Path) -> Iterator[FarmProcess]:
-    process = FarmProcess(models.parent, "--nodes", "3", "--models", str(models))
-    try:
-        # The model that was asked for last is the one that is open.
-        process.launch(FARM_NODE__MAX_SESSIONS="1")
-        process.await_ready()
+    # The model that was asked for last is the one that is open.
+    single = {"FARM_NODE__MAX_SESSIONS": "1"}
+    repository = ("--models", str(models))
+    with FarmProcess(models.parent, "--nodes", "3", *repository, environment=single) as process:
         yield process
-    finally:
-        process.stop()
 
 
 def flip(path: Path) -> None:

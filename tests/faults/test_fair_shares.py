@@ -129,17 +129,17 @@ def trusting_farm(
     """A farm whose clients show certificates."""
     folder = tmp_path_factory.mktemp("trusting")
     tls = write_certificate(folder, authority, "local", "127.0.0.1")
-    farm = FarmProcess(folder, "--nodes", "2")
-    try:
-        farm.launch(
-            FARM_TLS__CA=str(tls.ca),
-            FARM_TLS__CERTIFICATE=str(tls.certificate),
-            FARM_TLS__KEY=str(tls.key),
-        )
-        farm.await_ready()
+    with FarmProcess(
+        folder,
+        "--nodes",
+        "2",
+        environment={
+            "FARM_TLS__CA": str(tls.ca),
+            "FARM_TLS__CERTIFICATE": str(tls.certificate),
+            "FARM_TLS__KEY": str(tls.key),
+        },
+    ) as farm:
         yield farm
-    finally:
-        farm.stop()
 
 
 async def test_a_flood_by_one_certificate_leaves_the_others_their_share(

@@ -147,9 +147,10 @@ async def test_a_node_without_room_says_so_and_gets_its_models_once_there_is(
 
 def test_a_gateway_that_cannot_write_its_state_says_so_and_ends(tmp_path: Path) -> None:
     with SmallDisk(tmp_path / "disk", size_bytes=DISK_BYTES) as small:
-        farm = FarmProcess(tmp_path, "--nodes", "1")
+        state = {"FARM_STATE_DIR": str(small.folder / "state")}
+        farm = FarmProcess(tmp_path, "--nodes", "1", environment=state)
         small.allow_writing(False)
-        farm.launch(FARM_STATE_DIR=str(small.folder / "state"))
+        farm.launch()
         assert farm.process.wait(120) != 0
         farm.stop()
     assert "state folder" in farm.log()

@@ -53,14 +53,11 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def farm(models: Path) -> Iterator[FarmProcess]:
-    process = FarmProcess(models.parent, "--nodes", "3", "--models", str(models))
-    try:
-        # Batches wait for their window's end: with a short one as few as ever do so at rest.
-        process.launch(FARM_POWER__WINDOW_S="2")
-        process.await_ready()
+    # Batches wait for their window's end: with a short one as few as ever do so at rest.
+    short = {"FARM_POWER__WINDOW_S": "2"}
+    repository = ("--models", str(models))
+    with FarmProcess(models.parent, "--nodes", "3", *repository, environment=short) as process:
         yield process
-    finally:
-        process.stop()
 
 
 async def test_nothing_grows_while_faults_come(

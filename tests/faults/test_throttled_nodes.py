@@ -38,13 +38,13 @@ def firmware(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def farm(firmware: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FarmProcess]:
-    process = FarmProcess(tmp_path_factory.mktemp("throttled"), "--nodes", str(NODES))
-    try:
-        process.launch(PATH=f"{firmware}{os.pathsep}{os.environ['PATH']}")
-        process.await_ready()
+    with FarmProcess(
+        tmp_path_factory.mktemp("throttled"),
+        "--nodes",
+        str(NODES),
+        environment={"PATH": f"{firmware}{os.pathsep}{os.environ['PATH']}"},
+    ) as process:
         yield process
-    finally:
-        process.stop()
 
 
 def say(firmware: Path, answer: str) -> None:

@@ -6,7 +6,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Self
 
 import psutil
@@ -18,14 +20,24 @@ STOP_TIMEOUT_S = 60.0
 class FarmProcess:
     """A farm on free ports. `grpc` and `metrics` are HOST:PORT once it is ready.
 
-    It keeps its state in `folder`, so that no farm of another test finds it.
+    It keeps its state in `folder`, so that no farm of another test finds it. `environment` is
+    added to that of the tests.
     """
 
     def __init__(
-        self, folder: Path, *arguments: str, grpc: str = "127.0.0.1:0", metrics: str = "127.0.0.1:0"
+        self,
+        folder: Path,
+        *arguments: str,
+        grpc: str = "127.0.0.1:0",
+        metrics: str = "127.0.0.1:0",
+        environment: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.log_file = folder / "farm-up.log"
-        self._state = folder / "state"
+        self._environment = {
+            "FARM_STATE_DIR": str(folder / "state"),
+            "FARM_CURVES_DIR": str(folder / "curves"),
+            **environment,
+        }
         self._arguments = (*arguments, "--grpc", grpc, "--metrics", metrics)
         self.grpc = ""
         self.metrics = ""
@@ -43,7 +55,7 @@ class FarmProcess:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def launch(self, **environment: str) -> None:
+    def launch(self) -> None:
         """Start the process without waiting for it."""
         with self.log_file.open("w") as log:
             self.process = subprocess.Popen(
@@ -51,12 +63,7 @@ class FarmProcess:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
-                env={
-                    **os.environ,
-                    "FARM_STATE_DIR": str(self._state),
-                    "FARM_CURVES_DIR": str(self._state.with_name("curves")),
-                    **environment,
-                },
+                env={**os.environ, **self._environment},
             )
 
     def await_ready(self) -> None:

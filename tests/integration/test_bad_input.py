@@ -273,23 +273,22 @@ async def test_a_failure_that_onnx_runtime_puts_otherwise_is_told_too(farm: Farm
 
 
 def test_the_largest_message_is_what_the_environment_says(tmp_path: Path) -> None:
-    farm = FarmProcess(tmp_path, "--nodes", "1")
-    farm.launch(FARM_MAX_MESSAGE_BYTES="1000000")
-    try:
-        farm.await_ready()
-        with grpc.insecure_channel(farm.grpc) as channel:
-            infer = channel.unary_unary(INFER)
-            with pytest.raises(grpc.RpcError) as caught:
-                infer(bytes(2_000_000))
-            assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-            assert "larger than max" in caught.value.details()
-            # Half a megabyte is read, and answered: here in padding that the digit has not.
-            padded = good()
-            for number in range(8):
-                padded.parameters[f"padding {number}"].string_param = "." * 62_500
-            assert infer(padded.SerializeToString())
-    finally:
-        farm.stop()
+    with (
+        FarmProcess(
+            tmp_path, "--nodes", "1", environment={"FARM_MAX_MESSAGE_BYTES": "1000000"}
+        ) as farm,
+        grpc.insecure_channel(farm.grpc) as channel,
+    ):
+        infer = channel.unary_unary(INFER)
+        with pytest.raises(grpc.RpcError) as caught:
+            infer(bytes(2_000_000))
+        assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert "larger than max" in caught.value.details()
+        # Half a megabyte is read, and answered: here in padding that the digit has not.
+        padded = good()
+        for number in range(8):
+            padded.parameters[f"padding {number}"].string_param = "." * 62_500
+        assert infer(padded.SerializeToString())
 
 
 def test_after_all_that_the_farm_is_whole(farm: FarmProcess) -> None:

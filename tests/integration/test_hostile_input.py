@@ -88,13 +88,15 @@ def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FarmProcess]:
         copy_digits(folder)
         (folder / "digits").rename(models / name)
     write_hostile_folders(models, folder / "outside")
-    process = FarmProcess(folder, "--nodes", "1", "--models", str(models))
-    process.launch(FARM_MAX_MESSAGE_BYTES=str(MESSAGE_BYTES))
-    try:
-        process.await_ready()
+    with FarmProcess(
+        folder,
+        "--nodes",
+        "1",
+        "--models",
+        str(models),
+        environment={"FARM_MAX_MESSAGE_BYTES": str(MESSAGE_BYTES)},
+    ) as process:
         yield process
-    finally:
-        process.stop()
 
 
 @pytest.fixture(scope="module")

@@ -38,15 +38,12 @@ def models(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def farm(models: Path) -> Iterator[FarmProcess]:
-    process = FarmProcess(models.parent, "--nodes", "1", "--models", str(models))
-    try:
-        # Batches wait for their window's end: with a short one as many as ever do so after the
-        # warm-up, which is shorter than the usual one.
-        process.launch(FARM_POWER__WINDOW_S="2")
-        process.await_ready()
+    # Batches wait for their window's end: with a short one as many as ever do so after the
+    # warm-up, which is shorter than the usual one.
+    short = {"FARM_POWER__WINDOW_S": "2"}
+    repository = ("--models", str(models))
+    with FarmProcess(models.parent, "--nodes", "1", *repository, environment=short) as process:
         yield process
-    finally:
-        process.stop()
 
 
 @dataclass

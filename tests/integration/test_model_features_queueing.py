@@ -53,13 +53,10 @@ def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FarmProcess]:
         write_queued(root, name, config)
     write_queued(root, "pair", "", count=2)
     write_queued(root, "unbounded", "", count=0)
-    process = FarmProcess(root.parent, "--nodes", "1", "--models", str(root))
-    try:
-        process.launch(FARM_NODE__SLOTS="2")
-        process.await_ready()
+    with FarmProcess(
+        root.parent, "--nodes", "1", "--models", str(root), environment={"FARM_NODE__SLOTS": "2"}
+    ) as process:
         yield process
-    finally:
-        process.stop()
 
 
 @pytest.fixture

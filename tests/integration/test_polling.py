@@ -33,13 +33,15 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def farm(models: Path) -> Iterator[FarmProcess]:
-    process = FarmProcess(models.parent, "--nodes", "1", "--models", str(models))
-    try:
-        process.launch(FARM_REPOSITORY__CONTROL="poll", FARM_REPOSITORY__POLL_INTERVAL_S="0.5")
-        process.await_ready()
+    with FarmProcess(
+        models.parent,
+        "--nodes",
+        "1",
+        "--models",
+        str(models),
+        environment={"FARM_REPOSITORY__CONTROL": "poll", "FARM_REPOSITORY__POLL_INTERVAL_S": "0.5"},
+    ) as process:
         yield process
-    finally:
-        process.stop()
 
 
 @pytest.fixture

@@ -42,18 +42,20 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FarmProcess]:
     write_adder(models, "adder", 1.0)
     write_slow(models, "slow")
     write_negator(models, "negator")
-    farm = FarmProcess(models.parent, "--nodes", "2", "--models", str(models))
-    try:
-        farm.launch(
-            FARM_NODE__MAX_SESSIONS="1",
-            FARM_SCHEDULING__HEDGING__ENABLED="true",
-            FARM_SCHEDULING__HEALTH__EJECT_BASE_S="0.3",
-            FARM_SCHEDULING__HEALTH__EJECT_MAX_S="0.6",
-        )
-        farm.await_ready()
+    with FarmProcess(
+        models.parent,
+        "--nodes",
+        "2",
+        "--models",
+        str(models),
+        environment={
+            "FARM_NODE__MAX_SESSIONS": "1",
+            "FARM_SCHEDULING__HEDGING__ENABLED": "true",
+            "FARM_SCHEDULING__HEALTH__EJECT_BASE_S": "0.3",
+            "FARM_SCHEDULING__HEALTH__EJECT_MAX_S": "0.6",
+        },
+    ) as farm:
         yield farm
-    finally:
-        farm.stop()
 
 
 def steps(count: int) -> dict[str, np.ndarray]:

@@ -39,14 +39,14 @@ def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FarmProcess]:
     config = folder / "farm.yaml"
     config.write_text(CONFIG)
     config.chmod(0o600)
-    process = FarmProcess(folder, "--config", str(config))
-    process.launch(AWS_SECRET_ACCESS_KEY=CLOUD, FARM_LEDGER__DIR=str(folder / "ledger"))
-    try:
-        process.await_ready()
+    with FarmProcess(
+        folder,
+        "--config",
+        str(config),
+        environment={"AWS_SECRET_ACCESS_KEY": CLOUD, "FARM_LEDGER__DIR": str(folder / "ledger")},
+    ) as process:
         use(process)
         yield process
-    finally:
-        process.stop()
 
 
 def use(farm: FarmProcess) -> None:

@@ -67,8 +67,9 @@ def test_another_ray_on_the_machine_is_left_alone(tmp_path: Path) -> None:
     )
     assert started.returncode == 0, started.stderr + started.stdout
     try:
-        farm = FarmProcess(tmp_path, "--nodes", "1")
-        farm.launch(RAY_ADDRESS=f"127.0.0.1:{port}")
+        ray_address = {"RAY_ADDRESS": f"127.0.0.1:{port}"}
+        farm = FarmProcess(tmp_path, "--nodes", "1", environment=ray_address)
+        farm.launch()
         try:
             farm.await_ready()
             with FarmClient(farm.grpc) as client:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
-from typing import Final
+from typing import Final, Protocol
 
 from digit_questions import Questions
 from lab import Host
@@ -18,16 +18,30 @@ from farm.core.errors import ErrorCode, FarmError
 OUTAGE_S: Final = 20.0
 
 
-async def survives(
+class Survives(Protocol):
+    """`survives_loss` on the shelf of a test, whose name is the fault's."""
+
+    async def __call__(
+        self,
+        lost: Sequence[Host],
+        *,
+        inject: Callable[[], None],
+        mend: Callable[[], None] = ...,
+        outage_s: float = ...,
+        allowed: Collection[ErrorCode] = ...,
+    ) -> None: ...
+
+
+async def survives_loss(
     shelf: ShelfFarm,
     questions: Questions,
+    fault: str,
     lost: Sequence[Host],
     *,
     inject: Callable[[], None],
     mend: Callable[[], None] = lambda: None,
     outage_s: float = 0.0,
     allowed: Collection[ErrorCode] = (),
-    fault: str,
 ) -> None:
     """Lose nodes under load; see that nobody is told more of it than `allowed`, and all comes back.
 

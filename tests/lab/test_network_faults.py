@@ -10,7 +10,7 @@ import onnx
 import pytest
 from digit_questions import Questions
 from lab import Host
-from node_loss import OUTAGE_S, Standings, survives
+from node_loss import OUTAGE_S, Standings, Survives
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from shelf_farm import ShelfFarm
@@ -38,22 +38,14 @@ RESETS = 10
     ids=["cable-pulled", "hears-nothing", "says-nothing"],
 )
 async def test_a_node_that_is_cut_off_fails_no_request(
-    long_shelf: ShelfFarm,
-    questions: Questions,
-    cut: str,
-    joined: str,
-    outage_s: float,
-    request: pytest.FixtureRequest,
+    long_shelf: ShelfFarm, survives: Survives, cut: str, joined: str, outage_s: float
 ) -> None:
     node = long_shelf.nodes[3]
     await survives(
-        long_shelf,
-        questions,
         [node],
         inject=getattr(node, cut),
         mend=getattr(node, joined),
         outage_s=outage_s,
-        fault=request.node.name,
     )
 
 
