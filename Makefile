@@ -9,7 +9,7 @@ SUPPLY := .venv-supply
 SBOM := dist/sbom
 LOADGEN := benchmarks/.build/unary_load
 
-.PHONY: demo test test-unit test-integration fuzz stress test-faults soak test-screen test-browser test-observability test-system test-kserve \
+.PHONY: demo test test-unit test-integration fuzz stress test-doors test-faults soak test-screen test-browser test-observability test-system test-kserve \
   lab-install lab-up lab-down test-lab test-lab-faults test-pi check format lint types contracts generated \
   audit sbom bench bench-shelf bench-serving bench-peers zoo screenshots lock clean
 .DEFAULT_GOAL := test
@@ -30,6 +30,9 @@ fuzz: $(STAMP)  ## 50,000 malformed requests and hundreds of malformed models
 
 stress: $(STAMP)  ## hundreds of loads and unloads under traffic
 	$(BIN)/pytest -q -m stress tests/integration
+
+test-doors: $(STAMP)  ## who is let in by which certificate or token; hostile input; secrets
+	$(BIN)/pytest -q -m doors tests/integration
 
 test-faults: $(STAMP)  ## processes that die, hang and slow down; overload, poison, clients that leave; gateways that hand over
 	$(BIN)/pytest -q -m "faults and not lab" tests

@@ -39,7 +39,7 @@ from farm.pb import open_inference_pb2 as oip
 from farm.pb.services import ADMIN_SERVICE, INFERENCE_SERVICE, Method, methods
 from farm.pki import Authority, inspect, revoke
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.integration, pytest.mark.doors, pytest.mark.timeout(600)]
 
 Status = grpc.StatusCode
 NOW = datetime.now(UTC)

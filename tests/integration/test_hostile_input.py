@@ -28,7 +28,7 @@ from farm.pb.open_inference_pb2 import (
 )
 from farm.pb.services import INFERENCE_SERVICE
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.doors]
 
 INFER = f"/{INFERENCE_SERVICE}/ModelInfer"
 LOAD = f"/{INFERENCE_SERVICE}/RepositoryModelLoad"

@@ -19,7 +19,7 @@ from farm_process import FarmProcess, wait_until
 from farm.client import AdminClient, FarmClient
 from farm.core.errors import FarmError
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.doors]
 
 # Each as its owner gives it to the farm; nothing listens on port 9.
 METER, TRACES, CLOUD = "meter-cafe0001", "traces-cafe0002", "cloud-cafe0003"

@@ -40,7 +40,7 @@ from farm.pb.open_inference_pb2 import (
 )
 from farm.pb.services import INFERENCE_SERVICE
 
-pytestmark = [pytest.mark.integration, needs_outside]
+pytestmark = [pytest.mark.integration, pytest.mark.doors, needs_outside]
 
 ROLES = ("infer", "operate", "admin")
 MANY_WRONG = 10_000
