@@ -34,6 +34,7 @@ WORDS: Final[Mapping[str, str]] = {
     "goodput_of_peak": "goodput {:.2f} of the peak",
     "refusal_of_timeout": "99 % of the refusals within {:.4f} of the time-out",
     "longest_queue": "at most {:,.0f} waiting",
+    "expired_while_running": "{:,.0f} expired while they ran",
     "p99_ratio": "p99 {:.1f} times the normal one",
     "last_batch_s": "last batch after {:.1f} s",
     "recovered_s": "as before after {:.1f} s",

@@ -18,6 +18,13 @@ OPTIONS: Final = (
     ("grpc.max_send_message_length", -1),
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 5_000),
+    # A gateway whose host lost power closes nothing: while calls wait for an answer, however
+    # long, it is asked for a sign of life, and missed when TCP hears nothing for 10 s more.
+    # gRPC's own timeout stays a minute, for on a thin link the sign waits behind what was sent.
+    # A farm takes that; a server with gRPC's defaults ends a call that is silent for 40 s.
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.max_pings_without_data", 0),
 )
 
 

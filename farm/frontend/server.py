@@ -31,6 +31,9 @@ _log = structlog.get_logger()
 
 _MAX_PENDING = 1 << 20
 
+# Clients may ask for a sign of life this often: twice as often as farm.client does.
+_PING_INTERVAL_MS = 5_000
+
 # Files that are not connections of clients: to nodes, models, ledger, Ray's.
 _OTHER_FILES = 512
 
@@ -122,6 +125,7 @@ class Frontend:
                 ("grpc.so_reuseport", int(age_s is not None)),
                 # Calls and streams that are open then may take as long as they like.
                 *([("grpc.max_connection_age_ms", int(age_s * 1000))] if age_s else []),
+                ("grpc.http2.min_ping_interval_without_data_ms", _PING_INTERVAL_MS),
                 # gRPC drops calls in a burst of over 1,000, as a bare CANCELLED that no
                 # client retries. The farm's own queue is the bound; it refuses in words.
                 ("grpc.server.max_pending_requests", _MAX_PENDING),

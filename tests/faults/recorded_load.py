@@ -7,7 +7,7 @@ from contextlib import suppress
 from itertools import count
 from random import Random
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from digit_questions import MODEL, Questions, answer_of
 from faulty_farm import until
@@ -18,13 +18,13 @@ from farm.client.tls import ClientTls
 from farm.core.errors import ErrorCode, FarmError
 
 # A load is warm, and a plug may be pulled, after this many answers.
-_WARM = 400
+_WARM: Final = 400
 
 
 class RecordedLoad:
     """Callers that each send one digit after the other, until the block ends.
 
-    The block begins when the farm answers and ends when every request has its reply. With
+    The block begins after `warm` answers and ends when every request has its reply. With
     `pause_s` a caller waits that long between two requests. Of `retries` 0, what a farm says
     is what is recorded; else what the client library says in the end. `model` has the file of
     the digits that ship.
@@ -42,6 +42,7 @@ class RecordedLoad:
         pause_s: float = 0.0,
         tls: ClientTls | None = None,
         seed: int = 0,
+        warm: int = _WARM,
     ) -> None:
         self.history = History()
         self._questions = questions
@@ -51,12 +52,13 @@ class RecordedLoad:
         self._random = Random(seed)
         self._numbers = count()
         self._ended = asyncio.Event()
+        self._warm = warm
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
         self._tasks = [asyncio.create_task(self._call()) for _ in range(self._callers)]
         try:
-            await self.answered(_WARM)
+            await self.answered(self._warm)
         except BaseException:
             await self._end()
             raise

@@ -1,4 +1,4 @@
-"""Ten thousand connections that say nothing: what they cost, and that others are answered."""
+"""Connections that say nothing: that ten thousand harm nobody, and that one may wait."""
 
 import resource
 import socket
@@ -14,10 +14,15 @@ from history import violations
 from memory_peak import MemoryPeak
 from recorded_load import RecordedLoad
 
+from farm.client import AdminClient
+from farm.core.errors import DeadlineExceededError
+
 pytestmark = [pytest.mark.integration, pytest.mark.faults, pytest.mark.timeout(300)]
 
 WANTED = 10_000
 MIB = 1 << 20
+# As long as four questions whether the gateway lives, of which gRPC's servers bear three.
+SILENCE_S = 45.0
 # What the gateway and this process have open beside.
 OTHER_DESCRIPTORS = 500
 # How an HTTP/2 client begins: RFC 9113, 3.4, with empty SETTINGS.
@@ -56,3 +61,9 @@ async def test_idle_connections_harm_nobody(
         connections=connected,
         grown_mib=memory.grown_bytes / MIB,
     )
+
+
+def test_who_waits_in_silence_may_ask_whether_the_gateway_lives(whole_farm: FarmProcess) -> None:
+    with AdminClient(whole_farm.grpc) as admin, pytest.raises(DeadlineExceededError):
+        for _ in admin.events(timeout_s=SILENCE_S):
+            pass

@@ -36,6 +36,8 @@ ALL_AWAY: Final = (
 
 # As long as a host takes to boot and to join, many times over.
 BACK_S: Final = 240.0
+# A host that is off says nothing to anybody: clients have to find out.
+MISSED_S: Final = 60.0
 # What a client waits for one answer that tries again: longer than a farm may be away.
 PATIENCE_S: Final = 240.0
 # Far more tries than fit into that.
@@ -121,6 +123,16 @@ class ShelfLoad:
     def back(self) -> None:
         """Say that everything is as before, just now."""
         self._back_s = time.monotonic()
+
+    async def missed(self) -> None:
+        """Wait until no plain caller waits for what it asked before the plug was out."""
+        history = self.plain.history
+
+        def none_waits() -> bool:
+            replied = {each.number for each in history.replies}
+            return all(each.number in replied for each in history.sent if each.at_s < self._gone_s)
+
+        await until(none_waits, "the plain callers know that it is away", timeout_s=MISSED_S)
 
     async def answers_again(self) -> None:
         """Wait for an answer to a plain request that was sent since the plug was pulled."""
