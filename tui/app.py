@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from os import getppid
 from pathlib import Path
-from signal import SIGTERM
+from signal import SIG_DFL, SIGHUP, SIGTERM, signal
 from threading import Event, Thread
 from time import monotonic, time_ns
 from typing import Any, ClassVar, Final
@@ -133,6 +133,8 @@ class FarmTop(ForgivingApp):
         loop.set_default_executor(ThreadPoolExecutor(_THREADS))
         # The terminal is put in order before the process ends.
         loop.add_signal_handler(SIGTERM, self.exit)
+        # Without its terminal a screen is nothing, also where a shell ignores that it hangs up.
+        signal(SIGHUP, SIG_DFL)
         self._started_by = getppid()
         self.set_keymap(self.options.keys)
         if self.options.notice:
