@@ -14,6 +14,10 @@ from farm.core.host_tls import HostTls, machine_of
 _JOINED_BYTES = 64 << 10
 
 
+class ConnectionEndedError(NodeLostError):
+    """The connection to an actor ended before a reply came; the actor may live."""
+
+
 class BatchChannel(asyncio.Protocol):
     """Batches out, replies in, matched by number. It is used on one event loop."""
 
@@ -70,7 +74,7 @@ class BatchChannel(asyncio.Protocol):
         return not self.ended.done()
 
     def send(self, parts: Sequence[bytes]) -> "asyncio.Future[bytes]":
-        """Send a batch; return what will be its reply, or `NodeLostError`."""
+        """Send a batch; return what will be its reply, or `ConnectionEndedError`."""
         self._number += 1
         reply: asyncio.Future[bytes] = self._loop.create_future()
         if self._transport is None or not self.usable:
@@ -86,7 +90,7 @@ class BatchChannel(asyncio.Protocol):
         return reply
 
     def close(self) -> None:
-        """End the connection; what waits for a reply gets `NodeLostError`."""
+        """End the connection; what waits for a reply gets `ConnectionEndedError`."""
         if self._transport is not None:
             self._transport.abort()
 
@@ -124,5 +128,5 @@ class BatchChannel(asyncio.Protocol):
         self._waiting.clear()
 
 
-def _lost() -> NodeLostError:
-    return NodeLostError("the connection to its actor ended")
+def _lost() -> ConnectionEndedError:
+    return ConnectionEndedError("the connection to its actor ended")

@@ -10,6 +10,7 @@ from uuid import uuid4
 import structlog
 
 from farm.cluster.calls import ActorCalls
+from farm.cluster.channel import ConnectionEndedError
 from farm.cluster.joined import JoinedMachines
 from farm.cluster.supervisor import Heartbeats, Supervisor
 from farm.core.actor_messages import (
@@ -132,8 +133,10 @@ class RayWorkerPool:
             reply = await sent.calls.reply(sent.reference)
             return decode_reply(batch, supervisor.node_id, reply)
         except FarmError as error:
-            if error.code is ErrorCode.NODE_LOST:
-                # A call finds an actor dead sooner than a heartbeat would.
+            # A call finds an actor dead sooner than a heartbeat would.
+            if isinstance(error, ConnectionEndedError):
+                supervisor.greet_anew(sent.incarnation, error.message)
+            elif error.code is ErrorCode.NODE_LOST:
                 supervisor.replace(sent.incarnation, error.message)
             return _failure(batch, supervisor.node_id, sent.incarnation, error)
         finally:

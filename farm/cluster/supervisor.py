@@ -37,6 +37,14 @@ class Heartbeats:
     restart_max_s: float = 15.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Loss:
+    """Why an actor is none of the farm's any more, and whether it may live on all the same."""
+
+    reason: str
+    spared: bool = False
+
+
 class Supervisor:
     """One node's actor. `calls` is None while there is no living one."""
 
@@ -53,16 +61,29 @@ class Supervisor:
         self._machines = machines
         self._heartbeats = heartbeats
         self._emit = emit
-        # Why the present actor is to be replaced, once somebody says so.
-        self._verdict: asyncio.Future[str] | None = None
+        # What becomes of the present actor, once somebody gives it up.
+        self._verdict: asyncio.Future[_Loss] | None = None
+        self._greeted_at = 0.0
         self.calls: ActorCalls | None = None
         self.incarnation = ""
 
     def replace(self, incarnation: str, reason: str) -> None:
         """Give an actor up: it is dead, or hangs. A newer one is not affected."""
+        self._give_up(incarnation, _Loss(reason))
+
+    def greet_anew(self, incarnation: str, reason: str) -> None:
+        """Lose an actor, and take it back with all its models if it lives.
+
+        One that was greeted just before is given up: something is wrong with it.
+        """
+        greeted_for_s = asyncio.get_running_loop().time() - self._greeted_at
+        spared = greeted_for_s > self._heartbeats.restart_max_s
+        self._give_up(incarnation, _Loss(reason, spared=spared))
+
+    def _give_up(self, incarnation: str, loss: _Loss) -> None:
         current = incarnation == self.incarnation and self.calls is not None
         if current and self._verdict is not None and not self._verdict.done():
-            self._verdict.set_result(reason)
+            self._verdict.set_result(loss)
 
     async def run(self) -> None:
         """Supervise until cancelled."""
@@ -77,22 +98,22 @@ class Supervisor:
                 begun_at = loop.time()
                 calls = await asyncio.to_thread(self._obtain)
                 verdict = await self._greet(calls, membership)
-                reason = await self._watch(calls, verdict)
+                loss = await self._watch(calls, verdict)
             except TimeoutError:
                 bound_s = self._heartbeats.start_timeout_s
-                reason = f"its actor did not answer within {bound_s:g} s"
+                loss = _Loss(f"its actor did not answer within {bound_s:g} s")
             except FarmError as error:
-                reason = error.message
+                loss = _Loss(error.message)
             except Exception as error:
                 _log.exception("supervisor_failed", node=self.node_id)
-                reason = f"its actor could not be started ({type(error).__name__})"
+                loss = _Loss(f"its actor could not be started ({type(error).__name__})")
             finally:
                 self.calls = None
                 if calls is not None:
                     calls.disconnect()
-            if calls is not None:
+            if calls is not None and not loss.spared:
                 calls.kill()
-            self._report_down(reason)
+            self._report_down(loss.reason)
             longest_s = self._heartbeats.restart_max_s
             if loop.time() - begun_at > longest_s:
                 delay_s = 0.0
@@ -126,13 +147,15 @@ class Supervisor:
         except ValueError:
             return ActorCalls(remote_actor(self._settings), self.node_id)
 
-    async def _greet(self, calls: ActorCalls, membership: str) -> "asyncio.Future[str]":
-        """Take an actor that answers for this node's; return what `replace` will tell."""
+    async def _greet(self, calls: ActorCalls, membership: str) -> "asyncio.Future[_Loss]":
+        """Take an actor that answers for this node's; return what will end it."""
         async with asyncio.timeout(self._heartbeats.start_timeout_s):
             message = await self._first_words(calls, membership)
         profile = decode_profile(message)
         await calls.connect()
-        verdict = self._verdict = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        verdict = self._verdict = loop.create_future()
+        self._greeted_at = loop.time()
         self.calls = calls
         self.incarnation = profile.incarnation
         self._emit(NodeUp(profile=profile, cordoned=bool(message.get("cordoned", False))))
@@ -159,7 +182,7 @@ class Supervisor:
         finally:
             describing.cancel()
 
-    async def _watch(self, calls: ActorCalls, verdict: "asyncio.Future[str]") -> str:
+    async def _watch(self, calls: ActorCalls, verdict: "asyncio.Future[_Loss]") -> _Loss:
         """Take heartbeats until the actor is lost or given up; return why it is."""
         loop = asyncio.get_running_loop()
         heard_at = loop.time()
@@ -176,7 +199,7 @@ class Supervisor:
                     break
                 vitals = decode_vitals(beat.result())
             except FarmError as error:
-                return error.message
+                return _Loss(error.message)
             finally:
                 beat.cancel()
             heard_at = loop.time()
@@ -192,4 +215,4 @@ class Supervisor:
         if verdict.done():
             return verdict.result()
         silent_s = loop.time() - heard_at
-        return f"no heartbeat for {silent_s:.0f} s; its actor hangs and is replaced"
+        return _Loss(f"no heartbeat for {silent_s:.0f} s; its actor hangs and is replaced")
