@@ -42,6 +42,23 @@ class Disk:
         run("mount", "-o", "loop,noatime", self._file, self._writable)
         (self._writable / "upper").mkdir()
         (self._writable / "work").mkdir()
+        self._cover(image)
+
+    def wear_out(self) -> None:
+        """Take nothing more from now on: the kernel makes it read-only, as after a fault of it."""
+        run("mount", "-o", "remount,abort", self._writable)
+
+    def mend(self, image: Path) -> None:
+        """Make it sound again, as the check at a boot does; its host is off."""
+        run("umount", self.root)
+        run("umount", self._writable)
+        # Exit code 1 says that there was something to mend.
+        run("sh", "-c", 'e2fsck -f -y "$1" || test $? -eq 1', "sh", self._file)
+        run("mount", "-o", "loop,noatime", self._file, self._writable)
+        self._cover(image)
+
+    def _cover(self, image: Path) -> None:
+        """Lay the disk over the image."""
         layers = f"lowerdir={image},upperdir={self._writable}/upper"
         run("mount", "-t", "overlay", "-o", f"{layers},workdir={self._writable}/work",
             "overlay", self.root)  # fmt: skip
