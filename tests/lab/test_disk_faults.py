@@ -55,9 +55,9 @@ async def test_a_full_disk_refuses_models_and_no_request(
     async with ShelfLoad(long_shelf, questions) as load:
         before = await incarnations(long_shelf)
         host = pick(long_shelf)
-        with load.pulling():
-            host.fill_disk(0)
         try:
+            with load.pulling():
+                host.fill_disk(0)
             refused = await asyncio.to_thread(load_spare, long_shelf, constant)
             await load.answered()
         finally:
@@ -77,9 +77,9 @@ async def test_a_disk_that_fails_refuses_models_and_no_request(
     node = long_shelf.nodes[0]
     async with ShelfLoad(long_shelf, questions) as load:
         before = await incarnations(long_shelf)
-        with load.pulling():
-            node.disk.wear_out()
         try:
+            with load.pulling():
+                node.disk.wear_out()
             refused = await asyncio.to_thread(load_spare, long_shelf, 3.0)
             await load.answered()
             assert await incarnations(long_shelf) == before

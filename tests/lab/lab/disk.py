@@ -1,10 +1,15 @@
 """The disk of a host: an overlay of the image, written to a small file system of its own."""
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from lab.execution import run
+
+_PIECE_BYTES: Final = 1024
+_WRITTEN_BYTES: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,9 +76,15 @@ class Disk:
     def fill(self, leave_bytes: int) -> None:
         """Take all room but `leave_bytes`, where the host does not see by what."""
         self.free()
-        taken = self.free_bytes - leave_bytes
-        if taken > 0:
-            run("fallocate", "--length", str(taken), self._ballast)
+        with self._ballast.open("wb", buffering=0) as ballast, suppress(OSError):
+            # Where so much lies is written down on the same disk, so the last blocks are written.
+            taken = self.free_bytes - leave_bytes - _WRITTEN_BYTES
+            if taken > 0:
+                os.posix_fallocate(ballast.fileno(), 0, taken)
+                ballast.seek(taken)
+            while self.free_bytes > leave_bytes:
+                ballast.write(bytes(_PIECE_BYTES))
+                os.fsync(ballast.fileno())
 
     def free(self) -> None:
         """Give back what `fill` took."""
