@@ -54,11 +54,15 @@ class Disk:
         run("mount", "-o", "remount,abort", self._writable)
 
     def mend(self, image: Path) -> None:
-        """Make it sound again, as the check at a boot does; its host is off."""
+        """Put what it holds on a sound one, checked as at a boot; its host is off."""
         run("umount", self.root)
         run("umount", self._writable)
+        # The kernel goes on to see the failed one while another host's mounts have it.
+        sound = self._file.with_suffix(".new")
+        run("cp", "--sparse=always", self._file, sound)
         # Exit code 1 says that there was something to mend.
-        run("sh", "-c", 'e2fsck -f -y "$1" || test $? -eq 1', "sh", self._file)
+        run("sh", "-c", 'e2fsck -f -y "$1" || test $? -eq 1', "sh", sound)
+        sound.replace(self._file)
         run("mount", "-o", "loop,noatime", self._file, self._writable)
         self._cover(image)
 
