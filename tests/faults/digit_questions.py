@@ -1,5 +1,6 @@
 """Digits to ask a farm for, and what the shipped model answers to each, run beside it."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -29,12 +30,12 @@ class Questions:
         with np.load(zoo.heldout_digits_path()) as archive:
             stacked = archive["images"].astype(np.float32)
         images = {str(number): stacked[number : number + 1] for number in range(len(stacked))}
-        path = zoo.models_dir() / MODEL / "1" / MODEL_FILENAME
+        path = _path()
         digest = version_digest([file_of(MODEL_FILENAME, path.read_bytes())])
-        session = _session(path)
+        answers = alone(images.values())
         truth = {
-            (digest, question): answer_of(session.run(["probabilities"], {"image": image})[0])
-            for question, image in images.items()
+            (digest, question): answer_of(answer)
+            for question, answer in zip(images, answers, strict=True)
         }
         return cls(images=images, truth=truth)
 
@@ -44,7 +45,14 @@ def answer_of(probabilities: NDArray[Any]) -> str:
     return sha256(np.ascontiguousarray(probabilities).tobytes()).hexdigest()
 
 
-def _session(model: Path) -> ort.InferenceSession:
+def alone(images: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
+    """Yield what the model that ships answers to each image, asked by itself beside any farm."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
-    return ort.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+    session = ort.InferenceSession(str(_path()), options, providers=["CPUExecutionProvider"])
+    for image in images:
+        yield session.run(["probabilities"], {"image": image})[0]
+
+
+def _path() -> Path:
+    return zoo.models_dir() / MODEL / "1" / MODEL_FILENAME

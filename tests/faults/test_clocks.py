@@ -59,12 +59,6 @@ def counted_answers(admin: AdminClient) -> int:
     return sum(figures.counts.answered for figures in admin.ledger(query).figures)
 
 
-def settled_at(admin: AdminClient) -> list[int]:
-    """Return when each batch that the ledger knows was settled, in its order."""
-    end_ns = time.time_ns() + 10**9 * 2 * HOUR_S
-    return [record.settled_unix_ns for record in admin.ledger_records(0, end_ns)]
-
-
 async def test_a_clock_that_is_set_harms_no_request_and_no_figure(
     farm: FarmProcess, clock: FakedClock, questions: Questions
 ) -> None:
@@ -97,6 +91,3 @@ async def test_a_clock_that_is_set_harms_no_request_and_no_figure(
         undated = len(histories[0].replies)
         await until(lambda: counted_answers(admin) >= dated, "the ledger has counted every answer")
         assert counted_answers(admin) <= dated + undated
-        await until(lambda: bool(settled_at(admin)), "the first window is closed")
-        moments = settled_at(admin)
-        assert moments == sorted(moments)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from digit_questions import MODEL, Questions
-from farm_process import FarmProcess
+from farm_process import FarmProcess, wait_until
 from fault_injection import disk_of
 from faulty_farm import settled, until
 from history import History, violations
@@ -90,7 +90,7 @@ async def test_a_gateway_whose_disk_is_full_answers_on_and_counts_on(
             await load.answered(400)
         assert violations(load.history, questions.truth) == []
         await settled(farm.metrics)
-        assert counted(farm.metrics, "farm_ledger_drops") == 0
+        assert counted(farm.metrics, "farm_ledger_drops_total") == 0
         await until(
             lambda: answered(admin, began_ns) == answers(load.history),
             "the ledger has counted every answer once",
@@ -151,8 +151,10 @@ def test_a_gateway_that_cannot_write_its_state_says_so_and_ends(tmp_path: Path) 
         farm = FarmProcess(tmp_path, "--nodes", "1", environment=state)
         small.allow_writing(False)
         farm.launch()
-        assert farm.process.wait(120) != 0
-        farm.stop()
+        try:
+            wait_until(lambda: not farm.lives(), timeout_s=120, what="it has ended")
+        finally:
+            assert farm.stop() != 0
     assert "state folder" in farm.log()
     assert "Read-only file system" in farm.log()
     assert "Traceback" not in farm.log()

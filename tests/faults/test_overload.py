@@ -116,7 +116,8 @@ async def test_overload_is_refused_and_the_rest_is_answered(
     warm_s = began_s + WARM_S
     answers_in_time = history.answers(since_s=warm_s, until_s=warm_s + MEASURED_S)
     goodput_per_s = sum(1 for _ in answers_in_time) / MEASURED_S
-    assert goodput_per_s > 0
+    # Far from what is measured, and from a farm that breaks down.
+    assert goodput_per_s > peak / 4
     assert queue.longest <= MAX_QUEUE
     # What had expired was not begun. Where others slow this machine down, a few that were begun
     # in time expire before they end.
@@ -124,12 +125,13 @@ async def test_overload_is_refused_and_the_rest_is_answered(
     answered = sum(1 for _ in history.answers())
     assert wasted <= answered * MAY_EXPIRE
     refused_s = sorted(refusals_s(history, ErrorCode.QUEUE_FULL, ErrorCode.OVERLOADED))
+    assert refused_s
     tell(
         request.node.name,
         answered=answered,
         expired_while_running=wasted,
         refused=len(refused_s),
         goodput_of_peak=goodput_per_s / peak,
-        refusal_of_timeout=quantile(refused_s, 0.99) / timeout_s if refused_s else None,
+        refusal_of_timeout=quantile(refused_s, 0.99) / timeout_s,
         longest_queue=queue.longest,
     )

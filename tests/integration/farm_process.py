@@ -39,6 +39,7 @@ class FarmProcess:
             **environment,
         }
         self._arguments = (*arguments, "--grpc", grpc, "--metrics", metrics)
+        self._family: set[psutil.Process] = set()
         self.grpc = ""
         self.metrics = ""
         self.nodes = 0
@@ -77,13 +78,21 @@ class FarmProcess:
             fields["metrics"],
             int(fields["nodes"]),
         )
+        self.lives()
 
     def log(self) -> str:
         return self.log_file.read_text()
 
+    def lives(self) -> bool:
+        """Whether the first process runs; what it has started meanwhile is remembered."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            self._family.update(psutil.Process(self.process.pid).children(recursive=True))
+        return self.process.poll() is None
+
     def family(self) -> list[psutil.Process]:
-        """Return every process of this farm but the first."""
-        return psutil.Process(self.process.pid).children(recursive=True)
+        """Return every process of this farm that runs but the first, known while that lives."""
+        self.lives()
+        return [process for process in self._family if process.is_running()]
 
     def resident_bytes(self, mark: str = "") -> int:
         """Return the RSS of the gateway, or of the children whose command line has `mark`."""
@@ -107,10 +116,7 @@ class FarmProcess:
 
     def stop(self) -> int:
         """Drain and end the farm; return its exit code. Nothing survives, even a failure."""
-        try:
-            family = self.family()
-        except psutil.NoSuchProcess:
-            family = []
+        family = self.family()
         try:
             if self.process.poll() is None:
                 self.terminate()

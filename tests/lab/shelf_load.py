@@ -37,7 +37,7 @@ ALL_AWAY: Final = (
 # As long as a host takes to boot and to join, many times over.
 BACK_S: Final = 240.0
 # A host that is off says nothing to anybody: clients have to find out.
-MISSED_S: Final = 60.0
+MISSED_S: Final = 30.0
 # What a client waits for one answer that tries again: longer than a farm may be away.
 PATIENCE_S: Final = 240.0
 # Far more tries than fit into that.

@@ -124,8 +124,10 @@ async def test_a_head_that_loses_power_is_waited_for(
     async with ShelfLoad(shelf, questions, allowed=AWAY) as load:
         with load.pulling():
             await asyncio.to_thread(shelf.head.stop)
-        await load.missed()
-        await asyncio.to_thread(shelf.head.start)
+        try:
+            await load.missed()
+        finally:
+            await asyncio.to_thread(shelf.head.start)
         await load.answers_again()
         await all_ready(shelf)
         await load.answered()
