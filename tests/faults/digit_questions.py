@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 from history import Truth
+from local_answers import local_session
 from numpy.typing import NDArray
 
 from farm import zoo
@@ -47,9 +47,7 @@ def answer_of(probabilities: NDArray[Any]) -> str:
 
 def alone(images: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
     """Yield what the model that ships answers to each image, asked by itself beside any farm."""
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = ort.InferenceSession(str(_path()), options, providers=["CPUExecutionProvider"])
+    session = local_session(_path())
     for image in images:
         yield session.run(["probabilities"], {"image": image})[0]
 

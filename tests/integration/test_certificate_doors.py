@@ -15,9 +15,9 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
-from conftest import Digits
 from farm_process import wait_until
 from guarded_farm import GuardedFarm
+from local_answers import Digits
 
 from farm.client import AdminClient, ClientTls, FarmClient
 from farm.client.codec import to_request

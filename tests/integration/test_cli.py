@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Digits
 from farm_process import FarmProcess
+from local_answers import Digits
 
 pytestmark = pytest.mark.integration
 

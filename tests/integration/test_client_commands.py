@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Digits
 from farm_process import FarmProcess, wait_until
+from local_answers import Digits
 from PIL import Image
 from served_models import DIGIT_NAMES
 

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Callable, Iterator
 
 import numpy as np
 import pytest
-from conftest import Digits
 from farm_process import FarmProcess, wait_until
+from local_answers import Digits
 from served_models import DIGIT_NAMES, SLOW_STEPS
 
 from farm.client import AdminClient, AsyncFarmClient, FarmClient, TensorMetadata

@@ -9,8 +9,9 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from conftest import Digits, Load
+from digit_load import Load
 from farm_process import FarmProcess, wait_until
+from local_answers import Digits
 from metrics_page import counted
 
 from farm.client import AdminClient

@@ -12,8 +12,9 @@ from typing import Any
 import grpc
 import psutil
 import pytest
-from conftest import Digits, Load
+from digit_load import Load
 from farm_process import FarmProcess, wait_until
+from local_answers import Digits
 from served_models import REPOSITORY
 
 from farm.client import AdminClient, AsyncFarmClient

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 import pytest
-from conftest import Load
+from digit_load import Load
 from farm_process import FarmProcess
 
 from farm.client import AdminClient

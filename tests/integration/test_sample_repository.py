@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from conftest import local_session
+from local_answers import local_session
 from served_models import REPOSITORY, SAMPLES
 
 COUNT = np.arange(32, dtype=np.int32).reshape(2, 16)

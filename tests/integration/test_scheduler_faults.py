@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Digits, Load
+from digit_load import Load
 from farm_process import FarmProcess, wait_until
 from fault_injection import damaged, disk_of, slowed, stopped
+from local_answers import Digits
 from metrics_page import counted
 from served_models import DEADLY, copy_digits, write_adder, write_negator, write_slow
 from two_gateways import TwoGateways

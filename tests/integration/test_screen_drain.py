@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
-from conftest import Load
+from digit_load import Load
 from farm_process import FarmProcess
 from screen_text import screen_text
 from textual.pilot import Pilot

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Digits
 from free_ports import free_port
+from local_answers import Digits
 from served_models import copy_digits
 from shelf_services import Shelf
 

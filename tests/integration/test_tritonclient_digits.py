@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 import tritonclient.grpc as triton
-from conftest import Digits, Load
+from digit_load import Load
 from farm_process import FarmProcess
+from local_answers import Digits
 
 from farm import zoo
 

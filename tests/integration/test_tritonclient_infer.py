@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import tritonclient.grpc as triton
-from conftest import Digits
 from farm_process import FarmProcess
+from local_answers import Digits
 from served_models import DIGIT_NAMES
 from triton_requests import COUNT, ONES, given, pair, texts
 from tritonclient.utils import InferenceServerException
