@@ -311,7 +311,8 @@ class Fleet:
         self.changed.set()
         _log.info("node_ready", node=member.node_id, versions=len(member.holds))
         await self._tidy(member)
-        if member.passing:
+        # What it refused in passing, and what it was seen to lose meanwhile.
+        if self._missing(member, again=True):
             await self._complete(member, profile)
 
     async def _complete(self, member: Member, profile: NodeProfile) -> None:

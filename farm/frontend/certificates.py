@@ -1,6 +1,7 @@
 """Certificates that callers show: until when each is good, and which the farm's CA has revoked."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -17,6 +18,7 @@ from farm.core.errors import (
     InvalidRequestError,
     UnauthenticatedError,
 )
+from farm.core.file_stamps import FileStamp, stamp_of
 from farm.core.private_files import replace_file
 from farm.core.revocations import NO_REVOCATIONS, RevocationList
 from farm.frontend.callers import ShownCertificate
@@ -53,7 +55,7 @@ class Certificates:
         # Of another CA it would be no good.
         name = f"crl-{sha256(authority_pem).hexdigest()[:16]}.pem"
         self._kept = kept_in / name
-        self._seen: Mapping[Path, tuple[int, int]] = self._stamps()
+        self._seen: Mapping[Path, FileStamp] = self._stamps()
         self._look_at = clock.monotonic() + _LOOK_S
         # Of two threads that read a list, the one that has the older must not end last.
         self._changing = RLock()
@@ -194,13 +196,10 @@ class Certificates:
             self._list = found
             _log.info("revocations_in_force", number=found.number, revoked=len(found.revocations))
 
-    def _stamps(self) -> Mapping[Path, tuple[int, int]]:
+    def _stamps(self) -> Mapping[Path, FileStamp]:
         stamps = {}
         for path in (self._published, self._kept):
             if path is not None:
-                try:
-                    status = path.stat()
-                except OSError:
-                    continue
-                stamps[path] = (status.st_mtime_ns, status.st_ino)
+                with suppress(OSError):
+                    stamps[path] = stamp_of(path)
         return stamps

@@ -9,6 +9,7 @@ import grpc
 import structlog
 
 from farm.core.errors import ConfigurationError
+from farm.core.file_stamps import FileStamp, stamp_of
 
 _log = structlog.get_logger()
 
@@ -46,7 +47,7 @@ class _Files:
 
     def __init__(self, settings: TlsSettings) -> None:
         self._settings = settings
-        self._seen: Mapping[Path, tuple[int, int]] = {}
+        self._seen: Mapping[Path, FileStamp] = {}
 
     def read(self) -> grpc.ServerCertificateConfiguration:
         """Return what the files hold."""
@@ -78,12 +79,8 @@ class _Files:
         _log.info("certificate_reloaded", certificate=str(self._settings.certificate))
         return read
 
-    def _stamps(self) -> Mapping[Path, tuple[int, int]]:
-        stamps = {}
-        for path in self._settings.files():
-            status = path.stat()
-            stamps[path] = (status.st_mtime_ns, status.st_ino)
-        return stamps
+    def _stamps(self) -> Mapping[Path, FileStamp]:
+        return {path: stamp_of(path) for path in self._settings.files()}
 
 
 def _check(settings: TlsSettings) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Final
 import structlog
 
 from farm.core.errors import ConfigurationError, UnauthenticatedError
+from farm.core.file_stamps import FileStamp, stamp_of
 from farm.core.token_files import read_tokens
 from farm.core.tokens import PREFIX, IssuedToken, TokenBook, Tokens
 
@@ -103,12 +104,11 @@ class TokenFile:
         _log.info("tokens_reloaded")
         return book
 
-    def _stamp(self) -> tuple[int, int, int, int] | None:
+    def _stamp(self) -> FileStamp | None:
         try:
-            status = self._path.stat()
+            return stamp_of(self._path)
         except OSError:
             return None
-        return status.st_mtime_ns, status.st_ino, status.st_size, status.st_mode
 
 
 class _Refusals:

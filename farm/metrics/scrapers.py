@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from farm.core.errors import ConfigurationError
+from farm.core.file_stamps import FileStamp, stamp_of
 
 
 class Admission(Protocol):
@@ -76,9 +77,5 @@ class ServerTls:
             context.verify_mode = ssl.CERT_REQUIRED
         return context
 
-    def _stamps(self) -> Mapping[Path, tuple[int, int]]:
-        return {
-            path: (status.st_mtime_ns, status.st_ino)
-            for path in self._access.files()
-            for status in (path.stat(),)
-        }
+    def _stamps(self) -> Mapping[Path, FileStamp]:
+        return {path: stamp_of(path) for path in self._access.files()}
