@@ -193,7 +193,7 @@ class Gateway:
         if self._config.handover:
             await self._listen()
         self._economy.accounting.begin()
-        await self._frontend.set_serving(True)
+        self._frontend.set_serving(True)
         self._look()
         self._keep(self._curves.run(), "curves")
         self._keep(self._economy.accounting.run(self.fleet.tell_thrift), "accounting")
@@ -226,7 +226,7 @@ class Gateway:
         loop = asyncio.get_running_loop()
         ends_at = loop.time() + self._config.drain_timeout_s
         self.dataplane.state = GatewayState.DRAINING
-        await self._frontend.begin_drain()
+        self._frontend.begin_drain()
         try:
             await asyncio.wait_for(self.engine.drained(), self._config.drain_timeout_s)
         except TimeoutError:
@@ -280,7 +280,7 @@ class Gateway:
             serving = self.dataplane.serving()
             if serving is not told:
                 told = serving
-                await self._frontend.set_serving(serving)
+                self._frontend.set_serving(serving)
 
 
 def _from_threads(events: EventLog) -> Callable[[Happening], None]:

@@ -5,7 +5,6 @@ exception's text before any servicer runs, so handlers get the raw bytes and par
 """
 
 import asyncio
-import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Any, NoReturn
@@ -100,10 +99,7 @@ class _Guarded:
             return grpc.unary_unary_rpc_method_handler(self._unary, response_serializer=serialise)
         if self._handler.stream_stream is not None:
             return grpc.stream_stream_rpc_method_handler(self._both, response_serializer=serialise)
-        yields = inspect.isasyncgenfunction(self._behaviour)
-        return grpc.unary_stream_rpc_method_handler(
-            self._stream if yields else self._writer, response_serializer=serialise
-        )
+        return grpc.unary_stream_rpc_method_handler(self._stream, response_serializer=serialise)
 
     async def _unary(self, raw: bytes, context: Context) -> Any:
         try:
@@ -120,13 +116,6 @@ class _Guarded:
                     # Whoever was let in may not be any more.
                     self._callers.check(caller)
                     yield response
-        except Exception as error:
-            await self._abort(error, context)
-
-    async def _writer(self, raw: bytes, context: Context) -> None:
-        """Serve a method that writes its answers itself, as gRPC's own health service does."""
-        try:
-            await self._behaviour(self._admit(raw, context), context)
         except Exception as error:
             await self._abort(error, context)
 

@@ -20,6 +20,7 @@ from farm.core.observer import Observer
 from farm.frontend.callers import Callers
 from farm.frontend.guard import Guard
 from farm.frontend.handlers import service_handler
+from farm.frontend.health_service import HealthService
 from farm.frontend.inference_service import InferenceService
 from farm.frontend.limits import LIMITS
 from farm.frontend.repository_service import RepositoryService
@@ -41,9 +42,6 @@ _OTHER_FILES = 512
 _AGE_SPREAD = 0.1
 _AGE_MARGIN_S = 2.0
 _LOOK_S = 0.1
-
-SERVING = health_pb2.HealthCheckResponse.SERVING
-NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +101,7 @@ class Frontend:
         extra = settings.operators
         self._operators = None if extra is None else server_credentials(extra.tls)
         self._inference = inference
-        self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]
+        self._health = HealthService(("", INFERENCE_SERVICE, ADMIN_SERVICE))
         self._guard = Guard(
             callers=callers,
             on_error=observer.error_answered,
@@ -154,7 +152,7 @@ class Frontend:
         self._ports = [self.port]
         if self._settings.operators is not None:
             self._ports.append(self._bind(self._settings.operators.address, self._operators))
-        await self.set_serving(serving)
+        self.set_serving(serving)
         await self._server.start()
         if self._settings.connection_age_s is not None and not all(map(take_port, self._ports)):
             _log.warning(
@@ -169,11 +167,9 @@ class Frontend:
         except RuntimeError as error:
             raise port_error("gRPC", address) from error
 
-    async def set_serving(self, serving: bool) -> None:
+    def set_serving(self, serving: bool) -> None:
         """Tell health checks whether requests are welcome."""
-        status = SERVING if serving else NOT_SERVING
-        for service in ("", INFERENCE_SERVICE, ADMIN_SERVICE):
-            await self._health.set(service, status)
+        self._health.set_serving(serving)
 
     async def moved(self) -> None:
         """Wait until the clients have gone over to a newer process that shares the address.
@@ -188,9 +184,9 @@ class Frontend:
         while any(map(open_connections, self._ports)) and loop.time() < give_up_at:  # noqa: ASYNC110
             await asyncio.sleep(_LOOK_S)
 
-    async def begin_drain(self) -> None:
+    def begin_drain(self) -> None:
         """Say NOT_SERVING from now on, whatever anybody sets later."""
-        await self._health.enter_graceful_shutdown()
+        self._health.drain()
 
     async def quiet(self, *, idle_s: float, at_most_s: float) -> None:
         """Wait until no call has come in for `idle_s` seconds.

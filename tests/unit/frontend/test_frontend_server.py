@@ -352,9 +352,9 @@ async def test_health_follows_what_it_is_told(farm: RunningFrontend) -> None:
     stub = health_pb2_grpc.HealthStub(farm.channel)
     for service in ("", INFERENCE_SERVICE, ADMIN_SERVICE):
         check = health_pb2.HealthCheckRequest(service=service)
-        await farm.frontend.set_serving(False)
+        farm.frontend.set_serving(False)
         assert (await stub.Check(check)).status == NOT_SERVING
-        await farm.frontend.set_serving(True)
+        farm.frontend.set_serving(True)
         assert (await stub.Check(check)).status == SERVING
     error = await refused(stub.Check(health_pb2.HealthCheckRequest(service="unknown")))
     assert error.code() is grpc.StatusCode.NOT_FOUND
@@ -368,11 +368,11 @@ async def test_health_can_be_watched_through_a_drain(farm: RunningFrontend) -> N
         return (await asyncio.wait_for(watch.read(), WAIT_S)).status  # type: ignore[no-any-return]
 
     assert await next_status() == NOT_SERVING
-    await farm.frontend.set_serving(True)
+    farm.frontend.set_serving(True)
     assert await next_status() == SERVING
-    await farm.frontend.begin_drain()
+    farm.frontend.begin_drain()
     assert await next_status() == NOT_SERVING
-    await farm.frontend.set_serving(True)
+    farm.frontend.set_serving(True)
     again = await stub.Check(health_pb2.HealthCheckRequest(service=""))
     assert again.status == NOT_SERVING
     watch.cancel()
