@@ -41,7 +41,7 @@ class Access:
             ConfigurationError: certificates or tokens cannot be read.
         """
         tls = _tls(config.tls)
-        tokens = TokenFile(config.tokens) if config.tokens is not None else None
+        tokens = TokenFile(config.tokens, clock) if config.tokens is not None else None
         certificates = _certificates(config, clock)
         scrapers = None
         if tls is not None and not on_loopback(config.metrics):

@@ -2,7 +2,6 @@
 
 import asyncio
 import inspect
-import math
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import aclosing, contextmanager
 from typing import Any, Final, NamedTuple
@@ -14,6 +13,7 @@ from farm.core.errors import ErrorCode, FarmError
 from farm.core.text import printable
 from farm.frontend.callers import calling
 from farm.frontend.grpc_types import Context
+from farm.frontend.rarely import Rarely
 from farm.pb.services import ADMIN_SERVICE, INFERENCE_SERVICE
 
 _log = structlog.get_logger()
@@ -22,7 +22,9 @@ _log = structlog.get_logger()
 _MAX_ACTION: Final = 200
 _MAX_SUBJECT: Final = 200
 _MAX_REASON: Final = 400
-# Strangers who knock without end must not crowd out what else happened.
+# Who calls may leave, or be let in no more, in the middle of it.
+_CUT_OFF: Final = "its call was cut off before it had ended"
+# Who knocks without end must not crowd out what else happened.
 _REFUSALS_APART_S: Final = 10.0
 
 
@@ -71,8 +73,7 @@ class Acts:
     def __init__(self, *, farm: str, tell: Callable[[Act], None]) -> None:
         self._farm = farm
         self._tell = tell
-        self._refused_at = -math.inf
-        self._untold = 0
+        self._refusals = Rarely(apart_s=_REFUSALS_APART_S)
 
     def watched(self, method: str, behaviour: Any) -> Any:
         """Return what serves a method and tells how that ended, if the method is an act."""
@@ -92,18 +93,19 @@ class Acts:
 
         return stream if inspect.isasyncgenfunction(behaviour) else unary
 
-    def refused(self, method: str, actor: str, error: FarmError) -> None:
-        """Tell of a call that was turned away before it was looked into, if it was for an act."""
+    def refused(self, method: str, actor: str, error: FarmError, *, source: str) -> None:
+        """Tell of a call that was turned away before it was looked into, if it was for an act.
+
+        Of each `source` it is told every ten seconds at most.
+        """
         if method not in _ACTS:
             return
-        now = asyncio.get_running_loop().time()
-        if now - self._refused_at < _REFUSALS_APART_S:
-            self._untold += 1
+        untold = self._refusals.due(source, asyncio.get_running_loop().time())
+        if untold is None:
             return
         reason = error.message
-        if self._untold:
-            reason += f" ({self._untold} more were refused since the last that was told)"
-        self._refused_at, self._untold = now, 0
+        if untold:
+            reason += f" ({untold} more were refused since the last that was told)"
         self._told(_Deed(method.rpartition("/")[2]), actor, error.code, reason)
 
     @contextmanager
@@ -120,7 +122,7 @@ class Acts:
             self._told(deed, actor, ErrorCode.INTERNAL, "the gateway's log says why")
             raise
         except BaseException:
-            self._told(deed, actor, ErrorCode.CANCELLED, "its caller left before it had ended")
+            self._told(deed, actor, ErrorCode.CANCELLED, _CUT_OFF)
             raise
         self._told(deed, actor)
 

@@ -145,15 +145,17 @@ class _Guarded:
                 yield request
 
     def _admit(self, raw: bytes, context: Context) -> Any:
-        actor = ""
+        caller = None
         try:
             caller = self._callers.identify(context)
-            actor = caller.name
             self._permit(caller, role_for(self._method))
             request = self._parse(raw)
             self._permit(caller, role_for_request(self._method, request))
         except FarmError as error:
-            self._acts.refused(self._method, actor or place_of(context.peer()), error)
+            actor = caller.name if caller else place_of(context.peer())
+            # Strangers have as many addresses as they like: together they are one source.
+            source = caller.client_key if caller and caller.role else ""
+            self._acts.refused(self._method, actor, error, source=source)
             raise
         begin_call(caller)
         return request

@@ -1,7 +1,6 @@
 """Who shows a bearer token, by a file that may change while the gateway serves."""
 
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
@@ -9,10 +8,12 @@ from typing import Any, Final
 
 import structlog
 
+from farm.core.clock import Clock
 from farm.core.errors import ConfigurationError, UnauthenticatedError
 from farm.core.file_stamps import FileStamp, stamp_of
 from farm.core.token_files import read_tokens
 from farm.core.tokens import PREFIX, IssuedToken, TokenBook, Tokens
+from farm.frontend.rarely import Rarely
 
 _log = structlog.get_logger()
 
@@ -35,18 +36,19 @@ class TokenFile:
     nothing.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, clock: Clock) -> None:
         """Read the file.
 
         Raises:
             ConfigurationError: it cannot be read, others can read it too, or it is damaged.
         """
         self._path = path
+        self._clock = clock
         self._seen = self._stamp()
         self._book = TokenBook(read_tokens(path))
-        self._look_at = time.monotonic() + _LOOK_S
+        self._look_at = clock.monotonic() + _LOOK_S
         self._reading = Lock()
-        self._refusals = _Refusals()
+        self._refusals = Rarely(apart_s=_REFUSALS_APART_S)
 
     def holder(self, text: str, *, place: str) -> IssuedToken:
         """Return whose token it is; `place` is where it came from, for the log.
@@ -56,14 +58,16 @@ class TokenFile:
         """
         self._look()
         try:
-            return self._book.holder(text, now=datetime.now(UTC))
+            return self._book.holder(text, now=self._now())
         except UnauthenticatedError:
             # It may have been issued since.
             self._follow()
         try:
-            return self._book.holder(text, now=datetime.now(UTC))
+            return self._book.holder(text, now=self._now())
         except UnauthenticatedError:
-            self._refusals.note(place)
+            more_before = self._refusals.due("", self._clock.monotonic())
+            if more_before is not None:
+                _log.warning("token_refused", place=place, more_before=more_before)
             raise
 
     def check(self, token: IssuedToken) -> None:
@@ -73,10 +77,13 @@ class TokenFile:
             UnauthenticatedError: it is not.
         """
         self._look()
-        self._book.check(token, now=datetime.now(UTC))
+        self._book.check(token, now=self._now())
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._clock.unix_ns() / 1e9, UTC)
 
     def _look(self) -> None:
-        now = time.monotonic()
+        now = self._clock.monotonic()
         if now >= self._look_at:
             self._look_at = now + _LOOK_S
             self._follow()
@@ -109,23 +116,6 @@ class TokenFile:
             return stamp_of(self._path)
         except OSError:
             return None
-
-
-class _Refusals:
-    """Tells of tokens that were refused: the first at once, then how many, every ten seconds."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._told_at: float | None = None
-        self._untold = 0
-
-    def note(self, place: str) -> None:
-        now = self._clock()
-        if self._told_at is not None and now - self._told_at < _REFUSALS_APART_S:
-            self._untold += 1
-            return
-        _log.warning("token_refused", place=place, more_before=self._untold)
-        self._told_at, self._untold = now, 0
 
 
 def token_of(metadata: Iterable[tuple[str, Any]] | None) -> str | None:

@@ -20,6 +20,7 @@ from farm.pb import open_inference_pb2 as oip
 
 WAIT_S = 10.0
 HERE = "127.0.0.1"
+ACT = "/farm.v1.FarmAdmin/NodeAction"
 # These show the farm's insides and leave it as it is.
 READERS = {
     "Version", "WatchSnapshots", "DescribeModel", "Ledger", "LedgerRecords", "Terms",
@@ -138,7 +139,7 @@ async def test_who_leaves_before_the_end_is_told_too() -> None:
         assert (act.action, act.subject, act.code) == ("calibrate", "pi-3", ErrorCode.CANCELLED)
 
 
-async def test_a_stranger_is_told_of_and_does_not_crowd_out_what_else_happened(
+async def test_a_stranger_is_told_of(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("farm.frontend.callers.is_loopback", lambda _: False)
@@ -150,15 +151,33 @@ async def test_a_stranger_is_told_of_and_does_not_crowd_out_what_else_happened(
         (act,) = frontend.acts
         assert (act.action, act.subject, act.actor) == ("NodeAction", "shelf", HERE)
         assert act.code is ErrorCode.UNAUTHENTICATED
-        monkeypatch.setattr(module, "_REFUSALS_APART_S", 0.0)
-        await told(frontend, "NodeAction", asked)
-        assert "(4 more were refused" in frontend.acts[1].reason
         assert frontend.cordons.drawn == []
+
+
+async def test_strangers_are_told_once_in_a_while_and_hold_up_nobody_else() -> None:
+    told: list[Act] = []
+    acts = Acts(farm="shelf", tell=told.append)
+    for actor, source in [("10.0.0.7", ""), ("10.0.0.8", ""), ("ann", "id:ann"), ("ann", "id:ann")]:
+        acts.refused(ACT, actor, PermissionDeniedError("no"), source=source)
+    assert [act.actor for act in told] == ["10.0.0.7", "ann"]
+
+
+async def test_it_is_told_how_many_were_refused_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[Act] = []
+    monkeypatch.setattr(module, "_REFUSALS_APART_S", 0.05)
+    acts = Acts(farm="shelf", tell=told.append)
+    for _ in range(5):
+        acts.refused(ACT, "10.0.0.7", PermissionDeniedError("no"), source="")
+    await asyncio.sleep(0.06)
+    acts.refused(ACT, "10.0.0.7", PermissionDeniedError("no"), source="")
+    assert [act.reason for act in told] == [
+        "no", "no (4 more were refused since the last that was told)",
+    ]  # fmt: skip
 
 
 async def test_only_calls_for_acts_are_told_when_turned_away() -> None:
     told: list[Act] = []
     acts = Acts(farm="shelf", tell=told.append)
-    acts.refused("/farm.v1.FarmAdmin/NodeAction", "10.0.0.7", PermissionDeniedError("no"))
-    acts.refused("/farm.v1.FarmAdmin/Version", "10.0.0.7", PermissionDeniedError("no"))
+    for method in (ACT, "/farm.v1.FarmAdmin/Version"):
+        acts.refused(method, "10.0.0.7", PermissionDeniedError("no"), source="")
     assert [act.actor for act in told] == ["10.0.0.7"]

@@ -15,6 +15,7 @@ from tritonclient.grpc import InferenceServerClient, InferenceServerException, I
 from farm.client import AdminClient, AsyncFarmClient, ClientTls, FarmClient
 from farm.client.codec import to_request
 from farm.client.load.generator import LoadPlan, run_load
+from farm.core.clock import SystemClock
 from farm.core.errors import (
     ConfigurationError,
     ErrorCode,
@@ -58,7 +59,7 @@ class Issued:
         write_tokens(self.path, self.tokens)
 
     def file(self) -> TokenFile:
-        return TokenFile(self.path)
+        return TokenFile(self.path, SystemClock())
 
 
 @pytest.fixture(autouse=True)

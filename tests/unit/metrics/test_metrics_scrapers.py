@@ -13,6 +13,7 @@ import pytest
 from farm_certificates import new_authority, write_certificate
 from prometheus_client import CollectorRegistry, Counter
 
+from farm.core.clock import SystemClock
 from farm.core.errors import ConfigurationError
 from farm.core.host_tls import HostTls
 from farm.core.identities import IdentityKind
@@ -64,7 +65,7 @@ def serve(own: HostTls) -> Iterator[Callable[..., int]]:
                 certificate=own.certificate,
                 key=own.key,
                 clients_ca=own.ca if mutual else None,
-                admits=ScrapeAdmission(tokens=TokenFile(tokens) if tokens else None),
+                admits=ScrapeAdmission(tokens=TokenFile(tokens, SystemClock()) if tokens else None),
             )
             made = MetricsServer(registry, host=HOST, port=0, access=access)
             servers.enter_context(closing(made))
