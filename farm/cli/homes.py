@@ -15,7 +15,8 @@ def farm_here(
     """Return where farms are kept, and the name of the one that a command means.
 
     Raises:
-        ConfigurationError: it names none and none is current; `otherwise` is what else to do.
+        ConfigurationError: it names none and none is current, or one that is not kept here;
+            `otherwise` is what else to do.
     """
     from farm.contexts import FarmHome
 
@@ -24,5 +25,11 @@ def farm_here(
     if farm is None:
         raise ConfigurationError(
             f"no farm is current here; name one with --context, or {otherwise}"
+        )
+    if not home.folder(farm).path.is_dir():
+        known = ", ".join(home.farms()) or "none"
+        raise ConfigurationError(
+            f"there is no farm '{farm}' in {home.path} (known: {known}); name another with"
+            f" --context, or {otherwise}"
         )
     return home, farm

@@ -51,10 +51,11 @@ def issue(
     """Issue a token and print it, this once: what is kept of it is a hash."""
     with farm_errors():
         from farm.cli.tables import print_json
-        from farm.core.token_files import changing, kept_tokens, write_tokens
+        from farm.core.private_files import locked
+        from farm.core.token_files import kept_tokens, write_tokens
 
         place, told = _place(file, context)
-        with changing(place):
+        with locked(place):
             tokens, secret = kept_tokens(place).issue(name, role, now=datetime.now(UTC), days=days)
             write_tokens(place, tokens)
         made = tokens.issued[-1]
@@ -111,10 +112,11 @@ def revoke(
     """Take a token back."""
     with farm_errors():
         from farm.cli.tables import print_json
-        from farm.core.token_files import changing, kept_tokens, write_tokens
+        from farm.core.private_files import locked
+        from farm.core.token_files import kept_tokens, write_tokens
 
         place, told = _place(file, context)
-        with changing(place):
+        with locked(place):
             tokens = kept_tokens(place).revoke(name, now=datetime.now(UTC))
             write_tokens(place, tokens)
         sys.stderr.write(f"the token of {name} is taken back.\n{told}\n")

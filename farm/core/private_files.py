@@ -1,7 +1,9 @@
 """Files that are replaced whole, and secrets that nobody else can read."""
 
+import fcntl
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
 from typing import Final
@@ -35,6 +37,24 @@ def replace_file(path: Path, content: bytes, *, mode: int = PUBLIC) -> None:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
         raise ConfigurationError(f"{path} cannot be written: {error.strerror}") from error
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Let nobody else who locks it change a file meanwhile, from its reading to its replacement.
+
+    Raises:
+        ConfigurationError: its folder cannot be written.
+    """
+    lock = path.with_name(f".{path.name}.lock")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file = lock.open("ab")
+    except OSError as error:
+        raise ConfigurationError(f"{lock} cannot be written: {error.strerror}") from error
+    with file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def read_private(path: Path) -> bytes:

@@ -1,8 +1,5 @@
 """The file in which a farm's tokens are kept, as hashes: its owner's alone, replaced whole."""
 
-import fcntl
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from farm.core.errors import ConfigurationError
@@ -42,21 +39,3 @@ def write_tokens(path: Path, tokens: Tokens) -> None:
         ConfigurationError: the file cannot be written; the old one is as it was.
     """
     replace_file(path, tokens.to_json(), mode=PRIVATE)
-
-
-@contextmanager
-def changing(path: Path) -> Iterator[None]:
-    """Let nobody else change the file meanwhile: what was taken back must not come back.
-
-    Raises:
-        ConfigurationError: its folder cannot be written.
-    """
-    lock = path.with_name(f".{path.name}.lock")
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file = lock.open("ab")
-    except OSError as error:
-        raise ConfigurationError(f"{lock} cannot be written: {error.strerror}") from error
-    with file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

@@ -1,6 +1,6 @@
 """Certificates that callers show: until when each is good, and which the farm's CA has revoked."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -49,24 +49,21 @@ class Certificates:
         self._published = published
         self._clock = clock
         self._list = NO_REVOCATIONS
-        authority_pem = read_if_there(ca)
-        if authority_pem is None:
-            raise ConfigurationError(f"tls: {ca} is not there; `farm bootstrap` puts it there")
         # Of another CA it would be no good.
-        name = f"crl-{sha256(authority_pem).hexdigest()[:16]}.pem"
+        name = f"crl-{sha256(self._authority_pem()).hexdigest()[:16]}.pem"
         self._kept = kept_in / name
         self._seen: Mapping[Path, FileStamp] = self._stamps()
         self._look_at = clock.monotonic() + _LOOK_S
         # Of two threads that read a list, the one that has the older must not end last.
         self._changing = RLock()
-        bad = list(self._read())
+        bad = self._read()
         if bad and self._list is NO_REVOCATIONS:
             raise ConfigurationError(
-                f"tls: {bad[0]}; `farm bootstrap` puts a good one there. Without it those who were"
-                " revoked would be let in"
+                f"tls: {bad[0].message}; `farm bootstrap` puts a good one there. Without it those"
+                " who were revoked would be let in"
             )
-        for reason in bad:
-            _log.warning("revocations_not_taken", reason=reason)
+        self._faults: Sequence[str] = ()
+        self._tell(bad)
 
     @property
     def in_force(self) -> RevocationList:
@@ -126,10 +123,9 @@ class Certificates:
     def _take(self, list_pem: bytes) -> RevocationList:
         self._look()
         try:
-            found = read_revocations(list_pem, self._ca.read_bytes())
-        except (IntegrityError, OSError) as error:
-            reason = error.message if isinstance(error, FarmError) else "the CA cannot be read"
-            raise InvalidRequestError(f"{reason}; the one in force stays") from error
+            found = read_revocations(list_pem, self._authority_pem())
+        except (IntegrityError, ConfigurationError) as error:
+            raise InvalidRequestError(f"{error.message}; the one in force stays") from error
         if found != self._list and (reason := found.why_not_after(self._list)):
             raise InvalidRequestError(
                 f"this list of revoked certificates is not taken: {reason}; the one in force"
@@ -151,38 +147,68 @@ class Certificates:
         """Read the lists again if they have changed."""
         if self._clock.monotonic() < self._look_at:
             return
-        with self._changing:
+        # Whoever holds it puts a list in force just now, and syncs it to a disk: calls go on.
+        if not self._changing.acquire(blocking=False):
+            return
+        try:
             self._look_at = self._clock.monotonic() + _LOOK_S
             stamps = self._stamps()
             if stamps != self._seen:
-                self._seen = stamps
-                for reason in self._read():
-                    _log.warning("revocations_not_taken", reason=reason)
+                bad = self._read()
+                self._tell(bad)
+                # What could not be read may be readable yet; what is damaged stays so.
+                if all(isinstance(error, IntegrityError) for error in bad):
+                    self._seen = stamps
+        finally:
+            self._changing.release()
 
-    def _read(self) -> Iterator[str]:
-        """Put what the files hold in force as far as it is newer; yield what is wrong with them."""
+    def _tell(self, bad: Sequence[FarmError]) -> None:
+        """Log what is wrong with the files, once for as long as it is."""
+        faults = [error.message for error in bad]
+        for reason in faults:
+            if reason not in self._faults:
+                _log.warning("revocations_not_taken", reason=reason)
+        self._faults = faults
+
+    def _read(self) -> Sequence[FarmError]:
+        """Put what the files hold in force as far as it is newer; return what is wrong with them.
+
+        An `IntegrityError` is of what a file holds, any other of reading it.
+        """
+        bad: list[FarmError] = []
         # What is kept is what was in force last; only what may follow that comes after it.
         for path in (self._kept, self._published):
             try:
                 list_pem = None if path is None else read_if_there(path)
                 if path is None or list_pem is None:
                     continue
-                found = read_revocations(list_pem, self._ca.read_bytes(), str(path))
+                found = read_revocations(list_pem, self._authority_pem(), str(path))
             except (IntegrityError, ConfigurationError) as error:
-                yield error.message
-                continue
-            except OSError as error:
-                yield f"{self._ca} cannot be read ({error.strerror})"
+                bad.append(error)
                 continue
             # An older one is where it was put first, and a newer one has come since.
             if found.number <= self._list.number:
                 continue
             if reason := found.why_not_after(self._list):
-                yield f"{path}: {reason}"
+                bad.append(IntegrityError(f"{path}: {reason}"))
                 continue
             self._adopt(found)
             if path == self._published:
                 self._keep(list_pem)
+        return bad
+
+    def _authority_pem(self) -> bytes:
+        """Return the CA as it is now.
+
+        Raises:
+            ConfigurationError: it cannot be read.
+        """
+        authority_pem = read_if_there(self._ca)
+        if authority_pem is None:
+            raise ConfigurationError(
+                f"tls: {self._ca} is not there; `farm bootstrap` puts it there"
+            )
+        return authority_pem
 
     def _keep(self, list_pem: bytes) -> None:
         try:

@@ -1,5 +1,6 @@
 """The part of `farm.v1.FarmAdmin` that lets certificates in no more."""
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from farm.core.errors import UnsupportedError
@@ -25,5 +26,6 @@ class RevocationService:
                 "this gateway asks nobody for a certificate, so none can be kept out; set tls, or"
                 " operators, in its configuration"
             )
-        in_force = self._certificates.take(request.list_pem)
+        # It syncs a file, and an SD card may take seconds over that.
+        in_force = await asyncio.to_thread(self._certificates.take, request.list_pem)
         return pb.RevokeResponse(revoked=len(in_force.revocations))

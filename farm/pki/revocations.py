@@ -12,7 +12,7 @@ from typing import Final
 from cryptography import x509
 
 from farm.core.errors import ConfigurationError, IntegrityError
-from farm.core.private_files import replace_file
+from farm.core.private_files import locked, replace_file
 from farm.core.revocations import (
     NO_REVOCATIONS,
     Revocation,
@@ -80,16 +80,19 @@ def revoke(
     Raises:
         IntegrityError, ConfigurationError: as `kept_revocations`, or it cannot be written.
     """
-    before = kept_revocations(folder)
-    new = {
-        serial: Revocation(serial=serial, revoked_at=now.replace(microsecond=0), reason=reason)
-        for serial in serials
-        if serial not in before.revocations
-    }
-    # By the time, so that a list made from a restored backup is newer than one made before.
-    number = max(before.number + 1, int(now.timestamp()))
-    listed = RevocationList(number=number, revocations={**before.revocations, **new})
-    replace_file(folder / REVOCATIONS_FILE, authority.sign_revocations(listed, now=now))
+    path = folder / REVOCATIONS_FILE
+    # What another command puts on it meanwhile must not be let in again.
+    with locked(path):
+        before = kept_revocations(folder)
+        new = {
+            serial: Revocation(serial=serial, revoked_at=now.replace(microsecond=0), reason=reason)
+            for serial in serials
+            if serial not in before.revocations
+        }
+        # By the time, so that a list made from a restored backup is newer than one made before.
+        number = max(before.number + 1, int(now.timestamp()))
+        listed = RevocationList(number=number, revocations={**before.revocations, **new})
+        replace_file(path, authority.sign_revocations(listed, now=now))
     return listed
 
 

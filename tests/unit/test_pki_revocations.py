@@ -1,6 +1,7 @@
 """Lists of revoked certificates: what the CA signs, and what is taken for its list."""
 
 import ssl
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -131,3 +132,14 @@ def test_a_list_with_a_changed_byte_is_refused_in_words(data: st.DataObject) -> 
 def test_what_is_no_list_is_refused_in_words(pem: bytes) -> None:
     with pytest.raises(IntegrityError, match="damaged, or none"):
         read_revocations(pem, AUTHORITY.certificate_pem)
+
+
+def test_commands_that_revoke_at_once_lose_nothing(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_bytes(AUTHORITY.certificate_pem)
+
+    def put(serial: int) -> None:
+        revoke(AUTHORITY, tmp_path, [serial], reason=RevocationReason.UNSPECIFIED, now=NOW)
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(put, range(1, 21)))
+    assert set(kept_revocations(tmp_path).revocations) == set(range(1, 21))

@@ -157,3 +157,9 @@ def test_a_support_bundle_holds_none() -> None:
         assert MASK in shown and "2" * 8 not in shown, shown
     settings = {"FARM_TOKEN": "x1y2z3", "FARM_TOKEN_FILE": "/run/ci.token", "tokens": "t.json"}
     assert redactor.data(settings) == dict.fromkeys(settings, MASK)
+
+
+def test_a_farm_that_is_not_kept_here_is_none_to_issue_for(home: FarmHome) -> None:
+    said = fails(2, "tokens", "issue", "ci", "--context", "shlef")
+    assert "there is no farm 'shlef'" in said and "known: shelf" in said
+    assert not home.folder("shlef").path.exists()

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from farm.core.errors import ConfigurationError
+from farm.core.private_files import locked
 from farm.core.roles import Role
-from farm.core.token_files import changing, kept_tokens, read_tokens, write_tokens
+from farm.core.token_files import kept_tokens, read_tokens, write_tokens
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 
@@ -19,7 +20,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def issue(file: Path, name: str) -> None:
-    with changing(file):
+    with locked(file):
         write_tokens(file, kept_tokens(file).issue(name, Role.INFER, now=NOW, days=1)[0])
 
 

@@ -1,17 +1,22 @@
 """What a gateway knows of revoked certificates, through files that come, change and are spoilt."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event
 
 import pytest
+from structlog.testing import capture_logs
 
 from farm.core.errors import ConfigurationError, InvalidRequestError, UnauthenticatedError
 from farm.core.identities import Identity, IdentityKind
 from farm.core.revocations import Revocation, RevocationList, RevocationReason
+from farm.frontend import certificates as module
 from farm.frontend.callers import ShownCertificate
 from farm.frontend.certificates import Certificates
 from farm.pki import Authority
 
+WAIT_S = 10.0
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 AUTHORITY = Authority.create("shelf", now=NOW)
 OTHER = Authority.create("shelf", now=NOW)
@@ -190,3 +195,45 @@ def test_a_full_disk_does_not_keep_a_list_out_of_force(place: Place) -> None:
     with pytest.raises(ConfigurationError, match="in force, and forgotten"):
         certificates.take(signed(5, 1))
     assert certificates.in_force.number == 5
+
+
+def test_calls_go_on_while_a_list_is_synced(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    syncing, synced = Event(), Event()
+
+    def slowly(_path: Path, _content: bytes) -> None:
+        syncing.set()
+        assert synced.wait(WAIT_S)
+
+    monkeypatch.setattr(module, "replace_file", slowly)
+    certificates = place.start()
+    with ThreadPoolExecutor(1) as other:
+        taken = other.submit(certificates.take, signed(5, bob(certificates).serial))
+        assert syncing.wait(WAIT_S)
+        place.later()
+        # It waits for nobody, and the list counts already.
+        with pytest.raises(UnauthenticatedError):
+            certificates.check(bob(certificates))
+        assert not taken.done()
+        synced.set()
+        assert taken.result(WAIT_S).number == 5
+
+
+def test_a_list_that_could_not_be_read_is_read_when_it_can_be(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificates = place.start()
+    place.published.write_bytes(signed(5, 1))
+    with monkeypatch.context() as short, capture_logs() as logged:
+        short.setattr(module, "read_if_there", no_descriptor_left)
+        for _ in range(3):
+            place.later()
+            certificates.check(bob(certificates))
+    assert certificates.in_force.number == 0
+    assert [line["event"] for line in logged] == ["revocations_not_taken"] * 2  # a file each
+    place.later()
+    certificates.check(bob(certificates))
+    assert certificates.in_force.number == 5
+
+
+def no_descriptor_left(path: Path) -> bytes:
+    raise ConfigurationError(f"{path} cannot be read: Too many open files")
