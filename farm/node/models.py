@@ -79,7 +79,7 @@ class NodeModels:
         )
         self._qualifying = Lock()
         self._ready: dict[str, _Ready] = {}
-        # Held while a digest becomes ready, or is found damaged on a thread of its own.
+        # Held while a digest becomes ready or ceases to be: a batch's thread may find it damaged.
         self._changing = Lock()
 
     @property
@@ -226,7 +226,8 @@ class NodeModels:
     def unload(self, digest: str) -> None:
         """Forget a model. A batch that runs now ends its run."""
         with self._qualifying:
-            ready = self._ready.pop(digest, None)
+            with self._changing:
+                ready = self._ready.pop(digest, None)
             if ready is not None:
                 self._store.discard(ready.trial.folder)
             self._forget(digest)
@@ -299,6 +300,8 @@ class NodeModels:
             with self._changing:
                 if self._ready.get(digest) is ready:
                     del self._ready[digest]
+            # Its next load brings its own.
+            self._store.discard(ready.trial.folder)
             if isinstance(error, IntegrityError):
                 raise
             raise ModelUnavailableError("the model is not on this node any more") from error

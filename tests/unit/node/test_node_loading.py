@@ -224,6 +224,8 @@ def test_a_node_is_ready_no_more_for_files_that_changed_on_disk(tmp_path: Path, 
         assert (kind, retryable) == ("failed", True)
         assert code == (ErrorCode.MODEL_UNAVAILABLE if fault == "gone" else ErrorCode.INTEGRITY)
         assert wanted.digest not in node.vitals().digests
+        # What it was tried with is given back too: only the other model's is left.
+        assert len(list((tmp_path / "cache" / "trials").iterdir())) == 1
         with suppress(IntegrityError):
             node.load(wanted, contents(data))
         node.load(wanted, contents(data))
