@@ -62,8 +62,8 @@ class Certificates:
                 f"tls: {bad[0].message}; `farm bootstrap` puts a good one there. Without it those"
                 " who were revoked would be let in"
             )
-        self._faults: Sequence[str] = ()
-        self._tell(bad)
+        self._told: tuple[Mapping[Path, FileStamp], Sequence[str]] = ({}, ())
+        self._tell(self._seen, bad)
 
     @property
     def in_force(self) -> RevocationList:
@@ -155,20 +155,20 @@ class Certificates:
             stamps = self._stamps()
             if stamps != self._seen:
                 bad = self._read()
-                self._tell(bad)
+                self._tell(stamps, bad)
                 # What could not be read may be readable yet; what is damaged stays so.
                 if all(isinstance(error, IntegrityError) for error in bad):
                     self._seen = stamps
         finally:
             self._changing.release()
 
-    def _tell(self, bad: Sequence[FarmError]) -> None:
-        """Log what is wrong with the files, once for as long as it is."""
-        faults = [error.message for error in bad]
-        for reason in faults:
-            if reason not in self._faults:
-                _log.warning("revocations_not_taken", reason=reason)
-        self._faults = faults
+    def _tell(self, stamps: Mapping[Path, FileStamp], bad: Sequence[FarmError]) -> None:
+        """Log what is wrong with files, once for as long as they and it are the same."""
+        told = (stamps, [error.message for error in bad])
+        if told != self._told:
+            self._told = told
+            for error in bad:
+                _log.warning("revocations_not_taken", reason=error.message)
 
     def _read(self) -> Sequence[FarmError]:
         """Put what the files hold in force as far as it is newer; return what is wrong with them.

@@ -55,6 +55,13 @@ class Reply:
     outcome: Answer | Failure
 
 
+# While no node is left there is nothing but these to be told.
+NO_NODE_LEFT: Final = (
+    ErrorCode.MODEL_UNAVAILABLE,
+    ErrorCode.NODE_LOST,
+    ErrorCode.QUEUE_TIMEOUT,
+)
+
 # What a model, by its digest, answers to a question.
 Truth = Mapping[tuple[str, str], str]
 
@@ -72,6 +79,12 @@ class History:
         """Yield the answers that came in a time."""
         for reply in self.replies:
             if since_s <= reply.at_s < until_s and isinstance(reply.outcome, Answer):
+                yield reply, reply.outcome
+
+    def failures(self) -> Iterator[tuple[Reply, Failure]]:
+        """Yield what else was told."""
+        for reply in self.replies:
+            if isinstance(reply.outcome, Failure):
                 yield reply, reply.outcome
 
     def latencies_s(self, *, since_s: float = 0.0, until_s: float = inf) -> list[float]:

@@ -3,10 +3,15 @@
 import asyncio
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 
+import numpy as np
 import pytest
+from cordoned import without
 from digit_questions import MODEL, Questions
 from farm_process import FarmProcess
 from fault_injection import disk_of
@@ -15,12 +20,12 @@ from history import violations
 from recorded_load import RecordedLoad
 from served_models import adder, copy_digits, write_adder
 
-from farm.client import AdminClient
+from farm.client import AdminClient, AsyncFarmClient
 from farm.core.errors import FarmError
 
 pytestmark = [pytest.mark.integration, pytest.mark.faults, pytest.mark.timeout(300)]
 
-VICTIM = "local-2"
+VICTIM, OTHERS = "local-2", ("local-1", "local-3")
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +72,8 @@ def remove(path: Path) -> None:
     path.unlink()
 
 
-FAULTS = [flip, cut, swap, link, remove]
+# What changes a file does so by each of its names, once; what changes names is done to each.
+FAULTS = [(flip, False), (cut, False), (swap, False), (link, True), (remove, True)]
 
 
 def kept_files(farm: FarmProcess) -> list[Path]:
@@ -75,6 +81,18 @@ def kept_files(farm: FarmProcess) -> list[Path]:
     disk = disk_of(farm, VICTIM)
     folders = (disk / "blobs", disk / "models")
     return [path for each in folders for path in each.rglob("*") if path.is_file()]
+
+
+def has_whole(farm: FarmProcess, model: Path) -> bool:
+    """Whether the victim has a model's file, to keep and to open, as it is in the repository."""
+    content = model.read_bytes()
+    blob = disk_of(farm, VICTIM) / "blobs" / sha256(content).hexdigest()
+    opened = (path for path in kept_files(farm) if path.name == model.name)
+    with suppress(FileNotFoundError):
+        return blob.read_bytes() == content and any(
+            path.read_bytes() == content and not path.is_symlink() for path in opened
+        )
+    return False
 
 
 def serves(admin: AdminClient, *, incarnation: str = "") -> bool:
@@ -85,28 +103,39 @@ def serves(admin: AdminClient, *, incarnation: str = "") -> bool:
     )
 
 
-async def close_sessions(farm: FarmProcess, admin: AdminClient) -> None:
-    """Have every node close the digits' session: loading another model opens that one."""
-    await asyncio.to_thread(admin.load, "changing", timeout_s=60)
+async def close_session(farm: FarmProcess, admin: AdminClient) -> None:
+    """Have the victim close the digits' session: it opens another model's to run that."""
+    async with without(admin, *OTHERS), AsyncFarmClient(farm.grpc) as client:
+        answer = await client.infer("changing", {"x": np.zeros((1, 4), np.float32)}, timeout_s=60)
+        assert answer.receipt.node == VICTIM
 
 
-@pytest.mark.parametrize("damage", FAULTS)
+@pytest.mark.parametrize(
+    ("damage", "by_name"), FAULTS, ids=[damage.__name__ for damage, _ in FAULTS]
+)
 async def test_damaged_files_of_a_node_are_fetched_anew(
-    farm: FarmProcess, questions: Questions, damage: Callable[[Path], None]
+    farm: FarmProcess,
+    questions: Questions,
+    models: Path,
+    damage: Callable[[Path], None],
+    by_name: bool,
 ) -> None:
+    digits = models / MODEL / "1" / "model.onnx"
     with AdminClient(farm.grpc) as admin:
         await until(lambda: serves(admin), "every node serves")
-        await close_sessions(farm, admin)
-        # A folder of a model links to its blobs: what is damaged is so by both names, once.
-        files = {path.stat().st_ino: path for path in kept_files(farm)}
+        await close_session(farm, admin)
+        assert has_whole(farm, digits)
+        files = {str(path) if by_name else path.stat().st_ino: path for path in kept_files(farm)}
         for path in files.values():
             damage(path)
+        assert not has_whole(farm, digits)
         async with RecordedLoad(farm.grpc, questions, callers=16) as load:
+            await until(lambda: has_whole(farm, digits), "the node has fetched the model anew")
             await until(lambda: serves(admin), "the node serves again")
-            await load.answered(600)
+            back = time.monotonic()
+            await load.answered(1000)
     assert violations(load.history, questions.truth) == []
-    nodes = {answer.node for _, answer in load.history.answers()}
-    assert nodes <= {"local-1", "local-2", "local-3"}
+    assert VICTIM in {answer.node for _, answer in load.history.answers(since_s=back)}
     await settled(farm.metrics)
 
 

@@ -11,18 +11,15 @@ from digit_questions import MODEL, Questions
 from farm_process import FarmProcess
 from faulty_farm import measured, settled, until
 from figures import FaultFigures
-from history import violations
+from history import NO_NODE_LEFT, violations
 from new_batches import NewBatches
 from recorded_load import RecordedLoad
 
 from farm.client import AdminClient
-from farm.core.errors import ErrorCode
 
 pytestmark = [pytest.mark.integration, pytest.mark.faults]
 
 NODES = ("local-1", "local-2", "local-3", "local-4")
-# While no node is left there is nothing but these to be told.
-NO_NODE_LEFT = (ErrorCode.MODEL_UNAVAILABLE, ErrorCode.NODE_LOST, ErrorCode.QUEUE_TIMEOUT)
 
 
 @pytest.fixture(scope="module")
@@ -102,11 +99,15 @@ async def test_when_all_nodes_are_lost_clients_wait_for_new_ones(
         await until(lambda: all_ready(admin), "every node is ready")
         async with (
             RecordedLoad(farm.grpc, questions, callers=8, retries=20, timeout_s=60) as patient,
-            RecordedLoad(farm.grpc, questions, callers=8, pause_s=0.01) as told,
+            # Many who ask seldom: some of them ask first when no node is left.
+            RecordedLoad(farm.grpc, questions, callers=64, pause_s=0.5) as seldom,
         ):
             loss = await lose(admin, NODES, fault, patient)
-            await told.answered(400)
+            await seldom.answered(400)
     assert violations(patient.history, questions.truth) == []
-    assert violations(told.history, questions.truth, allowed=NO_NODE_LEFT) == []
+    assert violations(seldom.history, questions.truth, allowed=NO_NODE_LEFT) == []
+    # Of nodes that hang it is not known for a while, and all who come then wait.
+    told = any(seldom.history.failures())
+    assert told or fault is signal.SIGSTOP, "who asks first then is told that no node is left"
     await settled(farm.metrics)
     FaultFigures.of(patient.history, **asdict(loss)).write(request.node.name)

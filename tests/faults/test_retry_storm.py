@@ -64,7 +64,6 @@ async def test_a_storm_of_retries_waits_as_told_and_is_over_once_all_are_answere
     async with RecordedLoad(whole_farm.grpc, questions, callers=4) as polite:
         await polite.answered(200)
     assert violations(polite.history, questions.truth) == []
-    assert errors() - errors_before == told, "nobody tries again"
     tell(
         request.node.name,
         answered=len(storm.history.replies),

@@ -158,7 +158,7 @@ async def test_watchers_that_read_nothing_harm_nobody(
     async with (
         polite_load(whole_farm, questions, request.node.name) as polite,
         Relay(whole_farm.grpc) as relay,
-        stalled_channel(relay) as channel,
+        open_aio_channel(relay.address, None) as channel,
     ):
         watches = [
             channel.unary_stream(
@@ -169,6 +169,10 @@ async def test_watchers_that_read_nothing_harm_nobody(
             for name, message in asked.items()
             for _ in range(WATCHERS)
         ]
+        # Each was let in, and then reads no more.
+        firsts = await asyncio.wait_for(asyncio.gather(*(each.read() for each in watches)), 60)
+        assert grpc.aio.EOF not in firsts
+        relay.flowing.clear()
         await polite.answered(4000)
         for watch in watches:
             watch.cancel()

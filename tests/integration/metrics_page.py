@@ -28,5 +28,8 @@ def counted_by(address: str, sample: str, label: str) -> Counter[str]:
 def _series(address: str, sample: str) -> Iterator[Sample]:
     with urlopen(f"http://{address}/metrics", timeout=60) as page:
         text = page.read().decode()
-    for family in text_string_to_metric_families(text):
+    families = list(text_string_to_metric_families(text))
+    # What is called otherwise would be nothing for ever, and that is what many wait for.
+    assert any(sample.startswith(family.name) for family in families), f"nothing counts {sample}"
+    for family in families:
         yield from (series for series in family.samples if series.name == sample)

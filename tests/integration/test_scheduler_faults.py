@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cordoned import without
 from digit_load import Load
 from farm_process import FarmProcess, wait_until
 from fault_injection import damaged, disk_of, slowed, stopped
@@ -70,16 +71,6 @@ def node(admin: AdminClient, node_id: str) -> NodeSnapshot:
 
 async def until(condition: Callable[[], bool], what: str) -> None:
     await asyncio.to_thread(wait_until, condition, timeout_s=60, what=what)
-
-
-@asynccontextmanager
-async def without(admin: AdminClient, node_id: str) -> AsyncIterator[None]:
-    """Let a node get no new batches, so that they go to another one."""
-    await asyncio.to_thread(admin.cordon, node_id)
-    try:
-        yield
-    finally:
-        await asyncio.to_thread(admin.uncordon, node_id)
 
 
 @asynccontextmanager

@@ -68,6 +68,8 @@ async def survives_loss(
                 )
                 if others:
                     await load.answered()
+                else:
+                    await load.refused()
                 # The fault itself lasts that long.
                 await asyncio.sleep(outage_s)
         finally:

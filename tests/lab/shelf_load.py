@@ -10,28 +10,27 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from digit_questions import Questions
+import pytest
+from digit_questions import MODEL, Questions
 from faulty_farm import until
 from figures import FaultFigures
-from history import violations
+from history import NO_NODE_LEFT, violations
 from lab import Host, control_groups
 from lab.terms import LabError
 from new_batches import NewBatches
 from recorded_load import RecordedLoad
 from shelf_farm import ShelfFarm
 
-from farm.client import AdminClient
+from farm.client import AdminClient, AsyncFarmClient
 from farm.client.tls import ClientTls
-from farm.core.errors import ErrorCode, FarmError
+from farm.core.errors import ErrorCode, FarmError, ModelUnavailableError
 from farm.pb.farm_admin_pb2 import FarmSnapshot
 
 # What clients are told that do not try again while no gateway, or no node, is there.
 ALL_AWAY: Final = (
     ErrorCode.UNREACHABLE,
     ErrorCode.DRAINING,
-    ErrorCode.MODEL_UNAVAILABLE,
-    ErrorCode.NODE_LOST,
-    ErrorCode.QUEUE_TIMEOUT,
+    *NO_NODE_LEFT,
 )
 
 # As long as a host takes to boot and to join, many times over.
@@ -133,6 +132,14 @@ class ShelfLoad:
             return all(each.number in replied for each in history.sent if each.at_s < self._gone_s)
 
         await until(none_waits, "the plain callers know that it is away", timeout_s=MISSED_S)
+
+    async def refused(self) -> None:
+        """See that who asks first now, and does not try again, is told that no node is left."""
+        image = {"image": next(iter(self._questions.images.values()))}
+        tls = developer_tls(self._shelf)
+        async with AsyncFarmClient(self._shelf.address, tls=tls, retries=0) as newcomer:
+            with pytest.raises(ModelUnavailableError):
+                await newcomer.infer(MODEL, image, timeout_s=PATIENCE_S)
 
     async def answers_again(self) -> None:
         """Wait for an answer to a plain request that was sent since the plug was pulled."""

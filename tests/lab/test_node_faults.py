@@ -5,18 +5,15 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from history import NO_NODE_LEFT
 from lab import Host
 from node_loss import OUTAGE_S, Survives
 from shelf_farm import ShelfFarm
 from shelf_load import signal_process
 
-from farm.core.errors import ErrorCode
-
 pytestmark = [pytest.mark.lab, pytest.mark.faults, pytest.mark.timeout(900)]
 
 ACTOR, RAYLET = "^ray::NodeActor", r"^\S*/raylet "
-# While no node is left there is nothing but these to be told.
-NO_NODE_LEFT = (ErrorCode.MODEL_UNAVAILABLE, ErrorCode.NODE_LOST, ErrorCode.QUEUE_TIMEOUT)
 
 
 def everywhere(act: Callable[[Host], None], hosts: Sequence[Host]) -> None:

@@ -64,6 +64,8 @@ class Disk:
         run("sh", "-c", 'e2fsck -f -y "$1" || test $? -eq 1', "sh", sound)
         sound.replace(self._file)
         run("mount", "-o", "loop,noatime", self._file, self._writable)
+        # That it was removed may never have been written.
+        self.free()
         self._cover(image)
 
     def _cover(self, image: Path) -> None:
