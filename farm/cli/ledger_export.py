@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from importlib import import_module
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Any, Final, TextIO
 
 from farm.core.errors import ConfigurationError
 from farm.core.ledger import BatchRecord
@@ -68,7 +68,7 @@ def to_rows(records: Iterable[BatchRecord], currency: str | None) -> Iterator[Ro
         yield dict(zip(COLUMNS, values, strict=True))
 
 
-def write_csv(rows: Iterable[Row], file: IO[str]) -> int:
+def write_csv(rows: Iterable[Row], file: TextIO) -> int:
     """Write rows below a line of names; return how many. What is not known is empty."""
     writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
     writer.writeheader()
@@ -79,7 +79,7 @@ def write_csv(rows: Iterable[Row], file: IO[str]) -> int:
     return count
 
 
-def write_json(rows: Iterable[Row], file: IO[str]) -> int:
+def write_json(rows: Iterable[Row], file: TextIO) -> int:
     """Write rows as one document that names its schema, a line each; return how many."""
     from farm.cli.tables import SCHEMA_VERSION, json_text
 
@@ -87,7 +87,7 @@ def write_json(rows: Iterable[Row], file: IO[str]) -> int:
     count = 0
     for row in rows:
         file.write(",\n" if count else "\n")
-        file.write(json_text(row))
+        file.write(json_text(row, encoding=file.encoding))
         count += 1
     file.write("\n]}\n")
     return count

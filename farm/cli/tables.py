@@ -33,15 +33,15 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
 def print_json(kind: str, value: Any) -> None:
     """Print one JSON document that names its schema."""
     document = {"schema_version": SCHEMA_VERSION, kind: value}
-    sys.stdout.write(json_text(document, indent=2) + "\n")
+    sys.stdout.write(json_text(document, indent=2, encoding=sys.stdout.encoding) + "\n")
 
 
-def json_text(value: Any, *, indent: int | None = None) -> str:
-    """Return JSON for any reader and any encoding of standard output.
+def json_text(value: Any, *, indent: int | None = None, encoding: str | None = "utf-8") -> str:
+    """Return JSON for any reader of a file in an encoding.
 
     What is no number, such as a division by nothing, is null: JSON has no word for it.
     """
-    readable = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    readable = (encoding or "").lower().replace("-", "") == "utf8"
     return json.dumps(_finite(value), indent=indent, ensure_ascii=not readable, allow_nan=False)
 
 

