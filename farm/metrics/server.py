@@ -2,7 +2,9 @@
 
 import socket
 import ssl
+import time
 from collections.abc import Iterable
+from contextlib import suppress
 from socketserver import ThreadingMixIn
 from threading import BoundedSemaphore, Thread
 from typing import TYPE_CHECKING, Any, Final
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 # Of one connection: for its handshake, and for each time that it is waited for.
 _PATIENCE_S: Final = 10.0
+# And for all together: who sends or reads a byte now and then must not keep a thread.
+_LONGEST_S: Final = 60.0
 # Who comes while so many are served is turned away.
 _AT_ONCE: Final = 64
 
@@ -97,6 +101,8 @@ class _Server(ThreadingMixIn, WSGIServer):
         self.allow_reuse_port = shared
         self._tls = tls
         self._free = BoundedSemaphore(_AT_ONCE)
+        # Connections that are served, with when they came.
+        self._served: dict[socket.socket, float] = {}
         super().__init__((host, port), _Quiet)
 
     def process_request(self, request: Any, client_address: Any) -> None:
@@ -112,13 +118,26 @@ class _Server(ThreadingMixIn, WSGIServer):
             raise
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
+        came_at = time.monotonic()
         try:
-            super().process_request_thread(self._met(request), client_address)
+            request = self._met(request)
+            self._served[request] = came_at
+            super().process_request_thread(request, client_address)
         # Who left before a word was said.
         except OSError:
             self.shutdown_request(request)
         finally:
+            self._served.pop(request, None)
             self._free.release()
+
+    def service_actions(self) -> None:
+        """End what takes too long, twice a second; its thread sees that and lets go of it."""
+        now = time.monotonic()
+        for connection, came_at in list(self._served.items()):
+            if now - came_at > _LONGEST_S:
+                with suppress(OSError):
+                    # That of TLS is not for other threads.
+                    socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
     def _met(self, request: socket.socket) -> socket.socket:
         """Return a connection as it is to be served: encrypted, but before its handshake."""

@@ -2,8 +2,9 @@
 
 import socket
 import ssl
+import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.error import HTTPError, URLError
@@ -152,6 +153,37 @@ def test_a_stranger_who_says_nothing_holds_up_nobody(
         assert "farm_things_total 7.0" in scraped(port, own.ca, token=token)
     assert "farm_things_total 7.0" in scraped(port, own.ca, token=token)
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("encrypted", [False, True], ids=["plain", "TLS"])
+def test_who_sends_a_byte_now_and_then_keeps_no_thread(
+    serve: Callable[..., int],
+    own: HostTls,
+    tokens: Path,
+    token: str,
+    monkeypatch: pytest.MonkeyPatch,
+    encrypted: bool,
+) -> None:
+    monkeypatch.setattr(module, "_LONGEST_S", 0.3)
+    monkeypatch.setattr(module, "_AT_ONCE", 1)
+    port = serve(mutual=False, tokens=tokens)
+    with ExitStack() as opened:
+        slow = opened.enter_context(socket.create_connection((HOST, port), timeout=30))
+        if encrypted:
+            context = ssl.create_default_context(cafile=str(own.ca))
+            slow = opened.enter_context(context.wrap_socket(slow, server_hostname=HOST))
+        with suppress(OSError):
+            # A line, or the first record of a handshake, that goes on and on.
+            slow.sendall(b"GET /" if encrypted else b"\x16\x03\x01\x3f\xff\x01\x00\x3f\xfb")
+            while True:
+                slow.send(b"x")
+                time.sleep(0.05)
+    until_free = time.monotonic() + 30
+    while True:
+        with suppress(OSError):
+            assert "farm_things_total 7.0" in scraped(port, own.ca, token=token)
+            break
+        assert time.monotonic() < until_free, "the one place is taken still"
 
 
 def test_a_renewed_certificate_counts_from_the_next_scrape(
