@@ -20,6 +20,7 @@ from farm.engine.fleet import Fleet
 from farm.engine.known_curves import KnownCurves
 from farm.engine.polling import Polling
 from farm.engine.snapshots import Snapshots
+from farm.engine.supply import Supply
 from farm.engine.trace import TraceRecorder
 from farm.metrics.prometheus import PrometheusObserver
 from farm.repository.listing import ModelListing
@@ -87,9 +88,13 @@ class Parts:
         fleet = Fleet(
             pool=pool,
             engine=engine,
-            catalog=catalog,
-            curves=known,
-            blobs=repository,
+            supply=Supply(
+                pool=pool,
+                engine=engine,
+                catalog=catalog,
+                curves=known,
+                blobs=repository,
+            ),
             accounting=economy.accounting,
             clock=clock,
         )

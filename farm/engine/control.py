@@ -164,7 +164,7 @@ class ModelControl:
         model = self._catalog.enter(listing.name)
         distribution = Distribution(self._fleet, listing.available, progress=model.note_progress)
         try:
-            with self._fleet.pinned(distribution.digests):
+            with self._fleet.supply.pinned(distribution.digests):
                 _check(listing)
                 specs = await distribution.run()
                 if by_hand:

@@ -69,10 +69,10 @@ class Distribution:
         obstacles: dict[ModelArtifact, str] = {}
         try:
             for version in self._versions:
-                if obstacle := self._fleet.obstacle(member, version):
+                if obstacle := self._fleet.supply.obstacle(member, version):
                     obstacles[version.artifact] = obstacle
                     continue
-                held.append((version, await self._fleet.prepare(member, version)))
+                held.append((version, await self._fleet.supply.prepare(member, version)))
         except NodeLostError:
             # Its supervisor reports it down; until then it must not be asked again and again.
             held = []

@@ -1,34 +1,22 @@
 """Nodes as they come and go: each is given the models before it is given traffic."""
 
 import asyncio
-from collections import Counter
-from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Coroutine
 from typing import Any
 
 import structlog
 
 from farm.core.clock import Clock
-from farm.core.errors import (
-    FarmError,
-    IntegrityError,
-    InvalidRequestError,
-    ModelUnavailableError,
-    NodeLostError,
-)
+from farm.core.errors import FarmError, InvalidRequestError, NodeLostError
 from farm.core.ledger import IncidentKind
-from farm.core.models import ModelArtifact, ModelReport
+from farm.core.models import ModelArtifact
 from farm.core.nodes import NodeProfile, NodeState, NodeVitals
-from farm.core.pool import BlobSource, NodeDown, NodeHeartbeat, NodeUp, WorkerPool
+from farm.core.pool import NodeDown, NodeHeartbeat, NodeUp, WorkerPool
 from farm.engine.accounting import Accounting
-from farm.engine.catalog import Catalog
-from farm.engine.eligibility import ineligible
 from farm.engine.engine import Engine
-from farm.engine.known_curves import KnownCurves
 from farm.engine.members import Member
-from farm.repository.listing import AvailableVersion
-from farm.repository.onnx_header import runtime_floor
-from farm.scheduling.events import ModelChanged, NodeChanged, NodeHeard, NodeJoined, NodeLost
+from farm.engine.supply import Supply
+from farm.scheduling.events import NodeChanged, NodeHeard, NodeJoined, NodeLost
 
 _log = structlog.get_logger()
 
@@ -40,10 +28,6 @@ _FIRST_PAUSE_S = 1.0
 _MAX_PAUSE_S = 60.0
 
 
-class NodeAtFaultError(ModelUnavailableError):
-    """A node could not take a model, and the model is not to blame: it may be tried again."""
-
-
 class Fleet:
     """Consumes the pool's events; reconciles each new incarnation, then lets it join."""
 
@@ -52,22 +36,17 @@ class Fleet:
         *,
         pool: WorkerPool,
         engine: Engine,
-        catalog: Catalog,
-        curves: KnownCurves,
-        blobs: BlobSource,
+        supply: Supply,
         accounting: Accounting,
         clock: Clock,
     ) -> None:
         self._pool = pool
         self._engine = engine
-        self._catalog = catalog
-        self._curves = curves
-        self._blobs = blobs
+        self.supply = supply
         self._accounting = accounting
         self._clock = clock
         self.members = {node_id: Member(node_id=node_id) for node_id in pool.node_ids}
         self._reconciling: dict[str, asyncio.Task[None]] = {}
-        self._pinned: Counter[str] = Counter()
         self._settled = asyncio.Condition()
         # Set whenever a node may hold a model that it did not hold before.
         self.changed = asyncio.Event()
@@ -138,45 +117,6 @@ class Fleet:
         """Return the nodes that hold their models and are up, cordoned or not."""
         return tuple(m for m in self.members.values() if m.state is NodeState.READY)
 
-    def obstacle(self, member: Member, available: AvailableVersion) -> str:
-        """Say why a node cannot hold a version at all, or nothing."""
-        if member.profile is None:
-            return "it has not come up yet"
-        if available.artifact.digest in member.ready:
-            return ""
-        return ineligible(
-            available.artifact,
-            runtime_floor=runtime_floor(available.header),
-            profile=member.profile,
-            vitals=member.vitals,
-        )
-
-    async def prepare(self, member: Member, available: AvailableVersion) -> ModelReport:
-        """Bring a version to a node and qualify it there; it does not serve it yet.
-
-        Raises:
-            NodeLostError: the node went away.
-            ModelUnavailableError: the node or the model is at fault; the message says which.
-        """
-        try:
-            with member.laden():
-                report = await self._pool.prepare(member.node_id, available.artifact, self._blobs)
-            _log.debug("prepared", node=member.node_id, model=str(available.artifact.key))
-            return report
-        except (NodeLostError, ModelUnavailableError):
-            raise
-        except IntegrityError as error:
-            raise NodeAtFaultError(error.message) from error
-        except FarmError as error:
-            raise NodeAtFaultError(
-                f"node '{member.node_id}' could not load it: {error.message}"
-            ) from error
-        except Exception as error:
-            _log.error("prepare_failed", node=member.node_id, exc_info=error)
-            raise NodeAtFaultError(
-                f"node '{member.node_id}' failed to load it ({type(error).__name__})"
-            ) from error
-
     def tell(self, member: Member) -> None:
         """Let the machine know what a node may run now, and how fast."""
         if member.state is NodeState.READY:
@@ -192,25 +132,12 @@ class Fleet:
         joules = self._accounting.joules_per_row(member.node_id, member.ready)
         self._engine.post(NodeChanged(node_id=member.node_id, joules_per_row=joules))
 
-    @contextmanager
-    def pinned(self, digests: frozenset[str]) -> Iterator[None]:
-        """Keep digests on the nodes that have them, though no version wants them yet."""
-        self._pinned.update(digests)
-        try:
-            yield
-        finally:
-            # In place, which unlike `subtract` forgets what nobody pins any more.
-            self._pinned -= Counter(digests)
-
     async def release(self, digest: str) -> None:
         """Make every node forget a digest, unless a version still wants it."""
-        if self._in_use(digest):
+        if self.supply.in_use(digest):
             return
         holders = [m for m in self.members.values() if m.state is not NodeState.LOST]
         await asyncio.gather(*(self._drop(member, digest) for member in holders))
-
-    def _in_use(self, digest: str) -> bool:
-        return self._pinned[digest] > 0 or self._catalog.wants(digest)
 
     async def _drop(self, member: Member, digest: str) -> None:
         if member.forget(digest):
@@ -295,10 +222,10 @@ class Fleet:
         """Give a node every desired model, then let it join with those that work on it."""
         try:
             # What is desired may change while the node receives it.
-            while missing := self._missing(member):
+            while missing := self.supply.missing(member):
                 for count, available in enumerate(missing):
                     member.reason = f"received {count} of {len(missing)} models"
-                    await self._supply(member, profile, available)
+                    await self.supply.give(member, profile, available)
         except NodeLostError:
             # The supervisor sees it too and will report the node down.
             return
@@ -312,7 +239,7 @@ class Fleet:
         _log.info("node_ready", node=member.node_id, versions=len(member.holds))
         await self._tidy(member)
         # What it refused in passing, and what it was seen to lose meanwhile.
-        if self._missing(member, again=True):
+        if self.supply.missing(member, again=True):
             await self._complete(member, profile)
 
     async def _complete(self, member: Member, profile: NodeProfile) -> None:
@@ -321,11 +248,11 @@ class Fleet:
         try:
             while True:
                 await asyncio.sleep(pause_s)
-                for available in self._missing(member, again=True):
-                    await self._supply(member, profile, available)
+                for available in self.supply.missing(member, again=True):
+                    await self.supply.give(member, profile, available)
                     self.tell(member)
                 await self._tidy(member)
-                if not self._missing(member, again=True):
+                if not self.supply.missing(member, again=True):
                     return
                 pause_s = min(max(2 * pause_s, _FIRST_PAUSE_S), _MAX_PAUSE_S)
         except NodeLostError:
@@ -333,49 +260,8 @@ class Fleet:
 
     async def _tidy(self, member: Member) -> None:
         """Take from a node what nobody wants any more."""
-        for digest in [d for d in member.ready if not self._in_use(d)]:
+        for digest in [d for d in member.ready if not self.supply.in_use(d)]:
             await self._drop(member, digest)
-
-    def _missing(self, member: Member, *, again: bool = False) -> list[AvailableVersion]:
-        """Return what a node should hold and does not; `again` with what it refused in passing."""
-        settled = member.refused.keys() - (member.passing if again else frozenset())
-        return [
-            available
-            for available in self._catalog.desired()
-            if available.artifact not in member.holds and available.artifact not in settled
-        ]
-
-    async def _supply(
-        self, member: Member, profile: NodeProfile, available: AvailableVersion
-    ) -> None:
-        """Give a joining node one version, or note why it cannot have it."""
-        artifact = available.artifact
-        reason = self.obstacle(member, available)
-        if reason:
-            member.refuse(artifact, reason)
-            return
-        try:
-            report = await self.prepare(member, available)
-            spec = self._catalog.qualified(available, report)
-        except NodeLostError:
-            raise
-        except ModelUnavailableError as error:
-            member.refuse(artifact, error.message, passing=isinstance(error, NodeAtFaultError))
-            self._catalog.disqualified(available, error.message)
-            _log.warning(
-                "model_refused", model=str(artifact.key), node=member.node_id, reason=error.message
-            )
-            return
-        member.accept(artifact)
-        if spec is not None:
-            self._engine.post(ModelChanged(artifact.key, spec))
-        await self._recall_curve(member, profile, artifact.digest)
-
-    async def _recall_curve(self, member: Member, profile: NodeProfile, digest: str) -> None:
-        """Give a joining node the curve that another one of its class has measured."""
-        if await self._curves.find(profile, digest):
-            member.ready[digest] = self._curves.choice(profile, digest)
-            member.unmeasured.discard(digest)
 
     async def _set_state(self, member: Member, state: NodeState, reason: str) -> None:
         member.state, member.reason = state, reason

@@ -37,6 +37,7 @@ from farm.engine.known_curves import KnownCurves
 from farm.engine.pricing import Pricing
 from farm.engine.records import Records
 from farm.engine.snapshots import Snapshots
+from farm.engine.supply import Supply
 from farm.repository.listing import AvailableVersion, ModelListing
 from farm.repository.model_config import ModelSettings
 from farm.repository.onnx_header import OnnxHeader
@@ -267,9 +268,13 @@ class LittleFarm:
         self.fleet = Fleet(
             pool=self.pool,
             engine=self.engine,
-            catalog=self.catalog,
-            curves=known,
-            blobs=NoBlobs(),
+            supply=Supply(
+                pool=self.pool,
+                engine=self.engine,
+                catalog=self.catalog,
+                curves=known,
+                blobs=NoBlobs(),
+            ),
             accounting=self.accounting,
             clock=clock,
         )
