@@ -85,16 +85,17 @@ class Parts:
             tracer=tracer,
             verbose=verbose,
         )
+        supply = Supply(
+            pool=pool,
+            engine=engine,
+            catalog=catalog,
+            curves=known,
+            blobs=repository,
+        )
         fleet = Fleet(
             pool=pool,
             engine=engine,
-            supply=Supply(
-                pool=pool,
-                engine=engine,
-                catalog=catalog,
-                curves=known,
-                blobs=repository,
-            ),
+            supply=supply,
             accounting=economy.accounting,
             clock=clock,
         )
@@ -103,6 +104,7 @@ class Parts:
             repository=repository,
             catalog=catalog,
             fleet=fleet,
+            supply=supply,
             engine=engine,
             clock=clock,
             polled=polled,

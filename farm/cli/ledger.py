@@ -110,7 +110,8 @@ def _export(admin: "AdminClient", begins: int, to: Path | None, output: ExportFo
             write(rows, sys.stdout)
             return
         # Half a document would be none.
-        with TemporaryFile("w+", encoding="utf-8") as whole:
+        # In the encoding of what it is copied to, which JSON is written for.
+        with TemporaryFile("w+", encoding=sys.stdout.encoding or "utf-8") as whole:
             write(rows, whole)
             whole.seek(0)
             copyfileobj(whole, sys.stdout)

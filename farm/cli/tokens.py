@@ -129,7 +129,7 @@ def _place(file: Path | None, context: str | None) -> tuple[Path, str]:
     """Return the file that a command means, and how the gateway learns of a change in it.
 
     Raises:
-        ConfigurationError: it names no farm and none is current.
+        ConfigurationError: it names no farm that is kept here.
     """
     if file is not None:
         return file, f"A gateway that reads {file} knows it from now on."

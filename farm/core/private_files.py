@@ -44,7 +44,7 @@ def locked(path: Path) -> Iterator[None]:
     """Let nobody else who locks it change a file meanwhile, from its reading to its replacement.
 
     Raises:
-        ConfigurationError: its folder cannot be written.
+        ConfigurationError: its folder cannot be written, or holds no locks.
     """
     lock = path.with_name(f".{path.name}.lock")
     try:
@@ -53,7 +53,10 @@ def locked(path: Path) -> Iterator[None]:
     except OSError as error:
         raise ConfigurationError(f"{lock} cannot be written: {error.strerror}") from error
     with file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError as error:
+            raise ConfigurationError(f"{lock} cannot be locked: {error.strerror}") from error
         yield
 
 

@@ -29,6 +29,7 @@ from farm.engine.distribution import Distribution
 from farm.engine.engine import Engine
 from farm.engine.fleet import Fleet
 from farm.engine.retirement import Retirement
+from farm.engine.supply import Supply
 from farm.repository.listing import ModelListing
 from farm.repository.repository import ModelOverride, Repository, Wish
 from farm.scheduling.events import ModelChanged
@@ -56,6 +57,7 @@ class ModelControl:
         repository: Repository,
         catalog: Catalog,
         fleet: Fleet,
+        supply: Supply,
         engine: Engine,
         clock: Clock,
         polled: bool = False,
@@ -63,6 +65,7 @@ class ModelControl:
         self._repository = repository
         self._catalog = catalog
         self._fleet = fleet
+        self._supply = supply
         self._engine = engine
         self._retirement = Retirement(catalog=catalog, fleet=fleet, engine=engine)
         self._clock = clock
@@ -162,9 +165,11 @@ class ModelControl:
             FarmError: nothing has changed.
         """
         model = self._catalog.enter(listing.name)
-        distribution = Distribution(self._fleet, listing.available, progress=model.note_progress)
+        distribution = Distribution(
+            self._fleet, self._supply, listing.available, progress=model.note_progress
+        )
         try:
-            with self._fleet.supply.pinned(distribution.digests):
+            with self._supply.pinned(distribution.digests):
                 _check(listing)
                 specs = await distribution.run()
                 if by_hand:

@@ -8,6 +8,7 @@ from farm.core.models import ModelArtifact, ModelReport, ModelSpec
 from farm.engine.fleet import Fleet
 from farm.engine.members import Member
 from farm.engine.specs import build_spec, narrowed
+from farm.engine.supply import Supply
 from farm.repository.listing import AvailableVersion
 
 
@@ -19,9 +20,15 @@ class Distribution:
     """
 
     def __init__(
-        self, fleet: Fleet, versions: Sequence[AvailableVersion], *, progress: Callable[[str], None]
+        self,
+        fleet: Fleet,
+        supply: Supply,
+        versions: Sequence[AvailableVersion],
+        *,
+        progress: Callable[[str], None],
     ) -> None:
         self._fleet = fleet
+        self._supply = supply
         self._versions = versions
         self._progress = progress
         # By incarnation of a node: the versions that it holds, and the obstacles of others.
@@ -69,10 +76,10 @@ class Distribution:
         obstacles: dict[ModelArtifact, str] = {}
         try:
             for version in self._versions:
-                if obstacle := self._fleet.supply.obstacle(member, version):
+                if obstacle := self._supply.obstacle(member, version):
                     obstacles[version.artifact] = obstacle
                     continue
-                held.append((version, await self._fleet.supply.prepare(member, version)))
+                held.append((version, await self._supply.prepare(member, version)))
         except NodeLostError:
             # Its supervisor reports it down; until then it must not be asked again and again.
             held = []

@@ -42,7 +42,7 @@ class Fleet:
     ) -> None:
         self._pool = pool
         self._engine = engine
-        self.supply = supply
+        self._supply = supply
         self._accounting = accounting
         self._clock = clock
         self.members = {node_id: Member(node_id=node_id) for node_id in pool.node_ids}
@@ -134,7 +134,7 @@ class Fleet:
 
     async def release(self, digest: str) -> None:
         """Make every node forget a digest, unless a version still wants it."""
-        if self.supply.in_use(digest):
+        if self._supply.in_use(digest):
             return
         holders = [m for m in self.members.values() if m.state is not NodeState.LOST]
         await asyncio.gather(*(self._drop(member, digest) for member in holders))
@@ -222,10 +222,10 @@ class Fleet:
         """Give a node every desired model, then let it join with those that work on it."""
         try:
             # What is desired may change while the node receives it.
-            while missing := self.supply.missing(member):
+            while missing := self._supply.missing(member):
                 for count, available in enumerate(missing):
                     member.reason = f"received {count} of {len(missing)} models"
-                    await self.supply.give(member, profile, available)
+                    await self._supply.give(member, profile, available)
         except NodeLostError:
             # The supervisor sees it too and will report the node down.
             return
@@ -239,7 +239,7 @@ class Fleet:
         _log.info("node_ready", node=member.node_id, versions=len(member.holds))
         await self._tidy(member)
         # What it refused in passing, and what it was seen to lose meanwhile.
-        if self.supply.missing(member, again=True):
+        if self._supply.missing(member, again=True):
             await self._complete(member, profile)
 
     async def _complete(self, member: Member, profile: NodeProfile) -> None:
@@ -248,11 +248,11 @@ class Fleet:
         try:
             while True:
                 await asyncio.sleep(pause_s)
-                for available in self.supply.missing(member, again=True):
-                    await self.supply.give(member, profile, available)
+                for available in self._supply.missing(member, again=True):
+                    await self._supply.give(member, profile, available)
                     self.tell(member)
                 await self._tidy(member)
-                if not self.supply.missing(member, again=True):
+                if not self._supply.missing(member, again=True):
                     return
                 pause_s = min(max(2 * pause_s, _FIRST_PAUSE_S), _MAX_PAUSE_S)
         except NodeLostError:
@@ -260,7 +260,7 @@ class Fleet:
 
     async def _tidy(self, member: Member) -> None:
         """Take from a node what nobody wants any more."""
-        for digest in [d for d in member.ready if not self.supply.in_use(d)]:
+        for digest in [d for d in member.ready if not self._supply.in_use(d)]:
             await self._drop(member, digest)
 
     async def _set_state(self, member: Member, state: NodeState, reason: str) -> None:

@@ -23,7 +23,7 @@ _MAX_ACTION: Final = 200
 _MAX_SUBJECT: Final = 200
 _MAX_REASON: Final = 400
 # Who calls may leave, or be let in no more, in the middle of it.
-_CUT_OFF: Final = "its call was cut off before it had ended"
+_CUT_OFF: Final = "its call was cut off; what it had begun may be done all the same"
 # Who knocks without end must not crowd out what else happened.
 _REFUSALS_APART_S: Final = 10.0
 

@@ -5,7 +5,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from threading import RLock
+from threading import Lock, RLock, Thread
 from typing import Final
 
 import structlog
@@ -28,6 +28,8 @@ _log = structlog.get_logger()
 
 # How often it is looked whether the files have changed.
 _LOOK_S: Final = 1.0
+# And how long after one could not be read.
+_AGAIN_S: Final = 10.0
 
 
 class Certificates:
@@ -48,22 +50,25 @@ class Certificates:
         self._ca = ca
         self._published = published
         self._clock = clock
-        self._list = NO_REVOCATIONS
+        self._list, self._list_pem = NO_REVOCATIONS, b""
+        # Whether the one in force was published, and is not kept yet.
+        self._unkept = False
         # Of another CA it would be no good.
         name = f"crl-{sha256(self._authority_pem()).hexdigest()[:16]}.pem"
         self._kept = kept_in / name
-        self._seen: Mapping[Path, FileStamp] = self._stamps()
-        self._look_at = clock.monotonic() + _LOOK_S
-        # Of two threads that read a list, the one that has the older must not end last.
-        self._changing = RLock()
-        bad = self._read()
+        self._seen: Mapping[Path, FileStamp] = {}
+        self._told: tuple[Mapping[Path, FileStamp], Sequence[str]] = ({}, ())
+        self._look_at = 0.0
+        # Of two threads that read a list, the one that has the older must not end last; nor of
+        # two that keep one, which takes as long as the disk does.
+        self._changing, self._keeping = RLock(), Lock()
+        bad = self._follow(self._stamps())
         if bad and self._list is NO_REVOCATIONS:
             raise ConfigurationError(
                 f"tls: {bad[0].message}; `farm bootstrap` puts a good one there. Without it those"
                 " who were revoked would be let in"
             )
-        self._told: tuple[Mapping[Path, FileStamp], Sequence[str]] = ({}, ())
-        self._tell(self._seen, bad)
+        self._keep_published()
 
     @property
     def in_force(self) -> RevocationList:
@@ -108,14 +113,13 @@ class Certificates:
             )
 
     def take(self, list_pem: bytes) -> RevocationList:
-        """Put a newer list of the CA in force, and keep it.
+        """Put a newer list of the CA in force; `keep` is to follow.
 
         One that is in force already is taken again.
 
         Raises:
             InvalidRequestError: it is damaged, another CA's, older than the one in force, or
                 forgets what that one revokes; the one in force stays.
-            ConfigurationError: it is in force and could not be kept.
         """
         with self._changing:
             return self._take(list_pem)
@@ -131,9 +135,18 @@ class Certificates:
                 f"this list of revoked certificates is not taken: {reason}; the one in force"
                 " stays. Revoke on the machine that made that one, or from its backup"
             )
-        self._adopt(found)
+        self._adopt(found, list_pem)
+        return found
+
+    def keep(self) -> None:
+        """Have the list in force outlive the gateway; may take as long as its disk does.
+
+        Raises:
+            ConfigurationError: the disk does not take it.
+        """
         try:
-            replace_file(self._kept, list_pem)
+            with self._keeping:
+                replace_file(self._kept, self._list_pem)
         except ConfigurationError as error:
             _log.error("revocations_not_kept", reason=error.message)
             raise ConfigurationError(
@@ -141,26 +154,30 @@ class Certificates:
                 " starts anew, for its disk does not take it; run `farm bootstrap`, then look at"
                 " the gateway's disk (`farm doctor`)"
             ) from error
-        return found
 
     def _look(self) -> None:
         """Read the lists again if they have changed."""
         if self._clock.monotonic() < self._look_at:
             return
-        # Whoever holds it puts a list in force just now, and syncs it to a disk: calls go on.
-        if not self._changing.acquire(blocking=False):
-            return
-        try:
-            self._look_at = self._clock.monotonic() + _LOOK_S
+        with self._changing:
             stamps = self._stamps()
+            self._look_at = self._clock.monotonic() + _LOOK_S
             if stamps != self._seen:
-                bad = self._read()
-                self._tell(stamps, bad)
-                # What could not be read may be readable yet; what is damaged stays so.
-                if all(isinstance(error, IntegrityError) for error in bad):
-                    self._seen = stamps
-        finally:
-            self._changing.release()
+                self._follow(stamps)
+        # Calls wait for no disk.
+        if self._unkept:
+            Thread(target=self._keep_published, name="revocations").start()
+
+    def _follow(self, stamps: Mapping[Path, FileStamp]) -> Sequence[FarmError]:
+        """Read the lists as they are by now, and return what is wrong with them."""
+        bad = self._read()
+        self._tell(stamps, bad)
+        if all(isinstance(error, IntegrityError) for error in bad):
+            self._seen = stamps
+        else:
+            # What could not be read may be readable yet; what is damaged stays so.
+            self._look_at = self._clock.monotonic() + _AGAIN_S
+        return bad
 
     def _tell(self, stamps: Mapping[Path, FileStamp], bad: Sequence[FarmError]) -> None:
         """Log what is wrong with files, once for as long as they and it are the same."""
@@ -192,9 +209,8 @@ class Certificates:
             if reason := found.why_not_after(self._list):
                 bad.append(IntegrityError(f"{path}: {reason}"))
                 continue
-            self._adopt(found)
-            if path == self._published:
-                self._keep(list_pem)
+            self._adopt(found, list_pem)
+            self._unkept = path == self._published
         return bad
 
     def _authority_pem(self) -> bytes:
@@ -210,16 +226,17 @@ class Certificates:
             )
         return authority_pem
 
-    def _keep(self, list_pem: bytes) -> None:
-        try:
-            replace_file(self._kept, list_pem)
-        except ConfigurationError as error:
-            # It is where it was read, and will be read there again.
-            _log.warning("revocations_not_kept", reason=error.message)
+    def _keep_published(self) -> None:
+        """Keep a list that was published; where that fails, it is read there again."""
+        if self._unkept:
+            self._unkept = False
+            with suppress(ConfigurationError):
+                self.keep()
 
-    def _adopt(self, found: RevocationList) -> None:
-        if found != self._list:
-            self._list = found
+    def _adopt(self, found: RevocationList, list_pem: bytes) -> None:
+        known = found == self._list
+        self._list, self._list_pem = found, list_pem
+        if not known:
             _log.info("revocations_in_force", number=found.number, revoked=len(found.revocations))
 
     def _stamps(self) -> Mapping[Path, FileStamp]:

@@ -33,6 +33,17 @@ from farm.pb.services import INFERENCE_SERVICE
 _OUTLIVE_ERRORS = frozenset({f"/{INFERENCE_SERVICE}/ModelStreamInfer"})
 
 
+def _source(caller: Caller | None) -> str:
+    """Return with whom a refused caller counts as one.
+
+    Addresses, and ports on this machine, are to be had in any number; what is shown and good is
+    not. Whoever shows what is good no more is a stranger.
+    """
+    if caller is None or caller.role is None:
+        return "strangers"
+    return caller.client_key if caller.certificate or caller.token else "this machine"
+
+
 class Guard(Interceptor):
     """Wraps every handler once; errors leave it as a status and a message of the farm's.
 
@@ -153,9 +164,7 @@ class _Guarded:
             self._permit(caller, role_for_request(self._method, request))
         except FarmError as error:
             actor = caller.name if caller else place_of(context.peer())
-            # Strangers have as many addresses as they like: together they are one source.
-            source = caller.client_key if caller and caller.role else ""
-            self._acts.refused(self._method, actor, error, source=source)
+            self._acts.refused(self._method, actor, error, source=_source(caller))
             raise
         begin_call(caller)
         return request

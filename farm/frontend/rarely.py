@@ -19,6 +19,7 @@ class Rarely:
     """Says when it is time to tell of a source again, and how often it came meanwhile.
 
     Whoever repeats something without end holds up what is told of themselves, not of others.
+    For one thread, or for one source.
     """
 
     def __init__(self, *, apart_s: float) -> None:

@@ -26,6 +26,7 @@ class RevocationService:
                 "this gateway asks nobody for a certificate, so none can be kept out; set tls, or"
                 " operators, in its configuration"
             )
-        # It syncs a file, and an SD card may take seconds over that.
-        in_force = await asyncio.to_thread(self._certificates.take, request.list_pem)
+        in_force = self._certificates.take(request.list_pem)
+        # An SD card may take seconds over that.
+        await asyncio.to_thread(self._certificates.keep)
         return pb.RevokeResponse(revoked=len(in_force.revocations))

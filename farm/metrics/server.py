@@ -5,6 +5,7 @@ import ssl
 import time
 from collections.abc import Iterable
 from contextlib import suppress
+from io import BufferedIOBase
 from socketserver import ThreadingMixIn
 from threading import BoundedSemaphore, Thread
 from typing import TYPE_CHECKING, Any, Final
@@ -18,6 +19,8 @@ from farm.metrics.scrapers import Admission, ScrapeAccess, ServerTls
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+    from _typeshed import ReadableBuffer
 
 # Of one connection: for its handshake, and for each time that it is waited for.
 _PATIENCE_S: Final = 10.0
@@ -133,7 +136,7 @@ class _Server(ThreadingMixIn, WSGIServer):
     def service_actions(self) -> None:
         """End what takes too long, twice a second; its thread sees that and lets go of it."""
         now = time.monotonic()
-        for connection, came_at in list(self._served.items()):
+        for connection, came_at in self._served.copy().items():
             if now - came_at > _LONGEST_S:
                 with suppress(OSError):
                     # That of TLS is not for other threads.
@@ -158,12 +161,36 @@ class _Server(ThreadingMixIn, WSGIServer):
             return
 
 
+class _Page(BufferedIOBase):
+    """What is written to a scraper; one that left is a broken pipe, encrypted or not.
+
+    Of those, and of no others, the log is spared.
+    """
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: "ReadableBuffer") -> int:
+        try:
+            self._connection.sendall(data)
+        except OSError as error:
+            raise BrokenPipeError("the scraper has left") from error
+        return memoryview(data).nbytes
+
+
 class _Quiet(WSGIRequestHandler):
+    def setup(self) -> None:
+        own = self.request
+        # Of a connection that was cut meanwhile it would not be known any more.
+        self._shown = own.getpeercert(binary_form=True) if isinstance(own, ssl.SSLSocket) else None
+        super().setup()
+        self.wfile = _Page(own)
+
     def get_environ(self) -> dict[str, Any]:
-        environ = super().get_environ()
-        own = self.connection
-        shown = own.getpeercert(binary_form=True) if isinstance(own, ssl.SSLSocket) else None
-        return {**environ, _CERTIFICATE: shown}
+        return {**super().get_environ(), _CERTIFICATE: self._shown}
 
     def log_message(self, format: str, *args: object) -> None:
         """Log nothing: a scrape is no event."""

@@ -16,6 +16,7 @@ from new_batches import NewBatches
 from recorded_load import RecordedLoad
 
 from farm.client import AdminClient
+from farm.core.errors import ErrorCode
 
 pytestmark = [pytest.mark.integration, pytest.mark.faults]
 
@@ -107,7 +108,11 @@ async def test_when_all_nodes_are_lost_clients_wait_for_new_ones(
     assert violations(patient.history, questions.truth) == []
     assert violations(seldom.history, questions.truth, allowed=NO_NODE_LEFT) == []
     # Of nodes that hang it is not known for a while, and all who come then wait.
-    told = any(seldom.history.failures())
+    first = {each.number for each in seldom.history.sent if each.at_s > loss.lost_s}
+    told = any(
+        reply.number in first and failure.code is ErrorCode.MODEL_UNAVAILABLE
+        for reply, failure in seldom.history.failures()
+    )
     assert told or fault is signal.SIGSTOP, "who asks first then is told that no node is left"
     await settled(farm.metrics)
     FaultFigures.of(patient.history, **asdict(loss)).write(request.node.name)

@@ -26,7 +26,7 @@ RETRIES = 1_000
 PUSHBACK_S = SchedulingLimits().pushback_s
 
 
-async def test_a_storm_of_retries_waits_as_told_and_is_over_once_all_are_answered(
+async def test_a_storm_of_retries_is_answered_and_waits_as_told(
     whole_farm: FarmProcess, questions: Questions, request: pytest.FixtureRequest
 ) -> None:
     def errors() -> float:

@@ -7,6 +7,9 @@ from urllib.request import urlopen
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
+# What a family's name is lengthened by in those of its samples.
+_SUFFIXES = ("", "_total", "_count", "_sum", "_bucket", "_created", "_info")
+
 
 def counted(address: str, sample: str, **labels: str) -> float:
     """Return the sum of a sample's series that have these labels."""
@@ -30,6 +33,7 @@ def _series(address: str, sample: str) -> Iterator[Sample]:
         text = page.read().decode()
     families = list(text_string_to_metric_families(text))
     # What is called otherwise would be nothing for ever, and that is what many wait for.
-    assert any(sample.startswith(family.name) for family in families), f"nothing counts {sample}"
+    names = {family.name + suffix for family in families for suffix in _SUFFIXES}
+    assert sample in names, f"nothing counts {sample}"
     for family in families:
         yield from (series for series in family.samples if series.name == sample)

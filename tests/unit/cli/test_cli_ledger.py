@@ -2,6 +2,7 @@
 
 import csv
 import json
+import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 from io import StringIO
@@ -11,7 +12,9 @@ from typing import Any
 import pytest
 from commands import fails, farm, ok
 from fake_gateway import FakeGateway, running_gateway
+from typer.testing import CliRunner
 
+from farm.cli.main import app
 from farm.core.errors import UnreachableError
 from farm.core.ledger import LATENCY_BOUNDS_S
 from farm.pb import farm_admin_pb2 as admin
@@ -158,6 +161,20 @@ def test_export_writes_json(gateway: LedgerGateway) -> None:
     document = json.loads(ok("ledger", "export", "-o", "json"))
     assert document["schema_version"] == 1
     assert document["batches"] == [ROW, {**ROW, "cost": None, "currency": None}]
+
+
+def test_an_export_is_json_in_any_encoding(
+    gateway: LedgerGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = admin.BatchRecord()
+    named.CopyFrom(RECORD)
+    named.model = "größe🦊"
+    monkeypatch.setattr(sys.modules[__name__], "RECORD", named)
+    ended = CliRunner(charset="ascii").invoke(app, ["ledger", "export", "-o", "json"])
+    assert ended.exit_code == 0, ended.output
+    (one, _) = json.loads(ended.stdout)["batches"]
+    assert one["model"] == "größe🦊"
+    assert ended.stdout_bytes.isascii()
 
 
 @pytest.mark.skipif(find_spec("pyarrow") is None, reason="needs the extra: pip install pyarrow")

@@ -265,16 +265,17 @@ class LittleFarm:
             verbose=lambda: verbose,
         )
         known = KnownCurves(catalog=self.catalog, store=CurveStore(curves_dir))
+        supply = Supply(
+            pool=self.pool,
+            engine=self.engine,
+            catalog=self.catalog,
+            curves=known,
+            blobs=NoBlobs(),
+        )
         self.fleet = Fleet(
             pool=self.pool,
             engine=self.engine,
-            supply=Supply(
-                pool=self.pool,
-                engine=self.engine,
-                catalog=self.catalog,
-                curves=known,
-                blobs=NoBlobs(),
-            ),
+            supply=supply,
             accounting=self.accounting,
             clock=clock,
         )
@@ -317,6 +318,7 @@ class LittleFarm:
             repository=cast(Repository, self.repository),
             catalog=self.catalog,
             fleet=self.fleet,
+            supply=supply,
             engine=self.engine,
             clock=clock,
             polled=polled,

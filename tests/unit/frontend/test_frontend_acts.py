@@ -164,11 +164,12 @@ async def test_strangers_are_told_once_in_a_while_and_hold_up_nobody_else() -> N
 
 async def test_it_is_told_how_many_were_refused_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[Act] = []
-    monkeypatch.setattr(module, "_REFUSALS_APART_S", 0.05)
+    hand = [0.0]
+    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: hand[0])
     acts = Acts(farm="shelf", tell=told.append)
     for _ in range(5):
         acts.refused(ACT, "10.0.0.7", PermissionDeniedError("no"), source="")
-    await asyncio.sleep(0.06)
+    hand[0] = module._REFUSALS_APART_S
     acts.refused(ACT, "10.0.0.7", PermissionDeniedError("no"), source="")
     assert [act.reason for act in told] == [
         "no", "no (4 more were refused since the last that was told)",

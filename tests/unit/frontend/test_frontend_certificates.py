@@ -82,6 +82,12 @@ def bob(certificates: Certificates) -> ShownCertificate:
     return certificates.shown(BOB.certificate_pem, "client bob at 10.0.0.7")
 
 
+def brought(certificates: Certificates, list_pem: bytes) -> None:
+    """Bring a list, as a call over the network does."""
+    certificates.take(list_pem)
+    certificates.keep()
+
+
 def test_who_is_revoked_is_told_when_and_why(place: Place) -> None:
     certificates = place.start()
     shown = bob(certificates)
@@ -116,7 +122,7 @@ def test_a_list_that_is_put_there_counts_without_a_restart(place: Place) -> None
 def test_a_restart_keeps_what_came_over_the_network(place: Place) -> None:
     certificates = place.start()
     shown = bob(certificates)
-    certificates.take(signed(5, shown.serial))
+    brought(certificates, signed(5, shown.serial))
     assert place.kept.stat().st_mode & 0o777 == 0o644
     # An older one was put there by a bootstrap that did not know.
     place.published.write_bytes(signed(3))
@@ -128,7 +134,7 @@ def test_a_restart_keeps_what_came_over_the_network(place: Place) -> None:
 
 def test_gateways_that_hand_over_share_what_they_take(place: Place) -> None:
     old, new = place.start(), place.start()
-    old.take(signed(5, 1))
+    brought(old, signed(5, 1))
     place.later()
     new.check(bob(new))
     assert new.in_force.number == 5
@@ -148,7 +154,7 @@ def test_gateways_that_hand_over_share_what_they_take(place: Place) -> None:
 )
 def test_what_is_no_newer_list_is_refused_in_words(offered: bytes, says: str, place: Place) -> None:
     certificates = place.start()
-    certificates.take(signed(5, 1))
+    brought(certificates, signed(5, 1))
     kept = place.kept.read_bytes()
     with pytest.raises(InvalidRequestError, match=f"{says}.*the one in force stays") as caught:
         certificates.take(offered)
@@ -184,7 +190,7 @@ def test_without_a_good_list_where_there_was_one_nobody_is_let_in(place: Place) 
 
 
 def test_a_list_of_the_ca_before_is_none_of_this_one(place: Place) -> None:
-    place.start().take(signed(5, 1))
+    brought(place.start(), signed(5, 1))
     place.ca.write_bytes(OTHER.certificate_pem)
     assert place.start().in_force.number == 0
 
@@ -193,47 +199,63 @@ def test_a_full_disk_does_not_keep_a_list_out_of_force(place: Place) -> None:
     certificates = place.start()
     place.kept_in.write_bytes(b"no folder")
     with pytest.raises(ConfigurationError, match="in force, and forgotten"):
-        certificates.take(signed(5, 1))
+        brought(certificates, signed(5, 1))
     assert certificates.in_force.number == 5
 
 
-def test_calls_go_on_while_a_list_is_synced(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    syncing, synced = Event(), Event()
+@pytest.mark.parametrize("published", [True, False])
+def test_calls_go_on_while_a_list_is_synced(
+    place: Place, monkeypatch: pytest.MonkeyPatch, published: bool
+) -> None:
+    syncing, synced, kept = Event(), Event(), Event()
 
     def slowly(_path: Path, _content: bytes) -> None:
         syncing.set()
         assert synced.wait(WAIT_S)
+        kept.set()
 
     monkeypatch.setattr(module, "replace_file", slowly)
     certificates = place.start()
+    shown = bob(certificates)
+    listed = signed(5, shown.serial)
     with ThreadPoolExecutor(1) as other:
-        taken = other.submit(certificates.take, signed(5, bob(certificates).serial))
-        assert syncing.wait(WAIT_S)
+        if published:
+            place.published.write_bytes(listed)
+        else:
+            other.submit(brought, certificates, listed)
+            assert syncing.wait(WAIT_S)
         place.later()
-        # It waits for nobody, and the list counts already.
-        with pytest.raises(UnauthenticatedError):
-            certificates.check(bob(certificates))
-        assert not taken.done()
+        for _ in range(2):
+            with pytest.raises(UnauthenticatedError):
+                certificates.check(shown)
+        assert syncing.wait(WAIT_S)
+        assert not kept.is_set()
         synced.set()
-        assert taken.result(WAIT_S).number == 5
+        assert kept.wait(WAIT_S)
 
 
+@pytest.mark.parametrize("when", ["at the start", "later"])
 def test_a_list_that_could_not_be_read_is_read_when_it_can_be(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+    place: Place, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
-    certificates = place.start()
-    place.published.write_bytes(signed(5, 1))
+    first = place.start()
+    brought(first, signed(4, 1))
+    read_if_there = module.read_if_there
+
+    def no_descriptor_left(path: Path) -> bytes | None:
+        if path == place.published:
+            raise ConfigurationError(f"{path} cannot be read: Too many open files")
+        return read_if_there(path)
+
+    place.published.write_bytes(signed(5, 1, 2))
     with monkeypatch.context() as short, capture_logs() as logged:
         short.setattr(module, "read_if_there", no_descriptor_left)
+        certificates = place.start() if when == "at the start" else first
         for _ in range(3):
-            place.later()
+            place.later(10.0)
             certificates.check(bob(certificates))
-    assert certificates.in_force.number == 0
-    assert [line["event"] for line in logged] == ["revocations_not_taken"] * 2  # a file each
-    place.later()
+    assert certificates.in_force.number == 4
+    assert [line["event"] for line in logged].count("revocations_not_taken") == 1
+    place.later(10.0)
     certificates.check(bob(certificates))
     assert certificates.in_force.number == 5
-
-
-def no_descriptor_left(path: Path) -> bytes:
-    raise ConfigurationError(f"{path} cannot be read: Too many open files")
