@@ -17,9 +17,9 @@ from farm.node import probes
 _SLOWED = 0b1110
 
 _INTERVAL_S = 5.0
-# Twice this, where nothing answers, and the 1 s between heartbeats must stay below the 2.5 s
+# Twice this, where nothing answers, and the 1 s between heartbeats must stay below the 2 s
 # of silence after which a node is suspect.
-_TIMEOUT_S = 0.5
+_TIMEOUT_S = 0.4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

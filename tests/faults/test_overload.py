@@ -117,7 +117,7 @@ async def test_overload_is_refused_and_the_rest_is_answered(
     answers_in_time = history.answers(since_s=warm_s, until_s=warm_s + MEASURED_S)
     goodput_per_s = sum(1 for _ in answers_in_time) / MEASURED_S
     # Far from what is measured, and from a farm that breaks down.
-    assert goodput_per_s > peak / 4
+    assert goodput_per_s > peak / 2
     assert queue.longest <= MAX_QUEUE
     # What had expired was not begun. Where others slow this machine down, a few that were begun
     # in time expire before they end.

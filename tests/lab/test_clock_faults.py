@@ -1,9 +1,11 @@
 """What wrong clocks and weak supplies do to a shelf under load."""
 
 import asyncio
+import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from functools import partial
 
 import pytest
 from digit_questions import Questions
@@ -113,6 +115,7 @@ async def wakes_in_the_past(
     assert WAITING in found["services"]
     await load.answers_again()
     await all_ready(shelf)
+    load.back()
     await load.answered()
 
 
@@ -147,12 +150,24 @@ async def test_clocks_that_jump_by_an_hour_are_nothing_to_requests(
     head_units: DisguisedUnits,
     request: pytest.FixtureRequest,
 ) -> None:
+    for host in shelf.nodes[0], shelf.head:
+        # From their boot on they believe the clock that is set here.
+        await asyncio.to_thread(host.stop)
+        await asyncio.to_thread(host.start)
     before = await incarnations(shelf)
+
+    def gateway_is_ahead_by(seconds: float) -> bool:
+        with operator(shelf) as admin:
+            ahead_s = admin.snapshot().taken_unix_ns / 1e9 - time.time()
+        return abs(ahead_s - seconds) < 60
+
     async with ShelfLoad(shelf, questions) as load:
         with load.pulling():
             for units in (node_units, head_units):
                 for ahead_s in (3600, -3600, 0):
                     units.set_clock(ahead_s)
+                    if units is head_units:
+                        await until(partial(gateway_is_ahead_by, ahead_s), "the clock has jumped")
                     await load.answered()
         load.back()
         await load.answered()

@@ -147,12 +147,12 @@ async def test_connections_that_are_reset_in_mid_answer_fail_no_request(
     async with ShelfLoad(long_shelf, questions) as load:
         before = await incarnations(long_shelf)
         with load.pulling():
-            await asyncio.to_thread(long_shelf.head.reset_connections, node)
+            assert await asyncio.to_thread(long_shelf.head.reset_connections, node)
         await all_ready(long_shelf)
         assert await incarnations(long_shelf) == before
         for _ in range(RESETS - 1):
             await load.answered(50)
-            await asyncio.to_thread(long_shelf.head.reset_connections, node)
+            assert await asyncio.to_thread(long_shelf.head.reset_connections, node)
         await all_ready(long_shelf)
         load.back()
         await load.answered()

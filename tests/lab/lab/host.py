@@ -209,9 +209,13 @@ class Host:
             f" add rule {chain} {interface} eth0 drop'"
         )
 
-    def reset_connections(self, other: "Host") -> None:
-        """End every TCP connection with another host at both ends, in whatever it was saying."""
-        self.shell(f"ss --kill --tcp state established dst {other.address}")
+    def reset_connections(self, other: "Host") -> int:
+        """End every TCP connection with another host at both ends, in whatever it was saying.
+
+        Return how many there were.
+        """
+        killed = self.shell(f"ss --kill --no-header --tcp state established dst {other.address}")
+        return len(killed.splitlines())
 
     def drop_connections(self) -> None:
         """End every SSH session that is open now; new ones are let in."""
