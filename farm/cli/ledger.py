@@ -109,8 +109,7 @@ def _export(admin: "AdminClient", begins: int, to: Path | None, output: ExportFo
         if output is ExportFormat.CSV:
             write(rows, sys.stdout)
             return
-        # Half a document would be none.
-        # In the encoding of what it is copied to, which JSON is written for.
+        # Half a document would be none. JSON is written for the encoding of what it ends up in.
         with TemporaryFile("w+", encoding=sys.stdout.encoding or "utf-8") as whole:
             write(rows, whole)
             whole.seek(0)

@@ -1,7 +1,7 @@
 """Calls that change the farm: each is told once it has ended, done or not, and whose it was."""
 
-import asyncio
 import inspect
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import aclosing, contextmanager
 from typing import Any, Final, NamedTuple
@@ -70,9 +70,16 @@ def is_act(method: str) -> bool:
 class Acts:
     """Tells of every call that was to change the farm called `farm`, whatever came of it."""
 
-    def __init__(self, *, farm: str, tell: Callable[[Act], None]) -> None:
+    def __init__(
+        self,
+        *,
+        farm: str,
+        tell: Callable[[Act], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._farm = farm
         self._tell = tell
+        self._clock = clock
         self._refusals = Rarely(apart_s=_REFUSALS_APART_S)
 
     def watched(self, method: str, behaviour: Any) -> Any:
@@ -100,7 +107,7 @@ class Acts:
         """
         if method not in _ACTS:
             return
-        untold = self._refusals.due(source, asyncio.get_running_loop().time())
+        untold = self._refusals.due(source, self._clock())
         if untold is None:
             return
         reason = error.message

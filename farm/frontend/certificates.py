@@ -128,8 +128,11 @@ class Certificates:
         self._look()
         try:
             found = read_revocations(list_pem, self._authority_pem())
-        except (IntegrityError, ConfigurationError) as error:
+        except IntegrityError as error:
             raise InvalidRequestError(f"{error.message}; the one in force stays") from error
+        except ConfigurationError as error:
+            # Where it lies is not for callers.
+            raise InvalidRequestError("the CA cannot be read; the one in force stays") from error
         if found != self._list and (reason := found.why_not_after(self._list)):
             raise InvalidRequestError(
                 f"this list of revoked certificates is not taken: {reason}; the one in force"

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 from io import StringIO
@@ -49,6 +48,8 @@ class LedgerGateway(FakeGateway):
         super().__init__()
         self.asked: list[admin.LedgerRequest] = []
         self.drops = 0
+        self.record = admin.BatchRecord()
+        self.record.CopyFrom(RECORD)
 
     def Ledger(self, request: admin.LedgerRequest, context: Any) -> admin.LedgerResponse:  # noqa: N802
         self._check(self.error, context)
@@ -68,10 +69,10 @@ class LedgerGateway(FakeGateway):
     def LedgerRecords(  # noqa: N802
         self, _request: admin.LedgerRecordsRequest, context: Any
     ) -> Iterator[admin.LedgerRecordsResponse]:
-        yield admin.LedgerRecordsResponse(records=[RECORD])
+        yield admin.LedgerRecordsResponse(records=[self.record])
         self._check(self.infer_error, context)
         free = admin.BatchRecord()
-        free.CopyFrom(RECORD)
+        free.CopyFrom(self.record)
         free.usage.ClearField("cost")
         yield admin.LedgerRecordsResponse(records=[free])
 
@@ -163,13 +164,8 @@ def test_export_writes_json(gateway: LedgerGateway) -> None:
     assert document["batches"] == [ROW, {**ROW, "cost": None, "currency": None}]
 
 
-def test_an_export_is_json_in_any_encoding(
-    gateway: LedgerGateway, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    named = admin.BatchRecord()
-    named.CopyFrom(RECORD)
-    named.model = "größe🦊"
-    monkeypatch.setattr(sys.modules[__name__], "RECORD", named)
+def test_an_export_is_json_in_any_encoding(gateway: LedgerGateway) -> None:
+    gateway.record.model = "größe🦊"
     ended = CliRunner(charset="ascii").invoke(app, ["ledger", "export", "-o", "json"])
     assert ended.exit_code == 0, ended.output
     (one, _) = json.loads(ended.stdout)["batches"]

@@ -14,6 +14,8 @@ from farm.core.events import EventKind, Severity
 from farm.core.roles import Role
 from farm.frontend import acts as module
 from farm.frontend.acts import Acts, is_act
+from farm.frontend.callers import Caller, ShownCertificate
+from farm.frontend.guard import _source
 from farm.frontend.permissions import role_for
 from farm.pb import farm_admin_pb2 as pb
 from farm.pb import open_inference_pb2 as oip
@@ -21,6 +23,7 @@ from farm.pb import open_inference_pb2 as oip
 WAIT_S = 10.0
 HERE = "127.0.0.1"
 ACT = "/farm.v1.FarmAdmin/NodeAction"
+SHOWN = ShownCertificate(who="ann", serial=1, ends_unix_ns=0)
 # These show the farm's insides and leave it as it is.
 READERS = {
     "Version", "WatchSnapshots", "DescribeModel", "Ledger", "LedgerRecords", "Terms",
@@ -154,6 +157,22 @@ async def test_a_stranger_is_told_of(
         assert frontend.cordons.drawn == []
 
 
+@pytest.mark.parametrize(
+    ("caller", "counts_as"),
+    [
+        (None, "strangers"),
+        (Caller(role=None, name="10.0.0.7", client_key="10.0.0.7"), "strangers"),
+        (Caller(role=Role.ADMIN, name=HERE, client_key=f"ipv4:{HERE}:5"), "this machine"),
+        (Caller(role=Role.INFER, name="ann", client_key="id:ann", certificate=SHOWN), "id:ann"),
+    ],
+    ids=["shows nothing good", "shows nothing", "on this machine", "shows a certificate"],
+)
+def test_who_is_refused_counts_as_one_with_those_they_cannot_be_told_from(
+    caller: Caller | None, counts_as: str
+) -> None:
+    assert _source(caller) == counts_as
+
+
 async def test_strangers_are_told_once_in_a_while_and_hold_up_nobody_else() -> None:
     told: list[Act] = []
     acts = Acts(farm="shelf", tell=told.append)
@@ -162,15 +181,12 @@ async def test_strangers_are_told_once_in_a_while_and_hold_up_nobody_else() -> N
     assert [act.actor for act in told] == ["10.0.0.7", "ann"]
 
 
-async def test_it_is_told_how_many_were_refused_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_told_how_many_were_refused_meanwhile() -> None:
     told: list[Act] = []
-    hand = [0.0]
-    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: hand[0])
-    acts = Acts(farm="shelf", tell=told.append)
-    for _ in range(5):
+    hand = iter([0.0, 1.0, 2.0, 3.0, 4.0, module._REFUSALS_APART_S])
+    acts = Acts(farm="shelf", tell=told.append, clock=lambda: next(hand))
+    for _ in range(6):
         acts.refused(ACT, "10.0.0.7", PermissionDeniedError("no"), source="")
-    hand[0] = module._REFUSALS_APART_S
-    acts.refused(ACT, "10.0.0.7", PermissionDeniedError("no"), source="")
     assert [act.reason for act in told] == [
         "no", "no (4 more were refused since the last that was told)",
     ]  # fmt: skip

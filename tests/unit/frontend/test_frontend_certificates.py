@@ -169,6 +169,14 @@ def test_what_is_no_newer_list_is_refused_in_words(offered: bytes, says: str, pl
     assert place.start().in_force.number == 5
 
 
+def test_where_the_ca_lies_is_not_for_callers(place: Place) -> None:
+    certificates = place.start()
+    place.ca.unlink()
+    with pytest.raises(InvalidRequestError, match="the CA cannot be read") as caught:
+        certificates.take(signed(5, 1))
+    assert str(place.ca.parent) not in caught.value.message
+
+
 def test_the_list_in_force_is_taken_again(place: Place) -> None:
     certificates = place.start()
     assert certificates.take(signed(5, 1)) == certificates.take(signed(5, 1))
