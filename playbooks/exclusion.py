@@ -1,11 +1,11 @@
 """One command at a time changes a farm from this machine."""
 
-import fcntl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from farm.contexts import FarmFolder
-from farm.core.errors import ConfigurationError, FarmError
+from farm.core.errors import FarmError
+from farm.core.private_files import locked
 
 
 class FarmInUseError(FarmError):
@@ -22,15 +22,9 @@ def alone(folder: FarmFolder) -> Iterator[None]:
         FarmInUseError: another command is changing it now.
         ConfigurationError: the farm's folder cannot be written.
     """
-    file = folder.path / ".changing"
-    try:
-        folder.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = file.open("w")
-    except OSError as error:
-        raise ConfigurationError(f"{file} cannot be written: {error.strerror}") from error
-    with lock:
+    with ExitStack() as held:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            held.enter_context(locked(folder.path / "farm", wait=False))
         except BlockingIOError:
             raise FarmInUseError(
                 f"another farm command on this machine is changing farm '{folder.path.name}'; run"

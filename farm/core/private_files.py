@@ -40,11 +40,12 @@ def replace_file(path: Path, content: bytes, *, mode: int = PUBLIC) -> None:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
+def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
     """Let nobody else who locks it change a file meanwhile, from its reading to its replacement.
 
     Raises:
         ConfigurationError: its folder cannot be written, or holds no locks.
+        BlockingIOError: somebody else has locked it, and it is not to `wait`.
     """
     lock = path.with_name(f".{path.name}.lock")
     try:
@@ -54,7 +55,9 @@ def locked(path: Path) -> Iterator[None]:
         raise ConfigurationError(f"{lock} cannot be written: {error.strerror}") from error
     with file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            raise
         except OSError as error:
             raise ConfigurationError(f"{lock} cannot be locked: {error.strerror}") from error
         yield
