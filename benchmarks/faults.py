@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.reliability import PAGE, PROMISES, Runs, page, read_promises, read_runs
+from benchmarks.reliability import PAGE, PROMISES, Runs, page, promised, read_promises, read_runs
 from benchmarks.report import FOLDER, ROOT, circumstances
 
 KEPT: Final = FOLDER / "faults.json"
@@ -78,7 +78,8 @@ def main() -> None:
             new = read_runs(chosen.figures.read_text(encoding="utf-8").splitlines())
         else:
             new = run(chosen.rounds)
-        runs = {**kept().get("runs", {}), **new}
+        promises = read_promises(PROMISES.read_text(encoding="utf-8"))
+        runs = promised({**kept().get("runs", {}), **new}, promises)
         document = json.dumps({"circumstances": facts, "runs": runs}, indent=1)
         KEPT.write_text(document + "\n", encoding="utf-8")
     PAGE.write_text(text(), encoding="utf-8")

@@ -17,7 +17,8 @@ from benchmarks.report import ROOT, circumstances_text
 PROMISES: Final = ROOT / "tests" / "faults" / "promises.toml"
 PAGE: Final = ROOT / "docs" / "reliability.md"
 
-# What a run of a test measured, by quantity; and of every test, with its parameters, all runs.
+# What a run of a test measured, by quantity; and of every test, with its parameters, all runs. A
+# test that passed says so once more, without a quantity.
 Figures = Mapping[str, float]
 Runs = Mapping[str, Sequence[Figures]]
 
@@ -92,6 +93,12 @@ def read_runs(lines: Iterable[str]) -> Runs:
     return runs
 
 
+def promised(runs: Runs, promises: Sequence[Promise]) -> Runs:
+    """Return the runs of tests that hold a promise."""
+    functions = {_function(test) for promise in promises for test in promise.tests}
+    return {test: found for test, found in runs.items() if test.partition("[")[0] in functions}
+
+
 def page(promises: Sequence[Promise], runs: Runs, facts: Mapping[str, Any]) -> str:
     """Return docs/reliability.md. `facts` are the circumstances under which it was measured."""
     parts = [_HEAD]
@@ -119,14 +126,20 @@ def _row(promise: Promise, runs: Runs) -> str:
 
 
 def _measured(promise: Promise, runs: Runs) -> str:
-    """Return what the tests of a promise told, a line for each set of their parameters."""
+    """Return what the tests of a promise told, a line for each set of their parameters.
+
+    Without figures it held if each of its tests has passed.
+    """
     functions = {_function(test) for test in promise.tests}
-    told = [
-        f"{_case(test)}{'; '.join(_quantities(found))}"
-        for test, found in sorted(runs.items())
-        if test.partition("[")[0] in functions
+    found = promised(runs, [promise])
+    if functions - {test.partition("[")[0] for test in found}:
+        return "not run"
+    lines = [
+        f"{_case(test)}{told}"
+        for test in sorted(found)
+        if (told := "; ".join(_quantities(found[test])))
     ]
-    return "<br>".join(told) or "holds"
+    return "<br>".join(lines) or "held"
 
 
 def _quantities(runs: Sequence[Figures]) -> Iterator[str]:

@@ -13,6 +13,7 @@ from farm.config import FarmConfig
 from farm.core.clock import SystemClock
 from farm.core.errors import DrainingError, UnreachableError
 from farm.core.events import EventKind, Happening, Severity
+from farm.core.handover import is_taken
 from farm.core.nodes import NodeState
 from farm.core.pool import WorkerPool
 from farm.core.snapshots import GatewayState
@@ -38,6 +39,8 @@ _HEALTH_INTERVAL_S = 0.5
 # How long the port stays open, refusing in words, for clients that have not noticed yet.
 _QUIET_S = 0.3
 _QUIET_AT_MOST_S = 3.0
+# Nodes that were there before answer within a second of each other.
+_COMPANY_S = 2.0
 
 # What takes down the run of a gateway, if anything does.
 Recording: TypeAlias = TraceRecorder | None
@@ -185,7 +188,7 @@ class Gateway:
         self._keep(self.fleet.run(), "fleet")
         self._keep(self._report_health(), "health")
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.fleet.settled(), self._config.start_timeout_s)
+            await asyncio.wait_for(self._nodes_come(), self._config.start_timeout_s)
         if not self.fleet.any_ready():
             reasons = "; ".join(f"{m.node_id}: {m.reason}" for m in self.fleet.members.values())
             raise UnreachableError(f"no node came up: {reasons}")
@@ -199,6 +202,19 @@ class Gateway:
         self._keep(self._economy.accounting.run(self.fleet.tell_thrift), "accounting")
         if self._polling is not None:
             self._keep(self._polling.run(), "polling")
+
+    async def _nodes_come(self) -> None:
+        """Wait for every node that is on its way in.
+
+        With `handover` and nobody there to take over from, clients are refused until this one
+        listens: then the first node, and whichever comes right after it, is enough.
+        """
+        if self._config.handover and not is_taken(self._config.grpc):
+            await self.fleet.some_ready()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.fleet.settled(), _COMPANY_S)
+        else:
+            await self.fleet.settled()
 
     async def _listen(self) -> None:
         await self._frontend.start(serving=self.dataplane.serving())

@@ -13,6 +13,9 @@ import psutil
 # Without them nothing works; Ray's agents end with their raylet.
 _VITAL: Final = ("raylet", "gcs_server")
 
+# What a worker calls itself until it runs something.
+_IDLE: Final = "ray::IDLE"
+
 _PR_SET_CHILD_SUBREAPER: Final = 36
 
 _GOODBYE_S: Final = 10.0
@@ -54,6 +57,39 @@ def end_dashboard() -> None:
         with suppress(psutil.NoSuchProcess):
             if any(part.endswith("/dashboard/dashboard.py") for part in child.cmdline()):
                 child.kill()
+
+
+class IdleWorkers:
+    """Workers that Ray has started, and that wait for what they are to run.
+
+    That takes a moment. Ray 2.60 lends a worker for ever to a head that loses power while the
+    worker starts: nothing is told to run in it, and what the next head wants waits behind it.
+    """
+
+    def __init__(self, *, longest_s: float) -> None:
+        self._longest_s = longest_s
+        self._since_s: dict[psutil.Process, float] = {}
+
+    def end(self, now_s: float) -> int:
+        """End those that have been seen idle for too long; return how many.
+
+        Ray then starts another for whatever waits.
+        """
+        idle = {each for each in psutil.Process().children(recursive=True) if _is_idle(each)}
+        self._since_s = {each: self._since_s.get(each, now_s) for each in idle}
+        ended = 0
+        for each, since_s in self._since_s.items():
+            if now_s - since_s > self._longest_s:
+                with suppress(psutil.NoSuchProcess):
+                    each.kill()
+                    ended += 1
+        return ended
+
+
+def _is_idle(process: psutil.Process) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return process.name() == _IDLE
+    return False
 
 
 def bury() -> dict[int, str]:

@@ -35,6 +35,8 @@ _LOOK_EVERY_S = 1.0
 _ANSWER_S = 5.0
 # How often Ray is asked whether it answers, where no watchdog says how often it wants to know.
 _CHECK_EVERY_S = 10.0
+# A worker that was started for an actor reads it from the card, and then calls itself so.
+_IDLE_S = 60.0
 
 # What is shown of Ray's own words when it fails.
 _LAST_LINES = 8
@@ -231,10 +233,13 @@ class RayService:
         every_s = self._notifier.feeding_s or _CHECK_EVERY_S
         check_at = monotonic()
         advance_at = check_at
+        idle = ray_processes.IdleWorkers(longest_s=_IDLE_S)
         while True:
             now = monotonic()
             if now >= check_at:
                 check_at = now + every_s
+                if idle.end(now):
+                    sys.stderr.write("farm: a worker that Ray had lent to a lost head is ended\n")
                 if fault := self._unresponsive():
                     self._notifier.status(f"Ray does not answer: {fault}")
                 else:

@@ -6,6 +6,7 @@ about to be accepted when it stops; if the newer one dies, they go to the older 
 """
 
 import ctypes
+import errno
 import socket
 import struct
 import sys
@@ -33,6 +34,20 @@ def check_supported() -> None:
     """
     if sys.platform != "linux":
         raise ConfigurationError("handover needs Linux; leave it out of the configuration here")
+
+
+def is_taken(address: str) -> bool:
+    """Return whether a process listens on an address of this machine, "host:port"."""
+    host, _, port = address.rpartition(":")
+    host = host.strip("[]")
+    with socket.socket(AF_INET6 if ":" in host else AF_INET, SOCK_STREAM) as probe:
+        # Connections that have just ended do not count.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, int(port)))
+        except OSError as error:
+            return error.errno == errno.EADDRINUSE
+    return False
 
 
 def take_new_connections(listener: socket.socket) -> bool:

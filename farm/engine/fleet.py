@@ -72,11 +72,19 @@ class Fleet:
         async with self._settled:
             await self._settled.wait_for(self._has_settled)
 
+    async def some_ready(self) -> None:
+        """Wait until some node is ready, or all seem hopeless."""
+        async with self._settled:
+            await self._settled.wait_for(lambda: self.any_ready() or self._seems_hopeless())
+
     def _has_settled(self) -> bool:
-        members = self.members.values()
-        if all(member.losses >= _HOPELESS_LOSSES for member in members):
+        if self._seems_hopeless():
             return True
+        members = self.members.values()
         return self.any_ready() and all(m.state is not NodeState.JOINING for m in members)
+
+    def _seems_hopeless(self) -> bool:
+        return all(member.losses >= _HOPELESS_LOSSES for member in self.members.values())
 
     def member(self, node_id: str) -> Member:
         """Return a node that an operator names.

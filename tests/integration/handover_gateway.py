@@ -1,6 +1,7 @@
 """A whole gateway over one invented node, as a program: prints "ready", retires on SIGUSR1.
 
-It takes the node's name, which receipts show, a folder, and the addresses of gRPC and metrics.
+It takes the node's name, which receipts show, a folder, the addresses of gRPC and metrics, and
+the names of nodes that never come.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from fake_pool import FakePool
 
-from farm import app, zoo
+from farm import app, services, zoo
 from farm.config import FarmConfig
 from farm.core.nodes import NodeVitals
 from farm.energy.economics import Economics
@@ -40,11 +41,11 @@ async def beat(pool: FakePool, name: str) -> None:
         await asyncio.sleep(HEARTBEAT_S)
 
 
-async def run(name: str, folder: Path, grpc: str, metrics: str) -> None:
+async def run(name: str, folder: Path, grpc: str, metrics: str, *absent: str) -> None:
     retire = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, retire.set)
     repository = Repository(zoo.models_dir(), state_dir=None, scratch_dir=folder)
-    pool = FakePool([name])
+    pool = FakePool([name, *absent])
     gateway = app.Gateway(
         FarmConfig(grpc=grpc, metrics=metrics, handover=True),
         pool=pool,
@@ -71,5 +72,5 @@ async def run(name: str, folder: Path, grpc: str, metrics: str) -> None:
 
 if __name__ == "__main__":
     # The half minute that connections live elsewhere would be most of the test.
-    app._CONNECTION_AGE_S = 1.0
-    asyncio.run(run(sys.argv[1], Path(sys.argv[2]), sys.argv[3], sys.argv[4]))
+    services._CONNECTION_AGE_S = 1.0
+    asyncio.run(run(sys.argv[1], Path(sys.argv[2]), *sys.argv[3:]))

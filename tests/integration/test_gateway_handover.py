@@ -29,11 +29,13 @@ OWN_CONNECTION = [("grpc.use_local_subchannel_pool", 1)]
 
 
 @contextmanager
-def gateway(name: str, folder: Path, grpc: str, metrics: str) -> Iterator[subprocess.Popen[str]]:
-    """Run a gateway over a node of that name; it serves when this returns."""
+def gateway(
+    name: str, folder: Path, grpc: str, metrics: str, *absent: str
+) -> Iterator[subprocess.Popen[str]]:
+    """Run a gateway over a node of that name, and `absent` ones; it serves when this returns."""
     (folder / name).mkdir()
     process = subprocess.Popen(
-        [sys.executable, str(PROGRAM), name, str(folder / name), grpc, metrics],
+        [sys.executable, str(PROGRAM), name, str(folder / name), grpc, metrics, *absent],
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": str(FAKES)},
@@ -124,3 +126,11 @@ def test_no_request_fails_when_gateways_take_over(tmp_path: Path) -> None:
             traffic.end()
     assert traffic.failures == []
     assert set(traffic.answers) == {"one", "two"}
+
+
+def test_where_nobody_serves_the_first_node_is_enough(tmp_path: Path) -> None:
+    grpc = free_address()
+    with gateway("one", tmp_path, grpc, free_address(), "absent"), Traffic(grpc) as traffic:
+        traffic.await_answers("one")
+        traffic.end()
+    assert traffic.failures == []

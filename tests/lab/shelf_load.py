@@ -148,9 +148,11 @@ class ShelfLoad:
     def _first_answer_s(self) -> float | None:
         """Return when the first plain request was answered of those after the last that failed."""
         history = self.plain.history
-        sent = {each.number: each.at_s for each in history.sent}
+        # Requests go on meanwhile: first what was replied, then all that can have been sent.
+        replies = list(history.replies)
         answers = {reply.number: reply.at_s for reply, _ in history.answers()}
-        failed = [sent[each.number] for each in history.replies if each.number not in answers]
+        sent = {each.number: each.at_s for each in history.sent}
+        failed = [sent[each.number] for each in replies if each.number not in answers]
         since_s = max([self._gone_s, *failed])
         return min((at for number, at in answers.items() if sent[number] >= since_s), default=None)
 
@@ -216,12 +218,16 @@ async def seen(
 
 async def all_ready(shelf: ShelfFarm, *, timeout_s: float = BACK_S) -> None:
     """Wait until every node takes batches."""
-    await seen(
-        shelf,
-        lambda farm: all(node.state == "ready" for node in farm.nodes),
-        "every node is ready",
-        timeout_s=timeout_s,
-    )
+    states: dict[str, str] = {}
+
+    def are_ready(farm: FarmSnapshot) -> bool:
+        states.update({node.node_id: node.state for node in farm.nodes})
+        return all(node.state == "ready" for node in farm.nodes)
+
+    try:
+        await seen(shelf, are_ready, "every node is ready", timeout_s=timeout_s)
+    except AssertionError as late:
+        raise AssertionError(f"{late}; last seen: {states or 'no gateway'}") from late
 
 
 async def up(host: Host) -> None:

@@ -10,6 +10,8 @@ from lab import Host
 from shelf_farm import ShelfFarm
 from shelf_load import ALL_AWAY, ShelfLoad, all_ready, up
 
+WORKER = r"default_worker\.py|^ray::IDLE"
+
 pytestmark = [pytest.mark.lab, pytest.mark.faults, pytest.mark.timeout(900)]
 
 
@@ -40,6 +42,24 @@ async def test_a_shelf_without_power_comes_back_in_any_order(
                 # A node that stays away keeps nobody waiting.
                 await load.answers_again()
             boots.create_task(asyncio.to_thread(late.start))
+        await load.answers_again()
+        await all_ready(shelf)
+        await load.answered()
+    await load.kept_its_word(request.node.name)
+
+
+async def test_a_head_that_loses_power_while_a_node_starts_gets_it_back(
+    shelf: ShelfFarm, questions: Questions, request: pytest.FixtureRequest
+) -> None:
+    node = shelf.nodes[0]
+    async with ShelfLoad(shelf, questions, allowed=ALL_AWAY) as load:
+        with load.pulling():
+            await asyncio.to_thread(node.stop)
+            await asyncio.to_thread(node.start)
+            # Ray has just begun to start a worker there, which it lends to a head that is lost.
+            await asyncio.to_thread(node.await_process, WORKER)
+            await asyncio.to_thread(shelf.head.stop)
+        await asyncio.to_thread(shelf.head.start)
         await load.answers_again()
         await all_ready(shelf)
         await load.answered()

@@ -61,7 +61,11 @@ class Machine:
                 raise LabError(f"{self.spec.name} does not boot; its console says: {said}")
             time.sleep(0.05)
         # Its answer is "degraded", with exit code 1, if some unit failed; that is no matter here.
-        self.shell("systemctl is-system-running --wait || true", timeout_s=BOOT_TIMEOUT_S)
+        try:
+            self.shell("systemctl is-system-running --wait || true", timeout_s=BOOT_TIMEOUT_S)
+        except LabError as late:
+            jobs = self.shell("systemctl list-jobs --no-pager")
+            raise LabError(f"{self.spec.name} is still starting: {jobs}") from late
 
     def cut(self) -> None:
         """Take its power away. What it wrote is kept."""

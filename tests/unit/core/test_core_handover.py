@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from farm.core.handover import open_connections, take_new_connections, take_port
+from farm.core.handover import is_taken, open_connections, take_new_connections, take_port
 
 # By chance alone all of them would go one way once in a million times.
 CONNECTIONS = 20
@@ -133,3 +133,27 @@ def test_counting_connections_opens_and_closes_nothing(stack: ExitStack, tmp_pat
         for _ in range(3):
             open_connections(port)
         assert set(Path("/proc/self/fd").iterdir()) == before
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "[::1]"])
+def test_an_address_is_taken_while_somebody_listens_there(stack: ExitStack, host: str) -> None:
+    one = listener(stack, host=host.strip("[]"))
+    address = f"{host}:{port_of(one)}"
+    assert is_taken(address)
+    one.close()
+    assert not is_taken(address)
+
+
+def test_an_address_with_nothing_but_ended_connections_is_free(stack: ExitStack) -> None:
+    one = listener(stack)
+    # As gRPC's listeners are.
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    one.setblocking(True)
+    address, port = f"127.0.0.1:{port_of(one)}", port_of(one)
+    client = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+    accepted_one, _ = one.accept()
+    # Who closes first keeps the address for a minute.
+    accepted_one.close()
+    one.close()
+    client.close()
+    assert not is_taken(address)

@@ -77,6 +77,16 @@ async def test_settled_waits_for_every_node() -> None:
         assert states(farm) == {"a": NodeState.READY, "b": NodeState.LOST}
 
 
+async def test_some_ready_waits_for_the_first_node() -> None:
+    async with LittleFarm("a", "b") as farm:
+        some = asyncio.create_task(farm.fleet.some_ready())
+        await asyncio.sleep(0)
+        assert not some.done()
+        farm.pool.start("a")
+        await asyncio.wait_for(some, WAIT_S)
+        assert states(farm) == {"a": NodeState.READY, "b": NodeState.JOINING}
+
+
 async def test_a_lost_node_gets_nothing_and_says_why() -> None:
     async with LittleFarm("a", "b") as farm:
         await farm.start_nodes()

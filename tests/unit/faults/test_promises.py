@@ -2,11 +2,20 @@
 
 import ast
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from benchmarks.faults import text
-from benchmarks.reliability import PAGE, PROMISES, Promise, page, read_promises, read_runs
+from benchmarks.reliability import (
+    PAGE,
+    PROMISES,
+    Promise,
+    page,
+    promised,
+    read_promises,
+    read_runs,
+)
 from benchmarks.report import ROOT
 
 FACTS = {
@@ -64,8 +73,20 @@ def test_each_set_of_parameters_has_its_line() -> None:
     assert "half: 0 failed<br>one: 0 failed" in page([LOSS], runs, FACTS)
 
 
-def test_a_promise_without_figures_holds() -> None:
-    assert "| holds |" in page([LOSS], {}, FACTS)
+def test_a_promise_without_figures_held_if_its_test_passed() -> None:
+    runs = read_runs(['{"test": "test_lost", "figures": {}}'])
+    assert "| held |" in page([LOSS], runs, FACTS)
+
+
+def test_a_promise_whose_tests_did_not_all_pass_is_not_said_to_hold() -> None:
+    two = replace(LOSS, tests=(*LOSS.tests, "tests/a.py::test_found"))
+    runs = read_runs(['{"test": "test_lost[one]", "figures": {"failed": 1}}'])
+    assert "| not run |" in page([two], runs, FACTS)
+
+
+def test_runs_of_other_tests_are_not_kept() -> None:
+    runs = read_runs(f'{{"test": "{test}", "figures": {{}}}}' for test in ("test_lost", "test_b"))
+    assert set(promised(runs, [LOSS])) == {"test_lost"}
 
 
 def test_a_quantity_without_words_is_told() -> None:
