@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Final, Protocol
 
 from digit_questions import Questions
-from lab import Host
+from lab import Host, control_groups
 from new_batches import NewBatches
 from repeated_looks import RepeatedLooks
 from shelf_farm import ShelfFarm
@@ -46,35 +46,37 @@ async def survives_loss(
     """Lose nodes under load; see that nobody is told more of it than `allowed`, and all comes back.
 
     `mend` undoes what `inject` did, once the loss has been seen and has lasted `outage_s`, also
-    where something fails before.
+    where something fails before. What a lost host does to come back takes no core from the others,
+    as on a shelf, where each has its own.
     """
     names = {host.name for host in lost}
     others = [host for host in shelf.nodes if host.name not in names]
     async with ShelfLoad(shelf, questions, allowed=allowed) as load:
         before = await incarnations(shelf)
         watch = NewBatches(shelf.address, sorted(names), tls=operator_tls(shelf))
-        try:
-            with watch as new_batches:
-                with load.pulling():
-                    await asyncio.to_thread(inject)
-                await seen(
-                    shelf,
-                    lambda farm: all(
-                        node.state != "ready" or node.incarnation != before[node.node_id]
-                        for node in farm.nodes
-                        if node.node_id in names
-                    ),
-                    f"{sorted(names)} are missed",
-                )
-                if others:
-                    await load.answered()
-                else:
-                    await load.refused()
-                # The fault itself lasts that long.
-                await asyncio.sleep(outage_s)
-        finally:
-            await asyncio.to_thread(mend)
-        await all_ready(shelf)
+        with control_groups.yielding(host.machine.group for host in lost):
+            try:
+                with watch as new_batches:
+                    with load.pulling():
+                        await asyncio.to_thread(inject)
+                    await seen(
+                        shelf,
+                        lambda farm: all(
+                            node.state != "ready" or node.incarnation != before[node.node_id]
+                            for node in farm.nodes
+                            if node.node_id in names
+                        ),
+                        f"{sorted(names)} are missed",
+                    )
+                    if others:
+                        await load.answered()
+                    else:
+                        await load.refused()
+                    # The fault itself lasts that long.
+                    await asyncio.sleep(outage_s)
+            finally:
+                await asyncio.to_thread(mend)
+            await all_ready(shelf)
         load.back()
         await load.answered()
     await load.kept_its_word(fault, new_batches=new_batches)

@@ -4,7 +4,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +14,8 @@ ROOT: Final = Path("/sys/fs/cgroup")
 # Version 1 has a tree for each. The last two hold what systemd in the host makes for its units.
 TREES: Final = ("cpu", "memory", "systemd", "unified")
 PERIOD_US: Final = 100_000
+# Of either version of control groups: a tenth of the usual weight or less.
+_LEAST_WEIGHT: Final = 10
 END_TIMEOUT_S: Final = 20.0
 
 
@@ -33,6 +35,29 @@ def make_group(name: str, *, cpus: float, memory_mb: int) -> list[Path]:
         (ROOT / "cpu" / name / "cpu.cfs_quota_us").write_text(str(quota_us))
         (ROOT / "memory" / name / "memory.limit_in_bytes").write_text(f"{memory_mb}M")
     return [folder / "cgroup.procs" for folder in folders]
+
+
+@contextlib.contextmanager
+def yielding(names: Iterable[str]) -> Iterator[None]:
+    """Let groups have what others leave of this machine's cores, where all want them.
+
+    A group that is made anew meanwhile has its share again.
+    """
+    files = [_weight_file(name) for name in names]
+    usual = [file.read_text() for file in files]
+    for file in files:
+        file.write_text(str(_LEAST_WEIGHT))
+    try:
+        yield
+    finally:
+        for file, weight in zip(files, usual, strict=True):
+            with contextlib.suppress(OSError):
+                file.write_text(weight)
+
+
+def _weight_file(name: str) -> Path:
+    # Usually 100 in version 2, and 1024 in version 1.
+    return ROOT / name / "cpu.weight" if _version_2() else ROOT / "cpu" / name / "cpu.shares"
 
 
 def memory_used_bytes(name: str) -> int:
