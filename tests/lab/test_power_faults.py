@@ -1,6 +1,7 @@
 """A whole shelf without power, under load: its hosts get it back in any order."""
 
 import asyncio
+import signal
 from collections.abc import Sequence
 from random import Random
 
@@ -8,7 +9,7 @@ import pytest
 from digit_questions import Questions
 from lab import Host
 from shelf_farm import ShelfFarm
-from shelf_load import ALL_AWAY, ShelfLoad, all_ready, up
+from shelf_load import ALL_AWAY, ShelfLoad, all_ready, signal_process, up
 
 WORKER = r"default_worker\.py|^ray::IDLE"
 
@@ -56,11 +57,14 @@ async def test_a_head_that_loses_power_while_a_node_starts_gets_it_back(
         with load.pulling():
             await asyncio.to_thread(node.stop)
             await asyncio.to_thread(node.start)
-            # Ray has just begun to start a worker there, which it lends to a head that is lost.
+            # Ray starts a worker there for the head that is lost; it is up after the next head.
             await asyncio.to_thread(node.await_process, WORKER)
             await asyncio.to_thread(shelf.head.stop)
+            signal_process(node, WORKER, signal.SIGSTOP)
         await asyncio.to_thread(shelf.head.start)
+        signal_process(node, WORKER, signal.SIGCONT)
         await load.answers_again()
         await all_ready(shelf)
+        load.back()
         await load.answered()
     await load.kept_its_word(request.node.name)
