@@ -6,7 +6,6 @@ Made remote by `remote_actor`, not by a decorator, so that importing this loads 
 import os
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import cache
 from typing import Any
 
 from farm.cluster.names import NAMESPACE, actor_name, resource_name
@@ -121,23 +120,6 @@ def own_address() -> str:
     return address
 
 
-@cache
-def _actor_class(callers: int) -> Any:
-    """Return what Ray makes actors of which so many batches can be called at once.
-
-    One serves all of them: of every class that is made remote Ray keeps something for good, here
-    and at the head, 20 kB each here.
-    """
-    import ray
-
-    # Ray's stubs do not know concurrency_groups.
-    remote: Any = ray.remote
-    groups = {INFERENCE: callers, TELEMETRY: 1, MODELS: 1}
-    return remote(num_cpus=0, max_restarts=0, max_task_retries=0, concurrency_groups=groups)(
-        NodeActor
-    )
-
-
 def remote_actor(settings: NodeSettings) -> Any:
     """Start a node's actor and return its handle.
 
@@ -145,10 +127,21 @@ def remote_actor(settings: NodeSettings) -> Any:
     before they learn of its death, one that stays dead tells them within 20 ms
     (docs/decisions/0002). The supervisor makes a new one.
     """
-    options = _actor_class(_callers(settings)).options(
-        name=actor_name(settings.node_id),
-        namespace=NAMESPACE,
-        lifetime="detached",
-        resources={resource_name(settings.node_id): 1},
+    import ray
+
+    # Made remote anew for each, though Ray keeps 20 kB of every one. Nodes get it from Ray's
+    # control store, which drops it with the job of a gateway whose head was lost; the same class
+    # is not put there again.
+    # Ray's stubs do not know concurrency_groups.
+    remote: Any = ray.remote
+    groups = {INFERENCE: _callers(settings), TELEMETRY: 1, MODELS: 1}
+    return (
+        remote(num_cpus=0, max_restarts=0, max_task_retries=0, concurrency_groups=groups)(NodeActor)
+        .options(
+            name=actor_name(settings.node_id),
+            namespace=NAMESPACE,
+            lifetime="detached",
+            resources={resource_name(settings.node_id): 1},
+        )
+        .remote(settings.to_message())
     )
-    return options.remote(settings.to_message())

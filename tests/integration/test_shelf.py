@@ -1,10 +1,13 @@
 """A farm of several machines as its units run it: fixed ports, TLS, a token, real Ray."""
 
 import asyncio
+import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -15,8 +18,11 @@ from shelf_services import Shelf
 
 from farm.client import AdminClient, AsyncFarmClient
 from farm.core.errors import FarmError
+from farm.pb.farm_admin_pb2 import NodeSnapshot
 
 pytestmark = [pytest.mark.integration, pytest.mark.faults]
+
+BACK_S = 30.0
 
 
 @pytest.fixture
@@ -61,10 +67,32 @@ class Callers:
                 await self._one_more.wait()
 
 
-def incarnation(address: str) -> str:
+@asynccontextmanager
+async def calling(address: str, digits: Digits) -> AsyncIterator[Callers]:
+    """Ask while the block lasts; no call may fail."""
+    callers = Callers(address, digits)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(callers.run())
+        yield callers
+        callers.enough = True
+    assert callers.errors == []
+
+
+def node_of(address: str) -> NodeSnapshot:
     with AdminClient(address) as admin:
         (node,) = admin.snapshot().nodes
-    return node.incarnation
+    return node
+
+
+def node_after(lost: NodeSnapshot, address: str) -> NodeSnapshot:
+    """Wait until the node is ready with another actor."""
+    give_up = time.monotonic() + BACK_S
+    while time.monotonic() < give_up:
+        node = node_of(address)
+        if node.incarnation != lost.incarnation and node.state == "ready":
+            return node
+        time.sleep(0.2)
+    raise AssertionError(f"the node has no new actor after {BACK_S:g} s")
 
 
 @pytest.mark.timeout(240)
@@ -86,11 +114,9 @@ async def test_a_shelf_serves_through_a_lost_head_and_a_new_gateway(
         shelf.node.told("READY=1")
         assert "1 of 1 nodes ready" in old.told("READY=1")
 
-        callers = Callers(address, digits)
-        async with asyncio.TaskGroup() as group:
-            calling = group.create_task(callers.run())
+        async with calling(address, digits) as callers:
             await callers.some()
-            before = await asyncio.to_thread(incarnation, address)
+            first = await asyncio.to_thread(node_of, address)
 
             shelf.head.child("gcs_server").send_signal(signal.SIGKILL)
             assert await asyncio.to_thread(shelf.head.wait) == 17
@@ -98,17 +124,21 @@ async def test_a_shelf_serves_through_a_lost_head_and_a_new_gateway(
             shelf.head.start()
             await asyncio.to_thread(shelf.head.told, "READY=1")
             await callers.some()
+            assert (await asyncio.to_thread(node_of, address)).incarnation == first.incarnation
 
+        # The gateway of before has Ray at its command: it puts another actor in a dead one's place.
+        os.kill(first.pid, signal.SIGKILL)
+        second = await asyncio.to_thread(node_after, first, address)
+
+        async with calling(address, digits) as callers:
+            await callers.some()
             new.start()
             await asyncio.to_thread(new.told, "READY=1")
             old.process.send_signal(signal.SIGUSR1)
             assert await asyncio.to_thread(old.wait) == 0
             await callers.some()
-            assert await asyncio.to_thread(incarnation, address) == before
-            callers.enough = True
-            await calling
+            assert (await asyncio.to_thread(node_of, address)).incarnation == second.incarnation
 
-        assert callers.errors == []
         assert "batches_go_through_ray" not in old.log() + new.log()
         assert new.stop() == 0
         assert shelf.node.stop() == 0
