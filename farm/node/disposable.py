@@ -19,7 +19,7 @@ from farm.node import probes
 from farm.node.child_output import own_output
 from farm.node.execution import run_call
 from farm.node.memory import bound_memory, end_first
-from farm.node.sessions import Session
+from farm.node.sessions import Session, import_runtime
 
 _PICKLE = 5
 
@@ -32,6 +32,8 @@ def main() -> None:
     end_first()
     jobs: SimpleQueue[Job] = SimpleQueue()
     Thread(target=_read, args=(sys.stdin.buffer, jobs), daemon=True).start()
+    # Now, for where there is no job yet. A death of it is not a job's doing.
+    import_runtime()
     sessions: dict[tuple[str, int], Session] = {}
     while True:
         job = jobs.get()

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Container, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from threading import Lock, Timer
 from time import monotonic
@@ -25,6 +26,8 @@ from farm.core.errors import (
 from farm.node.execution import Members
 
 _IDLE_S = 3.0
+# A spare child that dies by itself must not be started again at once.
+_SPARE_EVERY_S = 30.0
 _PICKLE = 5
 
 # A child answers a job twice: that it has it, and what came of it.
@@ -47,7 +50,7 @@ class _Attempt:
 
 
 class Isolation:
-    """Keeps one child and ends it when it has been idle.
+    """Keeps one child and ends it when it has been idle after its work.
 
     `prepare` and `run` are for one thread at a time; the rest may be called by any, at any
     time. Each of the two may take `timeout_s`. What is `unwanted` is not begun: a call that
@@ -62,7 +65,10 @@ class Isolation:
         self._child: subprocess.Popen[bytes] | None = None
         # What the child does now.
         self._current: _Attempt | None = None
-        self._idle_since = 0.0
+        # When it had last done something, or was begun as a spare.
+        self._idle_since = -inf
+        self._used = False
+        self._spare_begun = -inf
 
     def prepare(self, path: Path, head: CallHead, *, threads: int) -> None:
         """Start the child and open the model at `path` there: what takes long before a run.
@@ -120,12 +126,24 @@ class Isolation:
         if attempt is not None and attempt.call_id == call_id:
             self._kill(attempt, RequestCancelledError("the batch was cancelled while it ran"))
 
-    def rest(self) -> None:
-        """End the child if it has been idle for a while."""
+    def rest(self, *, spare: bool = False) -> None:
+        """End the child if it has been idle for a while; with `spare` have a fresh one at hand.
+
+        A spare has imported all that it needs, which is most of what a suspect waits for.
+        """
+        now = monotonic()
         with self._lock:
-            if self._current or monotonic() - self._idle_since < _IDLE_S:
+            if self._current or now - self._idle_since < _IDLE_S:
                 return
-            child, self._child = self._child, None
+            child = self._child
+            if child is not None and spare and not self._used and child.poll() is None:
+                return
+            self._child = None
+            if spare and now - self._spare_begun >= _SPARE_EVERY_S:
+                self._spare_begun = self._idle_since = now
+                # Without memory or processes to be had there is none.
+                with suppress(OSError):
+                    self._child, self._used = _start(), False
         if child is not None:
             _reap(child)
 
@@ -162,15 +180,8 @@ class Isolation:
                 _reap(self._child)
                 self._child = None
             if self._child is None:
-                self._child = subprocess.Popen(
-                    [sys.executable, "-m", "farm.node.disposable"],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.DEVNULL,
-                    # A group of its own: whatever the model starts is killed with it.
-                    start_new_session=True,
-                )
-            self._current = attempt
+                self._child = _start()
+            self._current, self._used = attempt, True
             return self._child
 
     def _finish(self, attempt: _Attempt, *, alive: bool) -> None:
@@ -186,6 +197,17 @@ class Isolation:
             if self._child is not None and self._current is attempt and attempt.verdict is None:
                 attempt.verdict = verdict
                 _kill_group(self._child)
+
+
+def _start() -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "farm.node.disposable"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        # A group of its own: whatever the model starts is killed with it.
+        start_new_session=True,
+    )
 
 
 def _ask(child: "subprocess.Popen[bytes]", job: tuple[Any, ...]) -> Iterator[Any]:

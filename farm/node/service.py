@@ -61,6 +61,9 @@ _NOT_THE_REQUESTS_FAULT = (
 # minute after which gateways suspect a node over a batch of which nothing is predicted.
 _ISOLATED_S = 25.0
 
+# Of the machine's memory, free for a child that waits for suspects: it takes 24 MB of its own.
+_SPARE_SHARE = 0.25
+
 # Cancelled calls that are remembered; a node has a handful at a time.
 _MAX_UNWANTED = 256
 
@@ -125,7 +128,7 @@ class NodeService:
         self._models.rest(
             short_of_memory=self._shortage.begins(total_bytes=total, available_bytes=available)
         )
-        self._isolation.rest()
+        self._isolation.rest(spare=bool(self._models.digests) and available >= total * _SPARE_SHARE)
         running = self._capacity.running
         throttle = self._throttle.read(busy=running > 0 or self._exercise.loads)
         metered = self._meter.tell() if self._meter is not None else Metered()

@@ -50,6 +50,16 @@ _NO_MEMORY = re.compile(r"Failed to allocate memory|bad_alloc|bad allocation|Mem
 _MAX_MESSAGE = 300
 
 
+def import_runtime() -> Any:
+    """Return ONNX Runtime, imported late.
+
+    A wheel can kill the interpreter at import on some CPUs (onnxruntime#23957): children go first.
+    """
+    import onnxruntime
+
+    return onnxruntime
+
+
 class OutOfMemoryError(ExecutionFailedError):
     """A run wanted more memory than there is. Its session would try to grow by as much again."""
 
@@ -64,10 +74,7 @@ class Session:
             ModelUnavailableError: ONNX Runtime does not accept it, or it uses a type that
                 the protocol cannot carry.
         """
-        # Imported here because a wheel can kill the interpreter at import on some CPUs
-        # (onnxruntime#23957): the qualification child goes first.
-        import onnxruntime as ort
-
+        ort = import_runtime()
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1

@@ -146,6 +146,70 @@ def test_one_child_serves_several_batches_and_ends_when_idle(
     assert run(isolated, model) == ANSWER
 
 
+def test_a_spare_child_waits_for_the_next_batch(isolated: Isolation, model: Path) -> None:
+    before = children()
+    isolated.rest(spare=True)
+    (spare,) = set(children()) - set(before)
+    isolated.rest(spare=True)
+    assert run(isolated, model) == ANSWER
+    assert set(children()) - set(before) == {spare}
+
+
+def test_a_spare_child_that_has_run_a_batch_makes_room_for_a_fresh_one(
+    isolated: Isolation, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(isolation, "_IDLE_S", 0.0)
+    monkeypatch.setattr(isolation, "_SPARE_EVERY_S", 0.0)
+    before = children()
+    assert run(isolated, model) == ANSWER
+    (used,) = set(children()) - set(before)
+    isolated.rest(spare=True)
+    (fresh,) = set(children()) - set(before)
+    assert fresh != used
+    isolated.rest(spare=True)
+    assert set(children()) - set(before) == {fresh}
+
+
+def test_a_spare_child_ends_when_it_is_not_wanted_any_more(
+    isolated: Isolation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = children()
+    isolated.rest(spare=True)
+    monkeypatch.setattr(isolation, "_IDLE_S", 0.0)
+    isolated.rest()
+    assert children() == before
+
+
+def test_a_spare_child_that_dies_is_not_started_again_at_once(
+    isolated: Isolation, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(isolation, "_IDLE_S", 0.0)
+    before = children()
+    isolated.rest(spare=True)
+    (spare,) = set(children()) - set(before)
+    spare.kill()
+    while spare in children():
+        pass
+    isolated.rest(spare=True)
+    assert children() == before
+    assert run(isolated, model) == ANSWER
+    isolated.rest()
+    monkeypatch.setattr(isolation, "_SPARE_EVERY_S", 0.0)
+    isolated.rest(spare=True)
+    assert len(children()) == len(before) + 1
+
+
+def test_no_spare_child_where_there_are_no_processes_to_be_had(
+    isolated: Isolation, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = children()
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "executable", str(model.parent / "missing"))
+        isolated.rest(spare=True)
+    assert children() == before
+    assert run(isolated, model) == ANSWER
+
+
 def test_a_model_is_opened_before_it_is_run(isolated: Isolation, model: Path) -> None:
     isolated.prepare(model, head(), threads=1)
     assert run(isolated, model) == ANSWER

@@ -15,7 +15,7 @@ from onnx import TensorProto, helper
 from farm.core.actor_messages import PROTOCOL
 from farm.core.errors import ErrorCode
 from farm.core.models import ModelArtifact
-from farm.node import probes
+from farm.node import isolation, probes
 from farm.node.service import NodeService
 from farm.node.settings import NodeSettings
 from farm.node.shortage import Shortage
@@ -94,6 +94,30 @@ def test_what_a_large_request_left_behind_goes_back_when_memory_is_short(
     assert resident_bytes() < full - TAKEN_BYTES // 2
     assert asked(service, loaded, 5)[0] == "ok"
     assert loaded.digest in service.vitals().digests
+
+
+def disposable() -> list[psutil.Process]:
+    """Return the children that wait for suspects, or run them."""
+    children = psutil.Process().children()
+    return [child for child in children if "farm.node.disposable" in child.cmdline()]
+
+
+def test_a_child_waits_for_suspects_where_models_are_and_memory_is_plenty(
+    service: NodeService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    total, plenty, little = 1000 * MIB, 300 * MIB, 200 * MIB
+    monkeypatch.setattr(isolation, "_IDLE_S", 0.0)
+    monkeypatch.setattr(probes, "memory_bytes", lambda: (total, plenty))
+    service.vitals()
+    assert disposable() == []
+    data = hungry()
+    wanted = onnx_models.artifact({"model.onnx": data}, max_batch_size=0)
+    service.load(wanted, {onnx_models.sha256(data): data})
+    service.vitals()
+    assert len(disposable()) == 1
+    monkeypatch.setattr(probes, "memory_bytes", lambda: (total, little))
+    service.vitals()
+    assert disposable() == []
 
 
 def test_sessions_are_not_closed_at_every_heartbeat() -> None:
