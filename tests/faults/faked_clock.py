@@ -5,11 +5,11 @@ for it waits until a moment of the clock that only counts. So `time.time_ns` lie
 that the farm reads. `time.time` does not: gRPC subtracts it from moments that its C core reads.
 """
 
-import os
 from pathlib import Path
 from typing import Final
 
-# Python imports it at its start from the first folder that it looks for modules in.
+from stand_ins import stand_in
+
 _STAND_IN: Final = """
 import time
 from pathlib import Path
@@ -38,10 +38,7 @@ class FakedClock:
     def __init__(self, folder: Path, *, off_by_s: int) -> None:
         self._file = folder / "off-by"
         self.set(off_by_s)
-        (folder / "sitecustomize.py").write_text(_STAND_IN)
-        before = os.environ.get("PYTHONPATH")
-        path = os.pathsep.join((str(folder), before)) if before else str(folder)
-        self.environment = {"PYTHONPATH": path}
+        self.environment = stand_in(folder, _STAND_IN)
 
     def set(self, off_by_s: int) -> None:
         """Be so many seconds off the right time, behind it if negative."""

@@ -1,6 +1,7 @@
 """Clients that go away at any moment: their calls are given up, their connections closed."""
 
 import asyncio
+import time
 from random import Random
 
 import psutil
@@ -11,8 +12,9 @@ from faulty_farm import settled, until
 from history import violations
 from recorded_load import RecordedLoad
 
-from farm.client import AsyncFarmClient
+from farm.client import AdminClient, AsyncFarmClient
 from farm.core.errors import FarmError
+from farm.core.ledger import WasteKind
 
 pytestmark = [pytest.mark.integration, pytest.mark.faults]
 
@@ -33,6 +35,7 @@ async def test_calls_given_up_at_any_stage_harm_nobody(
         call.cancel()
         await asyncio.gather(call, return_exceptions=True)
 
+    began_unix_ns = time.time_ns()
     async with (
         RecordedLoad(whole_farm.grpc, questions, callers=4) as polite,
         AsyncFarmClient(whole_farm.grpc, retries=0) as client,
@@ -41,6 +44,15 @@ async def test_calls_given_up_at_any_stage_harm_nobody(
             await asyncio.gather(*(give_up(client) for _ in range(50)))
     assert violations(polite.history, questions.truth) == []
     await settled(whole_farm.metrics)
+    with AdminClient(whole_farm.grpc) as admin:
+
+        def shared() -> bool:
+            return any(
+                batch.requests and WasteKind.CANCELLED in batch.waste
+                for batch in admin.ledger_records(began_unix_ns)
+            )
+
+        await until(shared, "some are told to have left a batch whose others were answered")
 
 
 async def test_connections_cut_in_the_middle_harm_nobody(

@@ -40,6 +40,7 @@ async def test_numbers_that_are_none_stay_with_their_sender(
 ) -> None:
     poison = {"image": np.full((1, 1, 8, 8), value, dtype=np.float32)}
     (own_answer,) = alone(poison.values())
+    shared = 0
     async with (
         RecordedLoad(farm.grpc, questions, callers=16) as polite,
         AsyncFarmClient(farm.grpc, retries=0) as client,
@@ -47,6 +48,9 @@ async def test_numbers_that_are_none_stay_with_their_sender(
         for _ in range(200):
             result = await client.infer(MODEL, poison, timeout_s=30)
             np.testing.assert_array_equal(result["probabilities"], own_answer)
+            # It comes alone: the others of its batch are polite.
+            shared += (result.receipt.batch_size or 0) > 1
+    assert shared > 0
     assert violations(polite.history, questions.truth) == []
     await settled(farm.metrics)
 
