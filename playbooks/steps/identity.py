@@ -17,24 +17,20 @@ _CERTIFICATE = file_text(layout.CERTIFICATE)
 _AUTHORITY = file_state(layout.CA)
 _KEY = file_state(layout.KEY)
 
-_SERVICES_ONLY = f"root:{layout.USER}"
+# Of secrets: the services read them, and nobody but root beside them.
+_SECRET, _SERVICES = 0o600, f"{layout.USER}:{layout.USER}"
 
 
 def trusted(host: str, authority: Authority, token: bytes) -> Sequence[Step]:
     """Return the steps that bring what is the same on all hosts: the CA and Ray's secret."""
     return (
         _nobody_elses(host, authority),
-        folders("trust folder", [Folder(path=layout.TLS, mode=0o750, owner=_SERVICES_ONLY)]),
+        folders("trust folder", [Folder(path=layout.TLS, mode=0o750, owner=f"root:{layout.USER}")]),
         files(
             "trust",
             [
                 Put(content=authority.certificate_pem, to=layout.CA),
-                Put(
-                    content=token,
-                    to=layout.RAY_TOKEN,
-                    mode=0o600,
-                    owner=f"{layout.USER}:{layout.USER}",
-                ),
+                Put(content=token, to=layout.RAY_TOKEN, mode=_SECRET, owner=_SERVICES),
             ],
         ),
     )
@@ -73,13 +69,13 @@ def certificate(
     def plan(facts: Facts) -> Iterator[Command]:
         there = (facts[_CERTIFICATE] or "").encode()
         key = facts[_KEY]
-        as_wanted = (key.kind, key.mode, key.owner) == (Kind.FILE, 0o640, _SERVICES_ONLY)
+        as_wanted = (key.kind, key.mode, key.owner) == (Kind.FILE, _SECRET, _SERVICES)
         due = authority.due(there, identity, now=now, addresses=addresses, names=names)
         if not due and as_wanted:
             return
         issued = authority.issue(identity, now=now, addresses=addresses, names=names)
         # The key first: a sound certificate then never lies beside an older key.
-        yield Put(content=issued.key_pem, to=layout.KEY, mode=0o640, owner=_SERVICES_ONLY)
+        yield Put(content=issued.key_pem, to=layout.KEY, mode=_SECRET, owner=_SERVICES)
         yield Put(content=issued.certificate_pem, to=layout.CERTIFICATE)
 
     return Step(name="certificate", reads=[_CERTIFICATE, _KEY], plan=plan)

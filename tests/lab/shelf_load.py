@@ -4,7 +4,7 @@ import os
 import re
 import signal
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -32,6 +32,10 @@ ALL_AWAY: Final = (
     ErrorCode.DRAINING,
     *NO_NODE_LEFT,
 )
+
+# Services of which a head has two instances, one of each running.
+HEAD: Final = "farm-head"
+GATEWAY: Final = "farm-gateway"
 
 # As long as a host takes to boot and to join, many times over.
 BACK_S: Final = 240.0
@@ -279,6 +283,15 @@ def instance(host: Host, service: str) -> str:
     listed = host.shell(f"systemctl list-units --plain --no-legend --state=active '{service}@*'")
     (unit,) = (line.split()[0] for line in listed.splitlines())
     return unit
+
+
+def services(shelf: ShelfFarm) -> Mapping[Host, Sequence[str]]:
+    """Return the units that run on the head, and on a node."""
+    head = shelf.head
+    return {
+        head: (instance(head, HEAD), instance(head, GATEWAY)),
+        shelf.nodes[0]: ("farm-node.service",),
+    }
 
 
 def main_pid(host: Host, unit: str) -> str:

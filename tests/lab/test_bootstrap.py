@@ -10,6 +10,7 @@ import pytest
 import tritonclient.grpc as triton
 from lab import Host
 from shelf_farm import ShelfFarm
+from shelf_load import services
 from traffic import Traffic
 
 from farm.core.ports import CLUSTER_BASES, ClusterPorts
@@ -112,7 +113,7 @@ def test_secrets_are_kept(shelf: ShelfFarm) -> None:
         modes = host.shell("stat -c '%a %U:%G %n' /etc/farm/ray-token /etc/farm/tls/key.pem")
         assert modes.splitlines() == [
             "600 farm:farm /etc/farm/ray-token",
-            "640 root:farm /etc/farm/tls/key.pem",
+            "600 farm:farm /etc/farm/tls/key.pem",
         ]
         key = host.shell("cat /etc/farm/tls/key.pem").splitlines()[1]
         for secret, file in ((token, "ray-token"), (key, "tls/key.pem")):
@@ -125,8 +126,7 @@ def test_secrets_are_kept(shelf: ShelfFarm) -> None:
 
 
 def test_services_may_do_no_more_than_they_need(shelf: ShelfFarm) -> None:
-    units = {shelf.head: ("farm-head@a", "farm-gateway@a"), shelf.nodes[0]: ("farm-node",)}
-    for host, names in units.items():
+    for host, names in services(shelf).items():
         for name in names:
             shown = host.shell(f"systemctl show {name} --property {','.join(HARDENED)},MainPID")
             said = dict(line.split("=", 1) for line in shown.splitlines())

@@ -91,3 +91,26 @@ async def test_a_disk_that_fails_refuses_models_and_no_request(
         await load.answered()
     await load.kept_its_word(request.node.name)
     assert "Read-only file system" in refused
+
+
+async def test_a_heads_disk_that_fails_refuses_models_and_no_request(
+    long_shelf: ShelfFarm, questions: Questions, request: pytest.FixtureRequest
+) -> None:
+    head = long_shelf.head
+    before = await incarnations(long_shelf)
+    try:
+        async with ShelfLoad(long_shelf, questions) as load:
+            with load.pulling():
+                head.disk.wear_out()
+            refused = await asyncio.to_thread(load_spare, long_shelf, 4.0)
+            await load.answered()
+            load.back()
+            await load.answered()
+        await load.kept_its_word(request.node.name)
+        assert await incarnations(long_shelf) == before
+    finally:
+        await asyncio.to_thread(with_sound_disk, head)
+    # All that needs a disk, which a gateway that starts does.
+    assert await incarnations(long_shelf) == before
+    assert await asyncio.to_thread(load_spare, long_shelf, 4.0) == ""
+    assert "Read-only file system" in refused

@@ -11,6 +11,8 @@ from lab import Host
 from shelf_farm import ShelfFarm
 from shelf_load import (
     BACK_S,
+    GATEWAY,
+    HEAD,
     ShelfLoad,
     all_ready,
     incarnations,
@@ -24,7 +26,6 @@ from farm.core.errors import ErrorCode
 
 pytestmark = [pytest.mark.lab, pytest.mark.faults, pytest.mark.timeout(900)]
 
-HEAD, GATEWAY = "farm-head", "farm-gateway"
 GATEWAY_PROGRAM = "farm run gateway"
 # What clients are told that do not try again, while no gateway is there or one is leaving.
 AWAY = (ErrorCode.UNREACHABLE, ErrorCode.DRAINING)

@@ -9,6 +9,7 @@ import grpc
 import pytest
 from lab import Host
 from shelf_farm import ShelfFarm
+from shelf_load import services
 from test_bootstrap import is_reached, listening_ports
 
 from farm.core.ports import CLUSTER_BASES, ClusterPorts
@@ -123,12 +124,8 @@ def _read(file: Path) -> bytes:
 
 
 def test_services_are_exposed_to_little(long_shelf: ShelfFarm) -> None:
-    units = {
-        long_shelf.head: ("farm-head@a", "farm-gateway@a"),
-        long_shelf.nodes[0]: ("farm-node",),
-    }
-    for host, names in units.items():
+    for host, names in services(long_shelf).items():
         for name in names:
             said = host.shell(f"systemd-analyze security --no-pager {name}")
-            level = float(said.rpartition(f"for {name}.service: ")[2].split()[0])
+            level = float(said.rpartition(f"for {name}: ")[2].split()[0])
             assert level < EXPOSED_AT_MOST, said

@@ -132,7 +132,7 @@ def test_secrets_are_only_their_services(shelf: ModelShelf) -> None:
     for host in shelf.hosts.values():
         token, key = host.paths[layout.RAY_TOKEN], host.paths[layout.KEY]
         assert (token.mode, token.owner) == (0o600, "farm:farm")
-        assert (key.mode, key.owner) == (0o640, "root:farm")
+        assert (key.mode, key.owner) == (0o600, "farm:farm")
 
 
 def test_tokens_reach_the_gateway_and_restart_nothing(shelf: ModelShelf) -> None:

@@ -17,7 +17,7 @@ from playbooks.transport import HostError
 from tests.unit.playbooks.plans import planned
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
-KEY = FileState(kind=Kind.FILE, mode=0o640, owner="root:farm")
+KEY = FileState(kind=Kind.FILE, mode=0o600, owner="farm:farm")
 
 
 @cache
@@ -52,7 +52,7 @@ def test_a_sound_certificate_stays() -> None:
         (b"no certificate", KEY),
         (issued("198.18.0.3").certificate_pem, KEY),
         (issued().certificate_pem, ABSENT),
-        (issued().certificate_pem, FileState(kind=Kind.FILE, mode=0o644, owner="root:farm")),
+        (issued().certificate_pem, FileState(kind=Kind.FILE, mode=0o644, owner="farm:farm")),
     ],
     ids=["absent", "garbage", "another host's", "no key", "key for all to read"],
 )
@@ -62,7 +62,7 @@ def test_any_other_is_issued_anew_and_its_key_comes_first(
     first, second = commands(text, key)
     assert isinstance(first, Put)
     assert isinstance(second, Put)
-    assert (first.to, first.mode, first.owner) == (layout.KEY, 0o640, "root:farm")
+    assert (first.to, first.mode, first.owner) == (layout.KEY, 0o600, "farm:farm")
     assert second.to == layout.CERTIFICATE
     assert isinstance(second.content, bytes)
     found = inspect(second.content)
