@@ -131,8 +131,7 @@ def remote_actor(settings: NodeSettings) -> Any:
 
     # Made remote anew for each, though Ray keeps 20 kB of every one. Nodes get it from Ray's
     # control store, which drops it with the job of a gateway whose head was lost; the same class
-    # is not put there again.
-    # Ray's stubs do not know concurrency_groups.
+    # is not put there again. Ray's stubs do not know concurrency_groups, hence Any.
     remote: Any = ray.remote
     groups = {INFERENCE: _callers(settings), TELEMETRY: 1, MODELS: 1}
     return (

@@ -5,12 +5,12 @@ import os
 import shutil
 import signal
 import tempfile
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from faulty_farm import until
 from free_ports import free_port
 from local_answers import Digits
 from served_models import copy_digits
@@ -21,8 +21,6 @@ from farm.core.errors import FarmError
 from farm.pb.farm_admin_pb2 import NodeSnapshot
 
 pytestmark = [pytest.mark.integration, pytest.mark.faults]
-
-BACK_S = 30.0
 
 
 @pytest.fixture
@@ -84,17 +82,6 @@ def node_of(address: str) -> NodeSnapshot:
     return node
 
 
-def node_after(lost: NodeSnapshot, address: str) -> NodeSnapshot:
-    """Wait until the node is ready with another actor."""
-    give_up = time.monotonic() + BACK_S
-    while time.monotonic() < give_up:
-        node = node_of(address)
-        if node.incarnation != lost.incarnation and node.state == "ready":
-            return node
-        time.sleep(0.2)
-    raise AssertionError(f"the node has no new actor after {BACK_S:g} s")
-
-
 @pytest.mark.timeout(240)
 async def test_a_shelf_serves_through_a_lost_head_and_a_new_gateway(
     folder: Path, digits: Digits
@@ -128,7 +115,13 @@ async def test_a_shelf_serves_through_a_lost_head_and_a_new_gateway(
 
         # The gateway of before has Ray at its command: it puts another actor in a dead one's place.
         os.kill(first.pid, signal.SIGKILL)
-        second = await asyncio.to_thread(node_after, first, address)
+
+        def replaced() -> bool:
+            node = node_of(address)
+            return node.incarnation != first.incarnation and node.state == "ready"
+
+        await until(replaced, "the node has a new actor")
+        second = node_of(address)
 
         async with calling(address, digits) as callers:
             await callers.some()
