@@ -11,6 +11,7 @@ from farm.core.errors import (
     ErrorCode,
     FarmError,
     IntegrityError,
+    RequestCancelledError,
     UnreachableError,
     error_class,
 )
@@ -22,7 +23,6 @@ _BY_STATUS = {
     grpc.StatusCode.NOT_FOUND: ErrorCode.MODEL_NOT_FOUND,
     grpc.StatusCode.FAILED_PRECONDITION: ErrorCode.LOAD_FAILED,
     grpc.StatusCode.DEADLINE_EXCEEDED: ErrorCode.DEADLINE_EXCEEDED,
-    grpc.StatusCode.CANCELLED: ErrorCode.CANCELLED,
     grpc.StatusCode.PERMISSION_DENIED: ErrorCode.PERMISSION_DENIED,
     grpc.StatusCode.UNAUTHENTICATED: ErrorCode.UNAUTHENTICATED,
     grpc.StatusCode.UNIMPLEMENTED: ErrorCode.UNSUPPORTED,
@@ -33,6 +33,9 @@ _BY_STATUS = {
 # grpc.aio says this, and forgets the server's own status, where a write was the first to meet
 # the end of a stream.
 _BROKEN_WRITE = "Internal error from Core"
+
+# What grpc says of a call that this side has ended.
+_ENDED_HERE = ("Channel closed!", "Locally cancelled by application!")
 
 # What TLS libraries say deep in gRPC's message where no connection came about, and what it
 # means. Trying again would not help.
@@ -99,6 +102,8 @@ def to_farm_error(
         return error_class(known)(details or "", retry_after_s=retry_after_s)
     if status is grpc.StatusCode.UNAVAILABLE:
         return _unavailable(details or "", address, retry_after_s)
+    if status is grpc.StatusCode.CANCELLED:
+        return _cancelled(details or "", address)
     if status is grpc.StatusCode.DEADLINE_EXCEEDED:
         # gRPC's own words for it speak of streams that were removed.
         return DeadlineExceededError(
@@ -122,6 +127,16 @@ def _unavailable(details: str, address: str, retry_after_s: float | None) -> Far
         f"no answer from {address} ({_cause(details)}); is `farm up` running there?",
         retry_after_s=retry_after_s,
     )
+
+
+def _cancelled(details: str, address: str) -> FarmError:
+    """Return what it means that a call was cancelled, which its caller did not do otherwise.
+
+    gRPC's servers drop so what comes in while they stop.
+    """
+    if details in _ENDED_HERE:
+        return RequestCancelledError("the call was ended on this side before its answer came")
+    return UnreachableError(f"{address} dropped the call without a word; is it being stopped?")
 
 
 def _cause(details: str) -> str:

@@ -7,10 +7,12 @@ about to be accepted when it stops; if the newer one dies, they go to the older 
 
 import ctypes
 import errno
+import os
 import socket
 import struct
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from socket import AF_INET, AF_INET6, SOCK_STREAM
 
@@ -66,32 +68,49 @@ def take_new_connections(listener: socket.socket) -> bool:
 
 def take_port(port: int) -> bool:
     """Do so for every listener that this process has on a port, whoever opened it."""
-    return all(take_new_connections(own) for own in _sockets(port) if _listens(own))
+    return all(take_new_connections(own) for own in _sockets(port, listening=True))
 
 
 def open_connections(port: int) -> int:
     """Return how many connections this process has accepted on a port and not closed."""
-    return sum(not _listens(own) for own in _sockets(port))
+    return sum(1 for _ in _sockets(port, listening=False))
 
 
-def _listens(own: socket.socket) -> bool:
-    return bool(own.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+def end_connections(port: int) -> None:
+    """End what this process has accepted on a port, once what it has sent has gone out.
+
+    Where there is no Linux to ask nothing ends.
+    """
+    if sys.platform != "linux":
+        return
+    for own in _sockets(port, listening=False):
+        # The other side may have ended it already.
+        with suppress(OSError):
+            own.shutdown(socket.SHUT_RDWR)
 
 
-def _sockets(port: int) -> Iterator[socket.socket]:
+def _sockets(port: int, *, listening: bool) -> Iterator[socket.socket]:
     """Yield the process's TCP sockets of a port in turn, each only until the next.
 
     Libraries do not say which sockets they have; the kernel does.
     """
     for entry in Path("/proc/self/fd").iterdir():
+        # One of its own, for libraries may close theirs meanwhile, and open others by its number.
         try:
-            borrowed = socket.socket(fileno=int(entry.name))
+            descriptor = os.dup(int(entry.name))
         except OSError:
-            # It is no socket, or was closed meanwhile.
             continue
         try:
-            stream = borrowed.family in (AF_INET, AF_INET6) and borrowed.type == SOCK_STREAM
-            if stream and borrowed.getsockname()[1] == port:
-                yield borrowed
-        finally:
-            borrowed.detach()
+            own = socket.socket(fileno=descriptor)
+        except OSError:
+            # It is no socket.
+            os.close(descriptor)
+            continue
+        with own:
+            stream = own.family in (AF_INET, AF_INET6) and own.type == SOCK_STREAM
+            if stream and own.getsockname()[1] == port and _listens(own) == listening:
+                yield own
+
+
+def _listens(own: socket.socket) -> bool:
+    return bool(own.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))

@@ -4,7 +4,6 @@ It also takes over parsing. gRPC answers bytes that do not parse with UNKNOWN an
 exception's text before any servicer runs, so handlers get the raw bytes and parse here.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Any, NoReturn
@@ -24,6 +23,7 @@ from farm.frontend.acts import Acts
 from farm.frontend.callers import Caller, Callers, begin_call, calling
 from farm.frontend.failures import as_farm_error, bounded_message
 from farm.frontend.grpc_types import Context, Handler, Interceptor
+from farm.frontend.open_calls import OpenCalls
 from farm.frontend.peers import place_of
 from farm.frontend.permissions import role_for, role_for_request
 from farm.frontend.status import STATUS, trailers
@@ -48,7 +48,7 @@ class Guard(Interceptor):
     """Wraps every handler once; errors leave it as a status and a message of the farm's.
 
     `callers` say who calls. `on_error` is told the code of each error, `on_act` every call that
-    was to change the farm. `last_call_at` is when the last call came in, on the loop's clock.
+    was to change the farm. `calls` are those that came in.
     """
 
     def __init__(
@@ -62,14 +62,14 @@ class Guard(Interceptor):
         self._on_error = on_error
         self._acts = Acts(farm=callers.farm, tell=on_act)
         self._wrapped: dict[str, Handler] = {}
-        self.last_call_at = 0.0
+        self.calls = OpenCalls()
 
     async def intercept_service(  # type: ignore[override]  # the stubs forget unknown methods
         self,
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Handler | None:
-        self.last_call_at = asyncio.get_running_loop().time()
+        self.calls.arrived()
         method = handler_call_details.method
         wrapped = self._wrapped.get(method)
         if wrapped is None:
@@ -77,7 +77,12 @@ class Guard(Interceptor):
             if handler is None:
                 return None
             wrapped = self._wrapped[method] = _Guarded(
-                method, handler, callers=self._callers, on_error=self._on_error, acts=self._acts
+                method,
+                handler,
+                callers=self._callers,
+                on_error=self._on_error,
+                acts=self._acts,
+                calls=self.calls,
             ).handler()
         return wrapped
 
@@ -93,6 +98,7 @@ class _Guarded:
         callers: Callers,
         on_error: Callable[[ErrorCode], None],
         acts: Acts,
+        calls: OpenCalls,
     ) -> None:
         self._method = method
         self._callers = callers
@@ -102,6 +108,7 @@ class _Guarded:
         )
         self._on_error = on_error
         self._acts = acts
+        self._calls = calls
 
     def handler(self) -> Handler:
         """Return the handler that gRPC calls; it gets requests as bytes."""
@@ -113,6 +120,7 @@ class _Guarded:
         return grpc.unary_stream_rpc_method_handler(self._stream, response_serializer=serialise)
 
     async def _unary(self, raw: bytes, context: Context) -> Any:
+        self._calls.opened(context)
         try:
             return await self._behaviour(self._admit(raw, context), context)
         except Exception as error:

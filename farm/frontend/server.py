@@ -15,7 +15,12 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from farm.core.acts import Act
 from farm.core.errors import ConfigurationError
-from farm.core.handover import check_supported, open_connections, take_port
+from farm.core.handover import (
+    check_supported,
+    end_connections,
+    open_connections,
+    take_port,
+)
 from farm.core.observer import Observer
 from farm.frontend.callers import Callers
 from farm.frontend.guard import Guard
@@ -42,6 +47,8 @@ _OTHER_FILES = 512
 _AGE_SPREAD = 0.1
 _AGE_MARGIN_S = 2.0
 _LOOK_S = 0.1
+# Clients that hammer leave the gateway without a call for no longer than this at a time.
+_GRACE_LOOK_S = 0.005
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +131,7 @@ class Frontend:
                 # Calls and streams that are open then may take as long as they like.
                 *([("grpc.max_connection_age_ms", int(age_s * 1000))] if age_s else []),
                 ("grpc.http2.min_ping_interval_without_data_ms", _PING_INTERVAL_MS),
-                # gRPC drops calls in a burst of over 1,000, as a bare CANCELLED that no
+                # gRPC drops calls in a burst of over 1,000, as a bare CANCELLED that hardly a
                 # client retries. The farm's own queue is the bound; it refuses in words.
                 ("grpc.server.max_pending_requests", _MAX_PENDING),
                 ("grpc.server.max_pending_requests_hard_limit", _MAX_PENDING),
@@ -191,12 +198,12 @@ class Frontend:
     async def quiet(self, *, idle_s: float, at_most_s: float) -> None:
         """Wait until no call has come in for `idle_s` seconds.
 
-        A call that is on its way when the port closes is cancelled by gRPC without a word;
-        one that comes in before is refused in words that clients retry on.
+        A call that is on its way when the port closes is told nothing but that its connection
+        ended; one that comes in before is refused in words, and told when to try again.
         """
         loop = asyncio.get_running_loop()
         give_up_at = loop.time() + at_most_s
-        while (until := min(self._guard.last_call_at + idle_s, give_up_at)) > loop.time():  # noqa: ASYNC110
+        while (until := min(self._guard.calls.last_at + idle_s, give_up_at)) > loop.time():  # noqa: ASYNC110
             await asyncio.sleep(until - loop.time())
 
     async def end_streams(self, *, at_most_s: float) -> None:
@@ -205,8 +212,19 @@ class Frontend:
             await asyncio.wait_for(self._inference.end_streams(), at_most_s)
 
     async def stop(self, grace_s: float) -> None:
-        """Close the ports; calls that still run have `grace_s` seconds to end."""
-        await self._server.stop(grace_s)
+        """Close the ports; calls of one answer have `grace_s` seconds to end. Safe to repeat.
+
+        gRPC would answer what is on its way with a bare CANCELLED, which hardly a client tries
+        again. Whose connection ends is told UNAVAILABLE.
+        """
+        loop = asyncio.get_running_loop()
+        give_up_at = loop.time() + grace_s
+        while self._guard.calls.count and loop.time() < give_up_at:  # noqa: ASYNC110
+            await asyncio.sleep(_GRACE_LOOK_S)
+        for port in self._ports:
+            end_connections(port)
+        self._ports = []
+        await self._server.stop(None)
 
 
 def connections_within(wanted: int) -> int:

@@ -75,7 +75,7 @@ def test_the_farms_own_code_wins_over_the_status(code: ErrorCode) -> None:
         (grpc.StatusCode.NOT_FOUND, ErrorCode.MODEL_NOT_FOUND),
         (grpc.StatusCode.FAILED_PRECONDITION, ErrorCode.LOAD_FAILED),
         (grpc.StatusCode.DEADLINE_EXCEEDED, ErrorCode.DEADLINE_EXCEEDED),
-        (grpc.StatusCode.CANCELLED, ErrorCode.CANCELLED),
+        (grpc.StatusCode.CANCELLED, ErrorCode.UNREACHABLE),
         (grpc.StatusCode.PERMISSION_DENIED, ErrorCode.PERMISSION_DENIED),
         (grpc.StatusCode.UNAUTHENTICATED, ErrorCode.UNAUTHENTICATED),
         (grpc.StatusCode.UNIMPLEMENTED, ErrorCode.UNSUPPORTED),

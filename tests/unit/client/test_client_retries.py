@@ -109,6 +109,23 @@ async def test_a_client_comes_back_when_it_is_told_to(infer: Callable[..., Any])
 
 
 @both
+async def test_a_call_that_was_dropped_without_a_word_is_tried_again(
+    infer: Callable[..., Any],
+) -> None:
+    calls = []
+
+    def drop_the_first(_: Any, context: grpc.ServicerContext) -> ModelInferResponse:
+        calls.append(context)
+        if len(calls) == 1:
+            context.cancel()
+        return ModelInferResponse(model_name="m", model_version="1")
+
+    with plain_server({"ModelInfer": drop_the_first}) as address:
+        await infer(address, 1, 10.0)
+    assert len(calls) == 2
+
+
+@both
 async def test_the_last_refusal_is_raised(infer: Callable[..., Any]) -> None:
     flaky = Flaky(9, code="queue_full")
     with plain_server({"ModelInfer": flaky}) as address:

@@ -7,7 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from farm.core.handover import is_taken, open_connections, take_new_connections, take_port
+from farm.core.handover import (
+    end_connections,
+    is_taken,
+    open_connections,
+    take_new_connections,
+    take_port,
+)
 
 # By chance alone all of them would go one way once in a million times.
 CONNECTIONS = 20
@@ -123,6 +129,20 @@ def test_open_connections_are_counted(stack: ExitStack) -> None:
         assert open_connections(port) == expected
     stack.close()
     assert open_connections(port) == 0
+
+
+def test_connections_end_and_what_was_sent_arrives(stack: ExitStack) -> None:
+    server = listener(stack)
+    server.setblocking(True)
+    port = port_of(server)
+    client = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+    accepted_one = stack.enter_context(server.accept()[0])
+    accepted_one.sendall(b"all of it")
+    end_connections(port)
+    assert client.makefile("rb").read() == b"all of it"
+    # Nobody is turned away by it, and what has ended may be ended again.
+    stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+    end_connections(port)
 
 
 def test_counting_connections_opens_and_closes_nothing(stack: ExitStack, tmp_path: Path) -> None:

@@ -95,6 +95,9 @@ class Peer:
     def time_remaining(self) -> None:
         return None
 
+    def add_done_callback(self, _: Callable[[object], None]) -> None:
+        """Nothing ends here."""
+
     async def abort(self, status: grpc.StatusCode, details: str, trailers: object) -> NoReturn:
         raise Aborted(status, details, trailers)
 

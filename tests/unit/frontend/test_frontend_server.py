@@ -554,6 +554,28 @@ async def test_a_call_that_runs_may_end_before_the_stop(farm: RunningFrontend) -
     await asyncio.wait_for(stopping, WAIT_S)
 
 
+async def test_who_calls_on_during_a_stop_is_told_that_nobody_is_there() -> None:
+    # What is on its way when the port closes; gRPC by itself would cancel some of it nearly
+    # every time.
+    told: set[grpc.StatusCode] = set()
+
+    async def hammer(running: RunningFrontend) -> None:
+        while True:
+            try:
+                await running.call("ServerLive")
+            except grpc.aio.AioRpcError as error:
+                told.add(error.code())
+                return
+
+    for _ in range(5):
+        async with running_frontend() as running:
+            callers = [asyncio.create_task(hammer(running)) for _ in range(32)]
+            await asyncio.sleep(0.05)
+            await running.frontend.stop(grace_s=0.1)
+            await asyncio.wait_for(asyncio.gather(*callers), WAIT_S)
+    assert told == {grpc.StatusCode.UNAVAILABLE}
+
+
 async def test_connections_beyond_their_number_are_closed() -> None:
     most = 5
     frontend = make_frontend(FakeDataPlane(), max_connections=most)
