@@ -22,8 +22,9 @@ test: test-unit test-integration  ## every test that needs no root, no second ma
 test-unit: $(STAMP)  ## the fast ones, on all cores
 	$(BIN)/pytest -q -n auto tests/unit
 
+# A farm takes half a gigabyte: four at a time, whatever the cores.
 test-integration: $(STAMP)  ## real Ray, real gRPC, a sample of the fuzzing
-	$(BIN)/pytest -q --ignore=tests/unit tests
+	$(BIN)/pytest -q -n auto --maxprocesses 4 --dist loadfile --ignore=tests/unit tests
 
 fuzz: $(STAMP)  ## 50,000 malformed requests and hundreds of malformed models
 	$(BIN)/pytest -q -m fuzz tests/fuzz

@@ -139,6 +139,7 @@ class _Guarded:
             await self._abort(error, context)
 
     async def _both(self, raws: AsyncIterator[bytes], context: Context) -> AsyncIterator[Any]:
+        self._calls.opened(context)
         try:
             caller = self._callers.identify(context)
             self._permit(caller, role_for(self._method))

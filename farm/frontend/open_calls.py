@@ -6,9 +6,10 @@ from farm.frontend.grpc_types import Context
 
 
 class OpenCalls:
-    """Counts the calls of one answer until that is sent, and remembers when any call came in.
+    """Counts calls until all of their answers are sent, and remembers when any came in.
 
-    Streams do not count: some end only with their clients. `last_at` is on the loop's clock.
+    Those that watch something do not count: they end with their clients. `last_at` is on the
+    loop's clock.
     """
 
     def __init__(self) -> None:
@@ -16,11 +17,11 @@ class OpenCalls:
         self.count = 0
 
     def arrived(self) -> None:
-        """Remember that a call of either kind came in."""
+        """Remember that a call came in."""
         self.last_at = asyncio.get_running_loop().time()
 
     def opened(self, context: Context) -> None:
-        """Count a call until gRPC has sent its answer, or its client has left."""
+        """Count a call until gRPC has sent its last answer, or its client has left."""
         self.count += 1
         # The stubs have a class where gRPC takes any function.
         context.add_done_callback(self._closed)  # type: ignore[arg-type]

@@ -212,7 +212,7 @@ class Frontend:
             await asyncio.wait_for(self._inference.end_streams(), at_most_s)
 
     async def stop(self, grace_s: float) -> None:
-        """Close the ports; calls of one answer have `grace_s` seconds to end. Safe to repeat.
+        """Close the ports; calls that do not just watch have `grace_s` seconds to end.
 
         gRPC would answer what is on its way with a bare CANCELLED, which hardly a client tries
         again. Whose connection ends is told UNAVAILABLE.
