@@ -34,11 +34,15 @@ class Throttle:
 
 
 class ThrottleProbe:
-    """Asks the firmware every few seconds at most: each question takes it milliseconds."""
+    """Asks the firmware every few seconds, for each question takes it milliseconds.
+
+    A clock that it could not read under load then, it reads as soon as there is some.
+    """
 
     def __init__(self) -> None:
         self._known = Throttle()
         self._asked_at: float | None = None
+        self._awaits_load = False
         self._command = which("vcgencmd")
 
     def read(self, *, busy: bool) -> Throttle:
@@ -49,14 +53,17 @@ class ThrottleProbe:
         read under load, for the same reason.
         """
         now = monotonic()
-        if self._command and (self._asked_at is None or now - self._asked_at >= _INTERVAL_S):
+        due = self._asked_at is None or now - self._asked_at >= _INTERVAL_S
+        if self._command and (due or (busy and self._awaits_load)):
             self._asked_at = now
             self._known = self._ask(self._command, busy=busy)
         return self._known
 
     def _ask(self, command: str, *, busy: bool) -> Throttle:
         flags = throttle_flags(_output(command, "get_throttled"))
-        if flags is None or not flags & _SLOWED:
+        slowed = flags is not None and bool(flags & _SLOWED)
+        self._awaits_load = slowed and not busy
+        if not slowed:
             return Throttle(flags=flags)
         speed = self._known.speed
         if busy:

@@ -1,6 +1,6 @@
 """Checks of the farm that is installed on a host already."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from farm.core.errors import ConfigurationError
@@ -56,13 +56,19 @@ def _services(subject: Subject) -> Iterator[Verdict]:
         elif not loaded:
             yield error(f"there is no {' or '.join(wanted)}", _BOOTSTRAP)
         else:
-            name, state = next(iter(loaded.items()))
+            name, state = _meant_to_run(loaded)
             said = f" and says: {state.status}" if state.status else ""
             result = f" ({state.result})" if state.result not in ("", "success") else ""
             yield error(
                 f"{name} is {state.active}{result}{said}",
                 f"see why: `sudo journalctl -u {name} -n 50` there; then {_BOOTSTRAP}",
             )
+
+
+def _meant_to_run(units: Mapping[str, UnitState]) -> tuple[str, UnitState]:
+    """Return the unit that starts at a boot, of units none of which runs; else any of them."""
+    enabled = [(name, state) for name, state in units.items() if state.enabled]
+    return (enabled or list(units.items()))[0]
 
 
 def _wanted(subject: Subject) -> Iterator[tuple[str, ...]]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+import psutil
 import pytest
 from digit_questions import MODEL, Questions
 from faulty_farm import until
@@ -265,16 +266,17 @@ async def incarnations(shelf: ShelfFarm) -> Mapping[str, str]:
 def signal_process(host: Host, program: str, number: signal.Signals) -> None:
     """Send a signal to the one process of a host in whose command line an expression is found.
 
-    Sent from outside, it arrives at once, however busy the host is.
+    Sent from outside, it arrives at once, however busy the host is. A child that is about to run
+    another program still looks like its parent, and is not meant.
     """
     wanted = re.compile(program)
-    found = []
+    parents: dict[int, int] = {}
     for pid in control_groups.processes(host.machine.group):
-        with suppress(OSError):
-            line = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
-            if wanted.search(line):
-                found.append(pid)
-    (pid,) = found
+        with suppress(psutil.NoSuchProcess):
+            process = psutil.Process(pid)
+            if wanted.search(" ".join(process.cmdline())):
+                parents[pid] = process.ppid()
+    (pid,) = (pid for pid, parent in parents.items() if parent not in parents)
     os.kill(pid, number)
 
 

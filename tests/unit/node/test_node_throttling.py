@@ -88,6 +88,17 @@ def test_a_throttled_board_at_rest_keeps_the_speed_it_had_under_load(firmware: F
     assert probe.read(busy=False) == Throttle(flags=0, speed=1.0)
 
 
+def test_a_clock_that_waits_for_load_is_read_with_the_first(
+    firmware: Firmware, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(throttling, "_INTERVAL_S", 3600.0)
+    firmware.says("throttled=0x4")
+    probe = ThrottleProbe()
+    speeds = [probe.read(busy=busy).speed for busy in (False, False, True, True, False)]
+    assert speeds == [1.0, 1.0, 0.5, 0.5, 0.5]
+    assert firmware.asked == ["get_throttled", "get_throttled", "measure_clock arm"]
+
+
 def test_the_kernels_clock_stands_in_for_one_that_cannot_be_measured(
     firmware: Firmware, monkeypatch: pytest.MonkeyPatch
 ) -> None:

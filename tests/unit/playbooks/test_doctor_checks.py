@@ -287,6 +287,21 @@ def test_a_head_needs_the_gateway_s_ports_and_services() -> None:
     assert "there is no farm-gateway@a.service or farm-gateway@b.service" in meanings
 
 
+def test_of_two_instances_the_one_that_starts_at_a_boot_is_told_of() -> None:
+    """After an upgrade that is `b`; that `a` does not run is as it should be then."""
+    states = {
+        "farm-head@a": "UnitFileState=disabled\nActiveState=inactive\nStatusText=",
+        "farm-head@b": "UnitFileState=enabled\nActiveState=activating\nStatusText=no clock",
+    }
+    told = "\n\n".join(
+        f"Id={name}.service\nLoadState=loaded\n{state}\n" for name, state in states.items()
+    )
+    farmed = farmed_pi() | {named("units"): told}
+    meanings = [f.meaning for f in judged(farmed, role=Role.BOTH) if f.check == "services"]
+    assert "farm-head@b.service is activating and says: no clock" in meanings
+    assert not any("farm-head@a" in meaning for meaning in meanings)
+
+
 def test_a_firewall_that_is_not_wanted_is_not_missed() -> None:
     without = units().replace("farm-firewall", "another")
     no_table = Result(stderr="Error: No such file or directory\n", exit_code=1)
