@@ -1,6 +1,6 @@
 """Checks of the farm that is installed on a host already."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Final
 
 from farm.core.errors import ConfigurationError
@@ -56,19 +56,14 @@ def _services(subject: Subject) -> Iterator[Verdict]:
         elif not loaded:
             yield error(f"there is no {' or '.join(wanted)}", _BOOTSTRAP)
         else:
-            name, state = _meant_to_run(loaded)
+            # Of two instances that which starts at a boot is meant to run.
+            name, state = max(loaded.items(), key=lambda unit: unit[1].enabled)
             said = f" and says: {state.status}" if state.status else ""
             result = f" ({state.result})" if state.result not in ("", "success") else ""
             yield error(
                 f"{name} is {state.active}{result}{said}",
                 f"see why: `sudo journalctl -u {name} -n 50` there; then {_BOOTSTRAP}",
             )
-
-
-def _meant_to_run(units: Mapping[str, UnitState]) -> tuple[str, UnitState]:
-    """Return the unit that starts at a boot, of units none of which runs; else any of them."""
-    enabled = [(name, state) for name, state in units.items() if state.enabled]
-    return (enabled or list(units.items()))[0]
 
 
 def _wanted(subject: Subject) -> Iterator[tuple[str, ...]]:
